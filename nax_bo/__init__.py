@@ -1,0 +1,1 @@
+"""naxbo: Bayesian co-optimisation of neural networks and analog compute-in-memory chips."""
