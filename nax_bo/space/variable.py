@@ -1,0 +1,159 @@
+"""One choice of a design: its values, their order, and when it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nax_bo.errors import InputError
+
+Value = int | float | str | bool
+Kind = Literal["ordinal", "categorical"]
+Affects = Literal["both", "accuracy", "cost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A variable matters only while ``variable`` is active and has one of ``values``."""
+
+    variable: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One choice among finitely many values.
+
+    Attributes:
+        name: Unique in its space.
+        values: At least one, all different. Ordinals are given in their natural order.
+        kind: ``"ordinal"`` values have an order that a model may use, ``"categorical"`` values have none.
+        scope: ``"chip"``, ``"network"`` or ``"layer:<i>"``: what the choice belongs to.
+        active_when: All of these must hold, else the variable is inactive and does not matter.
+        affects: ``"cost"`` marks a choice that cannot change a learned objective (column sharing, say): it is
+            hidden from surrogates and solved exactly on the known costs. ``"accuracy"`` marks the opposite.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    kind: Kind = "ordinal"
+    scope: str = "chip"
+    active_when: tuple[Condition, ...] = ()
+    affects: Affects = "both"
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise InputError(
+                f"a variable needs a name, got {self.name!r}", "Give every variable a unique name."
+            )
+        if not self.values:
+            raise InputError(f"variable {self.name!r} has no values", "List at least one value.")
+        if len(set(map(_key, self.values))) != len(self.values):
+            raise InputError(
+                f"variable {self.name!r} lists a value twice: {list(self.values)}", "Values must differ."
+            )
+        if self.kind not in ("ordinal", "categorical"):
+            raise InputError(
+                f"variable {self.name!r} has kind {self.kind!r}", "Use 'ordinal' or 'categorical'."
+            )
+
+    @property
+    def cardinality(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def index(self, value: Value) -> int:
+        """Position of ``value``; raises InputError with the allowed values if it is not one of them."""
+        for i, candidate in enumerate(self.values):
+            if _key(candidate) == _key(value):
+                return i
+        raise InputError(
+            f"{self.name} = {value!r} is not a value of this space",
+            f"Choose one of: {', '.join(map(str, self.values))}.",
+        )
+
+    def parse(self, text: str) -> Value:
+        """The value whose text form is ``text`` (``"128"``, ``"0.5"``, ``"sar"``)."""
+        for candidate in self.values:
+            if str(candidate) == text:
+                return candidate
+        for candidate in self.values:
+            if isinstance(candidate, (int, float)) and not isinstance(candidate, bool):
+                try:
+                    if float(text) == candidate:
+                        return candidate
+                except ValueError:
+                    break
+        raise InputError(
+            f"{self.name} = {text!r} is not a value of this space",
+            f"Choose one of: {', '.join(map(str, self.values))}.",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON form; the defaults are left out."""
+        out: dict[str, Any] = {"name": self.name, "values": list(self.values), "kind": self.kind}
+        if self.scope != "chip":
+            out["scope"] = self.scope
+        if self.affects != "both":
+            out["affects"] = self.affects
+        if self.active_when:
+            out["active_when"] = [
+                {"variable": c.variable, "values": list(c.values)} for c in self.active_when
+            ]
+        return out
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Variable:
+        """Inverse of :meth:`to_dict`."""
+        try:
+            return cls(
+                name=data["name"],
+                values=tuple(data["values"]),
+                kind=data.get("kind", "ordinal"),
+                scope=data.get("scope", "chip"),
+                active_when=tuple(
+                    Condition(c["variable"], tuple(c["values"])) for c in data.get("active_when", ())
+                ),
+                affects=data.get("affects", "both"),
+            )
+        except (KeyError, TypeError) as ex:
+            raise InputError(
+                f"a variable cannot be read from {data!r}", "It needs a name and values."
+            ) from ex
+
+
+def ordinal(
+    name: str,
+    values: Iterable[Value],
+    *,
+    scope: str = "chip",
+    when: Condition | Iterable[Condition] = (),
+    affects: Affects = "both",
+) -> Variable:
+    """A variable whose values have an order; give them in that order."""
+    return Variable(name, tuple(values), "ordinal", scope, _conditions(when), affects)
+
+
+def categorical(
+    name: str,
+    values: Iterable[Value],
+    *,
+    scope: str = "chip",
+    when: Condition | Iterable[Condition] = (),
+    affects: Affects = "both",
+) -> Variable:
+    """A variable whose values have no order."""
+    return Variable(name, tuple(values), "categorical", scope, _conditions(when), affects)
+
+
+def _conditions(when: Condition | Iterable[Condition]) -> tuple[Condition, ...]:
+    return (when,) if isinstance(when, Condition) else tuple(when)
+
+
+def _key(value: Value) -> tuple[str, Value]:
+    # 1, 1.0 and True are equal in Python; 1 and 1.0 are the same choice, True is not.
+    return (
+        "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__,
+        value,
+    )
