@@ -1,0 +1,213 @@
+"""A study on disk: one SQLite file, one transaction per change.
+
+WAL journal and ``synchronous=FULL``: what was recorded survives a kill of the process and a loss of power
+(https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous). Everything in it is numbers
+and JSON text; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
+
+from nax_bo.errors import StoreError
+from nax_bo.space import Design, Space
+from nax_bo.study.trial import Evaluation, State, Trial
+
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (number INTEGER PRIMARY KEY, indices TEXT NOT NULL UNIQUE, design TEXT NOT NULL, costs TEXT NOT NULL);
+CREATE TABLE evaluations (
+    id INTEGER PRIMARY KEY,
+    trial INTEGER NOT NULL REFERENCES trials(number),
+    fidelity TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'infeasible')),
+    finish_order INTEGER UNIQUE,
+    outcome TEXT NOT NULL DEFAULT '{}',
+    message TEXT NOT NULL DEFAULT '',
+    seconds REAL NOT NULL DEFAULT 0,
+    UNIQUE (trial, fidelity)
+);
+"""
+
+
+class Store:
+    """The tables of one study; every public write is one transaction.
+
+    Raises:
+        StoreError: The file is missing, not a study, of another format, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path, space: Space | None = None, *, create: bool = False) -> None:
+        self.path = Path(path)
+        if create:
+            self._create(space)
+        elif not self.path.is_file():
+            raise StoreError(f"there is no study at {self.path}", "Start one with: naxbo optimize --study FILE")
+        with self._reading():
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.execute("PRAGMA synchronous=FULL")
+            found = self.meta("format")
+        if found != FORMAT:
+            raise StoreError(
+                f"{self.path} has study format {found}, this version of naxbo reads format {FORMAT}",
+                "Open it with the version that wrote it, or start a new study.",
+            )
+        self.space = Space.from_json(str(self.meta("space")))
+
+    def _create(self, space: Space | None) -> None:
+        if space is None:
+            raise StoreError("a new study needs a space", "Pass space=... with create=True.")
+        draft = self.path.with_name(self.path.name + ".new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft.unlink(missing_ok=True)
+            db = sqlite3.connect(draft)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(_SCHEMA)
+            db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", json.dumps(FORMAT)), ("space", json.dumps(space.to_json()))])
+            db.commit()
+            db.close()
+            draft.rename(self.path)  # a study exists as a whole or not at all
+        except (OSError, sqlite3.Error) as ex:
+            raise StoreError(f"cannot create the study {self.path}: {ex}", "Choose a folder that can be written, with --study.") from ex
+
+    def lock(self) -> FileLock:
+        """A lock that only one running ``optimize`` holds; the system frees it when the process dies.
+
+        Raises:
+            StoreError: Another process holds it.
+        """
+        lock = FileLock(f"{self.path}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(f"{self.path} is being run by another process", "Wait for it, or use another --study.") from None
+        except OSError as ex:
+            raise StoreError(f"cannot lock {self.path}: {ex}", "Choose a folder that can be written, with --study.") from ex
+        return lock
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as ex:
+            raise StoreError(f"cannot use the study {self.path}: {ex}", "Is the disk full, the folder read-only, or the file locked?") from ex
+        except (sqlite3.DatabaseError, json.JSONDecodeError) as ex:
+            raise StoreError(
+                f"{self.path} is not a naxbo study, or it is damaged: {ex}", "Restore it from a copy, or choose another file with --study."
+            ) from ex
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # What the study is
+
+    def meta(self, key: str) -> Any:
+        """A fact about the study, or None."""
+        with self._reading():
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return None if row is None else json.loads(row[0])
+
+    def set_meta(self, **facts: Any) -> None:
+        """Record facts about the study (JSON values)."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                [(key, json.dumps(value, sort_keys=True)) for key, value in facts.items()],
+            )
+
+    # What was decided and found
+
+    def add(self, proposals: Sequence[tuple[Design, Mapping[str, float], str, str]]) -> list[Evaluation]:
+        """Queue evaluations of (design, costs, fidelity, reason), all or none; known designs keep their number."""
+        ids = []
+        with self._writing() as db:
+            for design, costs, fidelity, reason in proposals:
+                key = json.dumps(design.indices)
+                row = db.execute("SELECT number FROM trials WHERE indices = ?", (key,)).fetchone()
+                if row is None:
+                    cursor = db.execute(
+                        "INSERT INTO trials SELECT COALESCE(MAX(number) + 1, 0), ?, ?, ? FROM trials RETURNING number",
+                        (key, json.dumps(dict(design)), json.dumps(dict(costs))),
+                    )
+                    row = cursor.fetchone()
+                cursor = db.execute(
+                    "INSERT INTO evaluations (trial, fidelity, reason, state) VALUES (?, ?, ?, 'queued')",
+                    (row[0], fidelity, reason),
+                )
+                ids.append(cursor.lastrowid)
+        return [e for e in self.evaluations() if e.id in ids]
+
+    def start(self, evaluation: int) -> None:
+        """Mark an evaluation as running."""
+        with self._writing() as db:
+            db.execute("UPDATE evaluations SET state = 'running' WHERE id = ?", (evaluation,))
+
+    def finish(
+        self,
+        evaluation: int,
+        state: State,
+        *,
+        outcome: Mapping[str, Any] | None = None,
+        message: str = "",
+        seconds: float = 0.0,
+    ) -> None:
+        """Record the end of an evaluation and its place in the order of completion."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE evaluations SET state = ?, outcome = ?, message = ?, seconds = ?, "
+                "finish_order = (SELECT COALESCE(MAX(finish_order) + 1, 0) FROM evaluations) WHERE id = ?",
+                (state, json.dumps(dict(outcome or {})), message, seconds, evaluation),
+            )
+
+    def requeue_running(self) -> int:
+        """Queue again what was running when the last process ended; returns how many."""
+        with self._writing() as db:
+            return db.execute("UPDATE evaluations SET state = 'queued' WHERE state = 'running'").rowcount
+
+    def evaluations(self, *states: State) -> list[Evaluation]:
+        """Evaluations in the order in which they were decided, optionally only those in ``states``."""
+        with self._reading():
+            rows = self._db.execute(
+                "SELECT id, trial, fidelity, reason, state, finish_order, outcome, message, seconds FROM evaluations ORDER BY id"
+            ).fetchall()
+            found = [
+                Evaluation(i, trial, fidelity, reason, cast(State, state), order, json.loads(outcome), message, seconds)
+                for i, trial, fidelity, reason, state, order, outcome, message, seconds in rows
+            ]
+        return [e for e in found if not states or e.state in states]
+
+    def trials(self) -> list[Trial]:
+        """All designs by number, with their evaluations."""
+        by_trial: dict[int, list[Evaluation]] = {}
+        for evaluation in self.evaluations():
+            by_trial.setdefault(evaluation.trial, []).append(evaluation)
+        with self._reading():
+            rows = self._db.execute("SELECT number, indices, costs FROM trials ORDER BY number").fetchall()
+            return [
+                Trial(n, self.space.design(json.loads(indices)), json.loads(costs), tuple(by_trial.get(n, ())))
+                for n, indices, costs in rows
+            ]

@@ -1,0 +1,42 @@
+"""Chip choices that the built-in systems share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nax_bo.space import Condition, Value, Variable, categorical, ordinal
+
+MULTI_BIT_DEVICES = ("rram", "pcm", "fefet")
+"""Devices whose cells hold more than one bit; the others store one."""
+
+DEVICES = (*MULTI_BIT_DEVICES, "stt-mram", "sram")
+
+
+def chip_variables() -> list[Variable]:
+    """Device, cell, converter and precision choices of the whole chip.
+
+    The converter's type and its sharing cannot change what is computed (equal bits, equal levels), so they affect
+    cost only and are solved exactly.
+    """
+    return [
+        categorical("device", DEVICES),
+        ordinal("bits_per_cell", (1, 2, 4), when=Condition("device", MULTI_BIT_DEVICES)),
+        ordinal("weight_bits", (2, 3, 4, 5, 6, 8)),
+        ordinal("input_bits", (1, 2, 3, 4, 6, 8)),
+        ordinal("adc_bits", (3, 4, 5, 6, 7, 8)),
+        categorical("adc_type", ("sar", "flash"), affects="cost"),
+        ordinal("mux", (1, 2, 4, 8, 16, 32), affects="cost"),
+    ]
+
+
+def array_choices(design: Mapping[str, Value]) -> dict[str, Any]:
+    """The settings of :class:`~nax_bo.hardware.chip.ArraySpec` that :func:`chip_variables` decides."""
+    return {
+        "bits_per_cell": int(design.get("bits_per_cell", 1)),
+        "weight_bits": int(design["weight_bits"]),
+        "input_bits": int(design["input_bits"]),
+        "adc_bits": int(design["adc_bits"]),
+        "adc_type": str(design["adc_type"]),
+        "mux": int(design["mux"]),
+    }

@@ -1,0 +1,94 @@
+"""The default joint space: a chain of convolutions on a chip with per-layer crossbars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from numpy.typing import NDArray
+
+from nax_bo.errors import InputError
+from nax_bo.hardware.chip import ArraySpec, ChipSpec
+from nax_bo.hardware.workload import Workload
+from nax_bo.network import NetworkSpec, vgg
+from nax_bo.network.spec import Shape
+from nax_bo.space import Condition, Space, Value, Variable, ordinal
+from nax_bo.systems.chip_choices import MULTI_BIT_DEVICES, array_choices, chip_variables, workload_of
+
+MIN_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class VggSystem:
+    """Depth, width and kernel of each convolution, its crossbar, and the chip's shared settings.
+
+    Every second convolution is followed by a 2 x 2 max-pooling while the image is at least 4 pixels wide; the
+    classifier stands in crossbars of the last convolution's size.
+    """
+
+    input_shape: Shape
+    num_classes: int
+    name: str = "vgg"
+    summary: str = "chain of convolutions with per-layer width, kernel and crossbar, on a shared chip"
+
+    def __post_init__(self) -> None:
+        if min(self.input_shape[1:]) < 4:
+            raise InputError(f"images of {self.input_shape[1:]} pixels", "The vgg space needs at least 4 x 4.")
+
+    @property
+    def max_depth(self) -> int:
+        """Deepest network: five layers for 8 x 8 images, two more for every doubling."""
+        size, depth = min(self.input_shape[1:]), 3
+        while size >= 8:
+            size, depth = size // 2, depth + 2
+        return depth
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Output channels to choose from; larger images get wider layers."""
+        small = (4, 8, 12, 16, 24, 32, 48)
+        return small if min(self.input_shape[1:]) < 16 else tuple(4 * w for w in small)
+
+    @cached_property
+    def space(self) -> Space:
+        """Depth, per layer width, kernel and crossbar, then the chip's choices."""
+        return Space([ordinal("depth", range(MIN_DEPTH, self.max_depth + 1), scope="network"), *self._layers(), *chip_variables()])
+
+    def _layers(self) -> Iterable[Variable]:
+        for i in range(1, self.max_depth + 1):
+            deep = range(max(i, MIN_DEPTH), self.max_depth + 1)
+            when = () if i <= MIN_DEPTH else Condition("depth", tuple(deep))
+            scope = f"layer:{i}"
+            yield ordinal(f"width_{i}", self.widths, scope=scope, when=when)
+            yield ordinal(f"kernel_{i}", (1, 3, 5), scope=scope, when=when)
+            yield ordinal(f"crossbar_{i}", (32, 64, 128, 256), scope=scope, when=when)
+
+    def _pool_after(self, depth: int) -> list[int]:
+        size, pools = min(self.input_shape[1:]), []
+        for i in range(1, depth, 2):
+            if size >= 4:
+                pools.append(i)
+                size //= 2
+        return pools
+
+    def decode(self, design: Mapping[str, Value]) -> tuple[NetworkSpec, ChipSpec]:
+        """Network and chip of a design."""
+        depth = int(design["depth"])
+        layers = range(1, depth + 1)
+        network = vgg(
+            self.input_shape,
+            self.num_classes,
+            widths=[int(design[f"width_{i}"]) for i in layers],
+            kernels=[int(design[f"kernel_{i}"]) for i in layers],
+            pool_after=self._pool_after(depth),
+        )
+        shared = array_choices(design)
+        sides = [int(design[f"crossbar_{i}"]) for i in layers]
+        arrays = tuple(ArraySpec(rows=side, cols=side, **shared) for side in (*sides, sides[-1]))
+        return network, ChipSpec(device=str(design["device"]), arrays=arrays)
+
+    def workload(self, columns: Mapping[str, NDArray[Any]]) -> Workload:
+        """The cost model's input for many designs."""
+        return workload_of(self, columns)
