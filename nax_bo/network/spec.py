@@ -175,7 +175,8 @@ class NetworkSpec:
                     )
             if known[layer.inputs[0]] != layer.in_shape:
                 raise InputError(
-                    f"layer {layer.name!r} expects {layer.in_shape} but {layer.inputs[0]!r} gives {known[layer.inputs[0]]}",
+                    f"layer {layer.name!r} expects {layer.in_shape}, "
+                    f"but {layer.inputs[0]!r} gives {known[layer.inputs[0]]}",
                     "Shapes are (channels, height, width).",
                 )
             known[layer.name] = layer.out_shape
@@ -219,12 +220,15 @@ class NetworkSpec:
         """Inverse of :meth:`to_dict`; raises InputError on missing or unknown fields."""
         tuples = {"inputs", "in_shape", "out_shape", "kernel", "stride", "padding"}
         allowed = {f.name for f in fields(LayerSpec)}
+
+        def read(layer: Mapping[str, Any]) -> LayerSpec:
+            values: dict[str, Any] = {
+                k: tuple(v) if k in tuples else v for k, v in layer.items() if k in allowed
+            }
+            return LayerSpec(**values)
+
         try:
-            layers = tuple(
-                LayerSpec(**{k: tuple(v) if k in tuples else v for k, v in layer.items() if k in allowed})
-                for layer in data["layers"]
-            )
-            return cls(data["name"], tuple(data["input_shape"]), layers)
+            return cls(data["name"], tuple(data["input_shape"]), tuple(map(read, data["layers"])))
         except (KeyError, TypeError) as ex:
             raise InputError(
                 f"this is not the plain form of a network: {ex}", "Write it with to_dict()."
