@@ -19,6 +19,9 @@ class NoNoise:
     """No such effect, or none that the source of the row quantifies."""
 
 
+NONE = NoNoise()
+
+
 @dataclass(frozen=True, slots=True)
 class PolynomialNoise:
     """Programming error ``sigma = (g_on / g_max) * sum_k c_k u^k``, result clamped at zero conductance.

@@ -14,11 +14,11 @@ from typing import Literal
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.device_noise import (
+    NONE,
     Drift,
     FlickerReadNoise,
     LogConductanceReadNoise,
     LogTimeDrift,
-    NoNoise,
     PolynomialNoise,
     PowerLawDrift,
     ProgrammingNoise,
@@ -91,9 +91,9 @@ class Device:
     technology_nm: float | None = None
     endurance_cycles: float | None = None
     retention: Retention | None = None
-    programming: ProgrammingNoise = NoNoise()
-    drift: Drift = NoNoise()
-    read_noise: ReadNoise = NoNoise()
+    programming: ProgrammingNoise = NONE
+    drift: Drift = NONE
+    read_noise: ReadNoise = NONE
     stuck_on_probability: float = 0.0
     stuck_off_probability: float = 0.0
     assumed: tuple[str, ...] = ()
@@ -160,7 +160,7 @@ def with_variation(base: Device, sigma: float, form: Literal["range", "relative"
     }
     if form not in models:
         raise InputError(f"variation form {form!r}", "Use 'range' or 'relative'.")
-    noise = models[form](sigma) if sigma else NoNoise()
+    noise = models[form](sigma) if sigma else NONE
     return replace(base, programming=noise, assumed=tuple(sorted({*base.assumed, "programming"})))
 
 
