@@ -17,6 +17,11 @@ Dataflow = Literal["layer_by_layer", "pipelined"]
 WeightMapping = Literal["conventional", "kernel_position"]
 
 
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise InputError(f"{name} = {value!r} is out of range", f"Use a number from {low:g} to {high:g}.")
+
+
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
     """The crossbars that hold one layer.
@@ -108,6 +113,8 @@ class ChipSpec:
         dram: Off-chip memory, a name of the component library, or ``"none"``: inputs and outputs stay on chip.
         dram_bandwidth_gb_s: Off-chip bandwidth.
         clock_ghz: Upper limit of the clock; sensing may stretch it.
+        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, crossbars are rewritten during
+            every inference.
     """
 
     device: str = "rram"
@@ -123,6 +130,7 @@ class ChipSpec:
     dram: str = "lpddr4"
     dram_bandwidth_gb_s: float = 25.6
     clock_ghz: float = 1.0
+    tiles: int = 0
 
     def __post_init__(self) -> None:
         if not self.arrays:
@@ -134,6 +142,7 @@ class ChipSpec:
         _within("tile_buffer_kb", self.tile_buffer_kb, 0.25, 1 << 16)
         _within("dram_bandwidth_gb_s", self.dram_bandwidth_gb_s, 0.1, 10_000)
         _within("clock_ghz", self.clock_ghz, 0.001, 10)
+        _within("tiles", self.tiles, 0, 1_000_000)
         if self.mapping not in ("conventional", "kernel_position"):
             raise InputError(f"mapping = {self.mapping!r}", "Use 'conventional' or 'kernel_position'.")
         if self.dataflow not in ("layer_by_layer", "pipelined"):
@@ -188,11 +197,6 @@ class Conditions:
     ir_drop: bool = True
     variation_scale: float = 1.0
     drift_compensation: bool = True
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise InputError(f"{name} = {value!r} is out of range", f"Use a number from {low:g} to {high:g}.")
 
 
 def _known(cls: type[Any], values: Mapping[str, Any]) -> Any:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nax_bo.space import Condition, Value, Variable, categorical, ordinal
 
 MULTI_BIT_DEVICES = ("rram", "pcm", "fefet")
@@ -39,4 +42,15 @@ def array_choices(design: Mapping[str, Value]) -> dict[str, Any]:
         "adc_bits": int(design["adc_bits"]),
         "adc_type": str(design["adc_type"]),
         "mux": int(design["mux"]),
+    }
+
+
+def chip_columns(columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """The same settings as arguments of ``Workload.from_arrays``, one value per design."""
+    names = ("bits_per_cell", "weight_bits", "input_bits", "adc_bits", "mux")
+    return {
+        "devices": DEVICES,
+        "device": np.argmax(columns["device"][:, None] == np.array(DEVICES), axis=1),
+        "flash": (columns["adc_type"] == "flash").astype(float),
+        **{name: columns[name].astype(float) for name in names},
     }
