@@ -89,7 +89,7 @@ def _split(
 def _of_classes(folder: Path, class_names: tuple[str, ...]) -> LabelledFiles:
     per_class = []
     for name in class_names:
-        files = image_files(folder / name)
+        files = image_files(folder / name) if (folder / name).is_dir() else []
         if not files:
             raise DataError(_emptiness(folder / name), "add images, or remove the class everywhere")
         per_class.append(files)

@@ -127,7 +127,7 @@ def read_plain_dictionary(raw: bytes) -> dict[object, object]:
         found = _Reader(io.BytesIO(raw), encoding="bytes").load()
         if not isinstance(found, dict):
             raise RefusedPickle(f"a {type(found).__name__} where a dictionary belongs")
-        return {key: _to_array(item) if isinstance(item, _Array) else item for key, item in found.items()}
+        return {key: _plain(item) for key, item in found.items()}
     except RefusedPickle:
         raise
     except Exception as error:  # the reader raises nearly every kind on damaged input; none may escape
@@ -141,6 +141,14 @@ def _check_instructions(raw: bytes) -> None:
         # The C reader allocates its memo up to the index named, so a huge index is a memory bomb.
         if opcode.name in _MEMO_OPCODES and isinstance(argument, int) and not 0 <= argument <= len(raw):
             raise RefusedPickle(f"the memo index {argument}")
+
+
+def _plain(item: object) -> object:
+    if isinstance(item, _Array):
+        return _to_array(item)
+    if item is None or isinstance(item, str | bytes | bytearray | int | float | list | tuple | dict):
+        return item
+    raise RefusedPickle(f"an object of type {type(item).__name__}")
 
 
 def _to_array(recipe: _Array) -> NDArray[np.generic]:
