@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from nax_bo.space import Condition, Value, Variable, categorical, ordinal
 
-MULTI_BIT_DEVICES = ("rram", "pcm", "fefet")
-"""Devices whose cells hold more than one bit; the others store one."""
-
-DEVICES = (*MULTI_BIT_DEVICES, "stt-mram", "sram")
+DEVICES = ("rram", "pcm", "fefet", "stt-mram", "sram")
+"""STT-MRAM and SRAM cells store one bit, the FeFET's source two, the others up to four."""
 
 
 def chip_variables() -> list[Variable]:
@@ -24,7 +22,8 @@ def chip_variables() -> list[Variable]:
     """
     return [
         categorical("device", DEVICES),
-        ordinal("bits_per_cell", (1, 2, 4), when=Condition("device", MULTI_BIT_DEVICES)),
+        ordinal("bits_per_cell", (1, 2, 4), when=Condition("device", ("rram", "pcm"))),
+        ordinal("fefet_bits_per_cell", (1, 2), when=Condition("device", ("fefet",))),
         ordinal("weight_bits", (2, 3, 4, 5, 6, 8)),
         ordinal("input_bits", (1, 2, 3, 4, 6, 8)),
         ordinal("adc_bits", (3, 4, 5, 6, 7, 8)),
@@ -36,7 +35,7 @@ def chip_variables() -> list[Variable]:
 def array_choices(design: Mapping[str, Value]) -> dict[str, Any]:
     """The settings of :class:`~nax_bo.hardware.chip.ArraySpec` that :func:`chip_variables` decides."""
     return {
-        "bits_per_cell": int(design.get("bits_per_cell", 1)),
+        "bits_per_cell": int(design.get("bits_per_cell", design.get("fefet_bits_per_cell", 1))),
         "weight_bits": int(design["weight_bits"]),
         "input_bits": int(design["input_bits"]),
         "adc_bits": int(design["adc_bits"]),
@@ -47,10 +46,11 @@ def array_choices(design: Mapping[str, Value]) -> dict[str, Any]:
 
 def chip_columns(columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """The same settings as arguments of ``Workload.from_arrays``, one value per design."""
-    names = ("bits_per_cell", "weight_bits", "input_bits", "adc_bits", "mux")
+    names = ("weight_bits", "input_bits", "adc_bits", "mux")
     return {
         "devices": DEVICES,
         "device": np.argmax(columns["device"][:, None] == np.array(DEVICES), axis=1),
+        "bits_per_cell": np.maximum(columns["bits_per_cell"], columns["fefet_bits_per_cell"]),  # one at most is active
         "flash": (columns["adc_type"] == "flash").astype(float),
         **{name: columns[name].astype(float) for name in names},
     }

@@ -1,0 +1,1 @@
+"""The ``naxbo`` command: parse, call nax_bo, print."""

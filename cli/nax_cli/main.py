@@ -1,0 +1,91 @@
+"""Entry point: the list of commands, and how errors leave.
+
+Every command lives in a module of its own that imports nothing heavy until it runs, so ``naxbo --help`` and hardware
+what-ifs start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from nax_cli import (
+    bench,
+    devices,
+    doctor,
+    evaluate,
+    export,
+    init,
+    optimize,
+    pareto,
+    report,
+    spaces,
+    surrogates,
+    whatif,
+)
+
+EXIT_CODES = """
+Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study file; 5 surrogate; 6 evaluation; 130
+interrupted (a study keeps everything that had finished).
+"""
+
+app = typer.Typer(
+    name="naxbo",
+    help="Find neural networks and analog compute-in-memory chips that are best together.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("optimize")(optimize.optimize)
+app.command("what-if")(whatif.what_if)
+app.command("evaluate")(evaluate.evaluate)
+app.command("pareto")(pareto.pareto)
+app.command("report")(report.report)
+app.command("export")(export.export)
+app.command("spaces")(spaces.spaces)
+app.command("devices")(devices.devices)
+app.add_typer(surrogates.app, name="surrogates")
+app.command("bench")(bench.bench)
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(version("naxbo"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; naxbo's own errors become two lines on stderr and an exit code."""
+    from nax_bo.errors import NaxboError
+
+    try:
+        app()
+    except NaxboError as ex:
+        print(f"error: {ex.message}", file=sys.stderr)
+        if ex.hint:
+            print(f"hint: {ex.hint}", file=sys.stderr)
+        sys.exit(ex.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nothing more to say
+        sys.exit(0)

@@ -1,0 +1,32 @@
+"""``naxbo report``: one page that shows a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nax_cli.output import JsonFlag, StudyOption, print_json, say
+
+
+def report(
+    study: StudyOption = "study.naxbo",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for index.html and the PNG files.")] = Path("report"),
+    design: Annotated[
+        int | None, typer.Option("--design", help="Number of the design to show layer by layer; default: the front's knee.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a self-contained HTML page and PNG figures: front, progress, calibration, layers, cost breakdown."""
+    from nax_bo.report.collect import collect
+    from nax_bo.report.page import write_report
+    from nax_bo.study import Study
+
+    with Study(study) as opened:
+        say("refitting surrogates for the calibration figure ...")
+        page = write_report(collect(opened, design), out)
+    if as_json:
+        print_json({"page": str(page), "figures": sorted(str(p) for p in out.glob("*.png"))})
+    else:
+        print(page)

@@ -1,0 +1,29 @@
+"""Options of the form NAME=VALUE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nax_bo.errors import InputError
+
+
+def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """``["a=1", "b=x"]`` as a dict of texts; raises InputError naming the option."""
+    out = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise InputError(f"{option} {text!r}", f"Write {option} NAME=VALUE.")
+        out[name.strip()] = value.strip()
+    return out
+
+
+def numbers(option: str, texts: Sequence[str] | None) -> dict[str, float]:
+    """Like :func:`pairs`, with numbers as values."""
+    out = {}
+    for name, value in pairs(option, texts).items():
+        try:
+            out[name] = float(value)
+        except ValueError:
+            raise InputError(f"{option} {name}={value!r} is not a number", f"Write {option} {name}=NUMBER.") from None
+    return out

@@ -1,0 +1,54 @@
+"""``naxbo spaces``: the joint spaces that can be searched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nax_cli.output import JsonFlag, print_json, table
+
+
+def spaces(
+    name: Annotated[str | None, typer.Argument(help="Show the variables of one space.")] = None,
+    shape: Annotated[
+        str, typer.Option("--shape", metavar="CxHxW", help="Image shape: larger images allow deeper, wider networks.")
+    ] = "1x8x8",
+    as_json: JsonFlag = False,
+) -> None:
+    """List joint spaces of network and chip choices, or the variables of one."""
+    from nax_bo.systems import load_system, system_names
+
+    if name is None:
+        rows = [{"name": n, "what": text} for n, text in system_names().items()]
+        print_json(rows) if as_json else print(table(rows))
+        return
+    space = load_system(name, _shape(shape), 10).space
+    if as_json:
+        import json
+
+        print_json({"name": name, "size": space.size, **json.loads(space.to_json())})
+        return
+    rows = [
+        {
+            "variable": v.name,
+            "scope": v.scope,
+            "kind": v.kind,
+            "affects": v.affects,
+            "values": " ".join(map(str, v.values)),
+            "only when": " and ".join(f"{c.variable} in {list(c.values)}" for c in v.active_when),
+        }
+        for v in space.variables
+    ]
+    print(table(rows))
+    print(f"\n{space.size:.3g} designs")
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    from nax_bo.errors import InputError
+
+    try:
+        channels, height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise InputError(f"--shape {text!r}", "Write channels x height x width, such as 3x32x32.") from None
+    return channels, height, width

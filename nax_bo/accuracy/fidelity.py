@@ -1,0 +1,43 @@
+"""The fidelity ladder: how long a network is trained and how often its chip is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nax_bo.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """One rung of the ladder.
+
+    Attributes:
+        name: ``"short"`` or ``"full"``.
+        epochs: Passes over the training images.
+        min_draws, max_draws: Programmed chips over which accuracy is averaged; drawing stops between the two once
+            ``target_standard_error`` is reached.
+        target_standard_error: Standard error of the mean accuracy at which drawing stops.
+        relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
+            with. A stated ratio instead of measured seconds, so that the same seed gives the same designs on any
+            machine.
+    """
+
+    name: str
+    epochs: int
+    min_draws: int
+    max_draws: int
+    target_standard_error: float
+    relative_cost: float
+
+
+SHORT = Fidelity("short", epochs=3, min_draws=4, max_draws=8, target_standard_error=0.01, relative_cost=0.2)
+FULL = Fidelity("full", epochs=16, min_draws=8, max_draws=24, target_standard_error=0.004, relative_cost=1.0)
+LADDER = {f.name: f for f in (SHORT, FULL)}
+
+
+def fidelity(name: str) -> Fidelity:
+    """The rung called ``name``; raises InputError if there is none."""
+    try:
+        return LADDER[name]
+    except KeyError:
+        raise InputError(f"there is no fidelity {name!r}", f"Use {' or '.join(LADDER)}.") from None

@@ -1,0 +1,85 @@
+"""What a worker does: train and measure one design, from plain values to plain values.
+
+Jobs carry references and JSON forms, never objects, so that any executor (threads, processes, a cluster) can run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nax_bo.errors import NaxboError
+from nax_bo.hardware.chip import ChipSpec, Conditions
+from nax_bo.network import NetworkSpec
+
+if TYPE_CHECKING:
+    from nax_bo.accuracy.data import DataSet
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation to run.
+
+    Attributes:
+        network, chip, conditions: Plain forms of the specs.
+        data: Data set specification.
+        fidelity: Rung of the ladder.
+        seed: Seed of initial weights, batches and noise draws.
+        timeout_s: After this time the training gives up.
+    """
+
+    network: Mapping[str, Any]
+    chip: Mapping[str, Any]
+    conditions: Mapping[str, Any]
+    data: str
+    fidelity: str
+    seed: int
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What came of it: ``outcome`` of a finished job, or ``error`` in words."""
+
+    outcome: Mapping[str, Any] | None
+    error: str = ""
+
+
+def job_seed(study_seed: int, trial: int) -> int:
+    """Seed of trial ``trial``: independent of every other trial's, and of who runs it when."""
+    return int(np.random.SeedSequence((study_seed, trial)).generate_state(1)[0])
+
+
+def run_job(job: Job) -> JobResult:
+    """Run one job; a failure of the design is a result, not an exception."""
+    import torch
+
+    from nax_bo.accuracy.evaluate import evaluate
+
+    torch.set_num_threads(1)  # parallel trainings share the cores, and one thread sums in one order
+    try:
+        report = evaluate(
+            NetworkSpec.from_dict(job.network),
+            ChipSpec.from_dict(job.chip),
+            _data_set(job.data),
+            fidelity=job.fidelity,
+            seed=job.seed,
+            conditions=Conditions(**job.conditions),
+            timeout_s=job.timeout_s,
+        )
+    except NaxboError as ex:
+        return JobResult(None, ex.message)
+    except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
+        return JobResult(None, f"{type(ex).__name__}: {ex}")
+    return JobResult(report.to_dict())
+
+
+@lru_cache(maxsize=2)
+def _data_set(spec: str) -> DataSet:
+    from nax_bo.accuracy.data import parse_data
+
+    return parse_data(spec).load()
