@@ -60,8 +60,8 @@ def operating_point(
 def exact_effective_conductance(g_s: Tensor, r_row_ohm: float, r_col_ohm: float) -> Tensor:
     """G_eff for every input, computed in float64 by eliminating column after column.
 
-    Agrees with the sparse nodal solution of :mod:`nax_bo.crossbar.nodal` to 1e-11 and is several times faster, but costs
-    about a hundred times :func:`operating_point` (``benchmarks/ir_drop.py``). Differentiable in ``g_s``.
+    Agrees with the sparse nodal solution of :mod:`nax_bo.crossbar.nodal` to 1e-11 and is several times faster, but
+    costs about a hundred times :func:`operating_point` (``benchmarks/ir_drop.py``). Differentiable in ``g_s``.
 
     Args:
         g_s: ``... x rows x cols`` conductances in siemens.

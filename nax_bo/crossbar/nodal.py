@@ -57,7 +57,8 @@ def _ideal_rows(g_s: Floats, r_col: float) -> Floats:
 def _wire(length: int, fed_at: int) -> Any:
     """Laplacian of a chain of unit resistors with one more to a fixed voltage at position ``fed_at``."""
     diagonal = np.full(length, 2.0)
-    diagonal[[0, -1]] -= 1.0
+    diagonal[0] -= 1.0
+    diagonal[-1] -= 1.0  # a wire of one node has both ends there
     diagonal[fed_at] += 1.0
     off = -np.ones(length - 1)
     return sparse.csr_array(sparse.diags([off, diagonal, off], [-1, 0, 1]))
