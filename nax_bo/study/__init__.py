@@ -1,0 +1,1 @@
+"""Studies: settings, records on disk, and the loop that makes them grow."""

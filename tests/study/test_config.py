@@ -1,0 +1,77 @@
+"""Settings: TOML round trip and clear refusals."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nax_bo.errors import InputError
+from nax_bo.hardware.chip import Conditions
+from nax_bo.study.config import KNOWN_COSTS, StudyConfig, config_toml, read_config
+
+CONFIGS = st.builds(
+    StudyConfig,
+    system=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1),
+    data=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1),
+    budget=st.integers(1, 10**6),
+    seed=st.integers(0, 2**31),
+    learn_edap=st.booleans(),
+    accuracy_stat=st.sampled_from(["mean", "p05"]),
+    max=st.dictionaries(st.sampled_from(KNOWN_COSTS), st.floats(1e-6, 1e9)),
+    min_accuracy=st.floats(0, 0.99),
+    conditions=st.builds(Conditions, time_s=st.floats(0, 1e9), read_noise=st.booleans(), ir_drop=st.booleans()),
+)
+
+
+@given(CONFIGS)
+@settings(max_examples=40, deadline=None)
+def test_toml_round_trip(tmp_path_factory, config: StudyConfig) -> None:
+    path = tmp_path_factory.mktemp("config") / "naxbo.toml"
+    path.write_text(config_toml(config), encoding="utf-8")
+    assert read_config(path) == config
+    assert StudyConfig.from_dict(config.to_dict()) == config
+
+
+def test_every_setting_is_in_the_file() -> None:
+    text = config_toml()
+    for field in dataclasses.fields(StudyConfig):
+        assert f"{field.name} =" in text or f"[{field.name}]" in text
+
+
+def test_overrides_win(tmp_path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("budget = 7\nseed = 3\n")
+    assert read_config(path, {"budget": 9}) == StudyConfig(budget=9, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("budget = ", "not valid TOML"),
+        ("bugdet = 3", "no setting 'bugdet'\nhint: Did you mean 'budget'"),
+        ("budget = 0", "budget = 0"),
+        ("budget = 'many'", "budget = 'many'"),
+        ("[max]\narea = 3", "cannot limit 'area'"),
+        ("[max]\narea_mm2 = -1", "area_mm2 <= -1"),
+        ("min_accuracy = 90", "minimum accuracy of 90"),
+        ("[conditions]\ntemperature = 3", "no condition 'temperature'"),
+        ("accuracy_stat = 'median'", "accuracy_stat = 'median'"),
+    ],
+)
+def test_bad_settings_are_named(tmp_path, text, match) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=match):
+        read_config(path)
+
+
+def test_missing_file(tmp_path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        read_config(tmp_path / "none.toml")
+
+
+def test_differences_ignore_what_may_change() -> None:
+    a = StudyConfig(budget=10, workers=1)
+    assert a.differences(StudyConfig(budget=20, workers=2)) == {}
+    assert a.differences(StudyConfig(seed=1)) == {"seed": (0, 1)}

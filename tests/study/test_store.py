@@ -1,0 +1,149 @@
+"""The store: round trips, transactions, damage, kills."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nax_bo.errors import StoreError
+from nax_bo.space import Space, categorical, ordinal
+from nax_bo.study.store import Store
+
+SPACE = Space([ordinal("a", range(8)), categorical("b", ("x", "y", "z"))])
+
+
+def new(path: Path) -> Store:
+    return Store(path, SPACE, create=True)
+
+
+OUTCOMES = st.dictionaries(
+    st.text(min_size=1, max_size=8), st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.booleans()
+)
+ENDS = st.sampled_from(["done", "failed", "infeasible", None])
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2), OUTCOMES, ENDS), max_size=12, unique_by=lambda t: t[:2]))
+@settings(max_examples=25, deadline=None)
+def test_what_is_written_is_read_back_by_another_process(tmp_path_factory, entries) -> None:
+    path = tmp_path_factory.mktemp("store") / "s.naxbo"
+    store = new(path)
+    expected = []
+    for a, b, outcome, end in entries:
+        design = SPACE.design([a, b])
+        (evaluation,) = store.add([(design, {"edap": float(a)}, "short", "why")])
+        if end:
+            store.start(evaluation.id)
+            store.finish(evaluation.id, end, outcome=outcome, message="m" if end == "failed" else "", seconds=1.5)
+        expected.append((design, end or "queued", outcome if end else {}))
+    store.close()
+    again = Store(path)
+    trials = again.trials()
+    assert [(t.design, t.evaluations[0].state, t.evaluations[0].outcome) for t in trials] == expected
+    assert [t.number for t in trials] == list(range(len(entries)))
+    orders = [e.order for e in again.evaluations("done", "failed", "infeasible")]
+    assert orders == list(range(len(orders)))
+    again.close()
+
+
+def test_a_design_keeps_its_number_at_another_fidelity(tmp_path) -> None:
+    store = new(tmp_path / "s")
+    design = SPACE.design({"a": 3})
+    store.add([(design, {}, "short", "")])
+    store.add([(design, {}, "full", "")])
+    (trial,) = store.trials()
+    assert [e.fidelity for e in trial.evaluations] == ["short", "full"]
+    with pytest.raises(StoreError, match="UNIQUE"):
+        store.add([(SPACE.design({"a": 4}), {}, "short", ""), (design, {}, "full", "")])
+    assert len(store.trials()) == 1  # all or none
+
+
+def test_running_evaluations_are_queued_again(tmp_path) -> None:
+    store = new(tmp_path / "s")
+    first, second = store.add([(SPACE.design([i, 0]), {}, "short", "") for i in (0, 1)])
+    store.start(first.id)
+    store.start(second.id)
+    store.finish(second.id, "done")
+    store.close()
+    again = Store(tmp_path / "s")
+    assert again.requeue_running() == 1
+    assert [e.state for e in again.evaluations()] == ["queued", "done"]
+
+
+def test_only_one_process_runs_a_study(tmp_path) -> None:
+    store = new(tmp_path / "s")
+    with store.lock(), pytest.raises(StoreError, match="being run by another process"):
+        code = f"from nax_bo.study.store import Store\nStore({str(tmp_path / 's')!r}).lock()"
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "being run by another process" in run.stderr
+        raise StoreError("being run by another process")
+    with store.lock():
+        pass
+
+
+def test_a_kill_loses_no_finished_evaluation(tmp_path) -> None:
+    path = tmp_path / "s"
+    code = f"""
+import sys
+from nax_bo.space import Space
+from nax_bo.study.store import Store
+store = Store({str(path)!r}, Space.from_json({SPACE.to_json()!r}), create=True)
+for i in range(24):
+    (e,) = store.add([(store.space.design([i % 8, i // 8]), {{}}, "short", "")])
+    store.start(e.id)
+    store.finish(e.id, "done", outcome={{"i": i}})
+    print(i, flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    seen = -1
+    assert process.stdout is not None
+    for line in process.stdout:
+        seen = int(line)
+        if seen == 9:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.wait()
+    process.stdout.close()
+    done = Store(path).evaluations("done")
+    assert len(done) >= 10
+    assert [e.outcome["i"] for e in done] == list(range(len(done)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda p: p.unlink(), "there is no study at"),
+        (lambda p: p.write_bytes(b"not a database, but long enough to be looked at" * 30), "not a naxbo study"),
+        (lambda p: p.write_bytes(b""), "not a naxbo study|no such table|cannot use"),
+        (lambda p: p.write_bytes(p.read_bytes()[:5000]), "damaged|not a naxbo study"),
+        (lambda p: _set_format(p, 99), "has study format 99"),
+    ],
+    ids=["missing", "text", "empty", "cut", "newer"],
+)
+def test_damaged_files_are_named(tmp_path, damage, match) -> None:
+    path = tmp_path / "s"
+    store = new(path)
+    for i in range(8):
+        store.add([(SPACE.design([i, 0]), {}, "short", "x" * 2000)])
+    store.close()
+    damage(path)
+    with pytest.raises(StoreError, match=match):
+        Store(path).trials()
+
+
+def _set_format(path: Path, value: int) -> None:
+    db = sqlite3.connect(path)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (str(value),))
+    db.commit()
+    db.close()
+
+
+def test_unwritable_folder(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot create the study"):
+        new(tmp_path / "file" / "s")
