@@ -60,11 +60,13 @@ def test_8_bit_statistics_equal_numpys():
     assert (data.num_classes, data.input_shape) == (3, (2, 5, 4))
 
 
-def test_a_constant_channel_becomes_zero_not_nan():
-    pixels = np.full((4, 1, 2, 2), 7, np.uint8)
+@pytest.mark.parametrize("value", [np.uint8(7), np.float64(0.1), np.float32(1e4 / 3), np.float64(0)])
+def test_a_constant_channel_becomes_zero_not_nan(value):
+    pixels = np.full((4, 1, 2, 7), value)
     labels = np.array([0, 1, 0, 1])
     data = data_set_from_pixels("flat", train=(pixels, labels), test=(pixels, labels), class_names=("a", "b"))
-    assert torch.equal(data.train_images, torch.zeros(4, 1, 2, 2))
+    assert data.train_images.abs().max() < 1e-3
+    assert data.std == (1.0,)
 
 
 def test_resizing_keeps_a_constant_image_and_the_mean_of_blocks():

@@ -146,7 +146,8 @@ def data_set_from_pixels(
 def channel_statistics(pixels: NDArray[np.generic]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and population standard deviation of each channel; ``pixels``: N x C x H x W.
 
-    Sums of uint8 pixels are exact integers, so the result does not depend on machine or order.
+    A constant channel is given 1. Sums of uint8 pixels are exact integers, so the result does not depend on
+    machine or order.
     """
     count = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
     exact = pixels.dtype == np.uint8
@@ -159,7 +160,8 @@ def channel_statistics(pixels: NDArray[np.generic]) -> tuple[tuple[float, ...], 
         squares += np.square(chunk).sum(axis=(0, 2, 3))
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    std = np.where(std > 0, std, 1.0)
+    # Spread below a millionth of the mean is rounding (of the sums, and of float32 pixels): a constant channel.
+    std = np.where(std > 1e-6 * np.abs(mean), std, 1.0)
     return tuple(map(float, mean)), tuple(map(float, std))
 
 
@@ -187,9 +189,13 @@ def resize_pixels(pixels: NDArray[np.generic], size: int) -> NDArray[np.generic]
 def _normalise(pixels: NDArray[np.generic], mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     import torch
 
-    images = torch.from_numpy(np.array(pixels, dtype=np.float32, order="C"))
-    shape = (1, len(mean), 1, 1)
-    return images.sub_(torch.tensor(mean).view(shape)).div_(torch.tensor(std).view(shape))
+    images = torch.empty(pixels.shape, dtype=torch.float32)
+    array, shape = images.numpy(), (1, len(mean), 1, 1)
+    shift, scale = (np.array(values, dtype=np.float32).reshape(shape) for values in (mean, std))
+    for part in _chunks(pixels):
+        np.subtract(pixels[part], shift, out=array[part], dtype=np.float32, casting="same_kind")
+        array[part] /= scale
+    return images
 
 
 def _check_arrays(name: str, part: str, pixels: NDArray[np.generic], labels: NDArray[np.generic]) -> None:
@@ -226,6 +232,8 @@ def _check_part(name: str, part: str, images: Tensor, labels: Tensor, num_classe
             f"{where}: labels run from {low} to {high}, but there are {num_classes} class names",
             f"labels must lie in 0 .. {num_classes - 1}",
         )
-    # NaN and infinities survive a sum, float32 values cannot overflow a float64 one, and it needs no mask.
-    if not math.isfinite(float(images.sum(dtype=torch.float64))):
+    # NaN and infinities survive a sum; float32 values cannot overflow a float64 one; chunks bound its copy.
+    step = max(1, _CHUNK_VALUES // images[0].numel())
+    sums = (images[i : i + step].sum(dtype=torch.float64) for i in range(0, len(images), step))
+    if not all(math.isfinite(float(total)) for total in sums):
         raise DataError(f"{where}: images contain NaN or infinite values", "clean the pixels before loading")
