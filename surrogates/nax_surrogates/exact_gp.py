@@ -1,0 +1,205 @@
+"""One exact Gaussian process: most probable hyperparameters, posterior, leave-one-out predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+from scipy.optimize import minimize
+
+from nax_bo.errors import SurrogateError
+from nax_bo.surrogate.protocol import Array
+from nax_surrogates.kernel import (
+    Inputs,
+    Layout,
+    Smoothness,
+    covariance,
+    fidelity_factor,
+    scaled,
+    square_distance,
+    stationary,
+    stationary_slope,
+    trend,
+    variance,
+)
+
+_JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Normal priors on ``theta``: length scales grow with the square root of the dimension.
+
+    The dimension scaling is that of Hvarfner et al. 2024 (arXiv:2402.02229).
+
+    Attributes:
+        length_log_mean: Mean of log length scale, before log(d) / 2 is added.
+        length_log_std: Standard deviation of log length scale.
+        scale_log_std: Standard deviation of log output scale (its mean is 0: outcomes are standardised).
+        noise_log_mean: Mean of log noise variance.
+        noise_log_std: Standard deviation of log noise variance.
+    """
+
+    length_log_mean: float = 0.41
+    length_log_std: float = 1.0
+    scale_log_std: float = 0.5
+    noise_log_mean: float = -4.0
+    noise_log_std: float = 1.0
+
+    def moments(self, layout: Layout) -> tuple[Array, Array]:
+        """Mean and standard deviation of every hyperparameter."""
+        mean, std = np.zeros(layout.size), np.ones(layout.size)
+        std[0] = self.scale_log_std
+        mean[1], std[1] = self.noise_log_mean, self.noise_log_std
+        mean[layout.lengths] = self.length_log_mean + 0.5 * np.log(max(layout.n_groups, 1))
+        std[layout.lengths] = self.length_log_std
+        mean[layout.linears], std[layout.linears] = -2.0, 1.5
+        if layout.fidelity:
+            mean[-3], std[-3] = 1.0, 1.0  # correlation 0.7 between the lowest and the full fidelity
+            std[-2:] = 0.5, 1.0
+        return mean, std
+
+
+@dataclass(frozen=True)
+class ExactGP:
+    """A Gaussian process conditioned on ``y: n`` (standardised) at ``inputs``.
+
+    Attributes:
+        noise: Noise variance of each observation, learned and known together, ``n``.
+        factor: Lower Cholesky factor of the covariance of the observations, ``n x n``.
+        weights: ``K^-1 y``, ``n``.
+    """
+
+    kind: Smoothness
+    layout: Layout
+    theta: Array
+    inputs: Inputs
+    y: Array
+    noise: Array
+    factor: Array
+    weights: Array
+
+    def predict(self, at: Inputs) -> tuple[Array, Array]:
+        """Mean and variance, each ``k``."""
+        mean, var = np.empty(len(at)), np.empty(len(at))
+        block = max(256, 400_000 // max(len(self.y), 1))  # blocks that stay in the cache
+        for start in range(0, len(at), block):
+            part = Inputs(at.z[start : start + block], at.u[start : start + block])
+            cross = covariance(self.kind, self.layout, self.theta, self.inputs, part)
+            mean[start : start + block] = self.weights @ cross
+            half = solve_triangular(self.factor, cross, lower=True, overwrite_b=True, check_finite=False)
+            explained = np.einsum("ij,ij->j", half, half)
+            var[start : start + block] = variance(self.layout, self.theta, part) - explained
+        return mean, np.maximum(var, 1e-10)
+
+    def joint(self, at: Inputs) -> tuple[Array, Array]:
+        """Mean ``k`` and covariance ``k x k``."""
+        cross = covariance(self.kind, self.layout, self.theta, self.inputs, at)
+        half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
+        cov = covariance(self.kind, self.layout, self.theta, at, at) - half.T @ half
+        cov[np.diag_indices(len(at))] = np.maximum(np.diagonal(cov), 1e-10)
+        return self.weights @ cross, cov
+
+    def leave_one_out(self) -> tuple[Array, Array]:
+        """Mean and variance of each observation without it, each ``n`` (Rasmussen and Williams 2006, eq. 5.12)."""
+        inverse, _ = lapack.dpotri(self.factor, lower=1)
+        precision = np.diagonal(inverse)
+        return self.y - self.weights / precision, 1.0 / precision
+
+
+def condition(
+    kind: Smoothness, layout: Layout, theta: Array, inputs: Inputs, y: Array, known_noise: Array
+) -> ExactGP:
+    """The posterior for given hyperparameters; adds jitter where the covariance is singular.
+
+    Raises:
+        SurrogateError: The covariance cannot be factorised even with jitter 0.01.
+    """
+    noise = layout.noise(theta, inputs.u) + known_noise
+    kernel = covariance(kind, layout, theta, inputs, inputs)
+    diagonal = np.diagonal(kernel) + noise
+    for jitter in _JITTERS:
+        kernel[np.diag_indices(len(y))] = diagonal + jitter
+        factor, info = lapack.dpotrf(kernel, lower=1, clean=1)
+        if info == 0:
+            weights, _ = lapack.dpotrs(factor, y, lower=1)
+            return ExactGP(kind, layout, theta, inputs, y, noise + jitter, factor, weights)
+    raise SurrogateError(
+        "the covariance of the Gaussian process is singular", "Check X and Y for huge values."
+    )
+
+
+def neg_log_posterior(
+    theta: Array, kind: Smoothness, inputs: Inputs, y: Array, known_noise: Array, layout: Layout, prior: Prior
+) -> tuple[float, Array]:
+    """Minus log marginal likelihood minus log prior of ``theta``, and its gradient (up to a constant)."""
+    mean, std = prior.moments(layout)
+    off = (theta - mean) / std
+    z = scaled(layout, theta, inputs)
+    r2 = square_distance(z, z)
+    amplitude = np.exp(theta[0]) * fidelity_factor(layout, theta, inputs.u, inputs.u)
+    signal = stationary(kind, r2) * amplitude
+    learned = layout.noise(theta, inputs.u)
+    kernel = signal + trend(layout, theta, inputs, inputs)
+    kernel[np.diag_indices(len(y))] += learned + known_noise
+    factor, info = lapack.dpotrf(kernel.T, lower=1, clean=0, overwrite_a=1)
+    if info:
+        return 1e10, np.zeros_like(theta)
+    weights, _ = lapack.dpotrs(factor, y, lower=1)
+    value = 0.5 * y @ weights + np.log(np.diagonal(factor)).sum() + 0.5 * off @ off
+    inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    sensitivity = np.tril(inverse) + np.tril(inverse, -1).T
+    sensitivity -= np.multiply.outer(weights, weights)
+    sensitivity *= 0.5  # d value / d K
+
+    gradient = off / std
+    at_noise = np.diagonal(sensitivity) * learned
+    gradient[1] += at_noise.sum()
+    if len(layout.linear):
+        lin = inputs.z[:, layout.linear]
+        gradient[layout.linears] += np.exp(theta[layout.linears]) * np.einsum(
+            "ip,ip->p", lin, sensitivity @ lin
+        )
+    slope = stationary_slope(kind, r2)
+    slope *= sensitivity
+    slope *= amplitude
+    np.fill_diagonal(slope, 0.0)
+    per_feature = slope.sum(axis=1) @ z**2 - np.einsum("if,if->f", z, slope @ z)
+    gradient[layout.lengths] -= 4.0 * np.bincount(layout.group, per_feature, layout.n_groups)
+    sensitivity *= signal
+    gradient[0] += sensitivity.sum()
+    if layout.fidelity:
+        gap = np.abs(inputs.u[:, None] - inputs.u)
+        gradient[-3] += (sensitivity * gap).sum() / np.exp(theta[-3])
+        gradient[-2] += 2.0 * inputs.u @ sensitivity.sum(axis=1)
+        gradient[-1] += at_noise @ inputs.u
+    return float(value), gradient
+
+
+def most_probable(
+    kind: Smoothness,
+    inputs: Inputs,
+    y: Array,
+    known_noise: Array,
+    layout: Layout,
+    prior: Prior,
+    *,
+    start: Array | None = None,
+    iterations: int = 30,
+) -> Array:
+    """Hyperparameters of highest posterior density, by L-BFGS from ``start`` or the prior mean."""
+    mean, std = prior.moments(layout)
+    low, high = mean - 5.0 * std, mean + 5.0 * std
+    low[1], high[1] = -11.5, 1.0
+    first = mean if start is None else np.clip(start, low, high)
+    found = minimize(
+        neg_log_posterior,
+        first,
+        args=(kind, inputs, y, known_noise, layout, prior),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([low, high], axis=1),
+        options={"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 1e-6, "gtol": 1e-3},
+    )
+    return np.asarray(found.x)

@@ -1,0 +1,191 @@
+"""One outcome learned by the average of several Gaussian processes with a calibrated spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.surrogate.protocol import Array
+from nax_surrogates.calibration import log_density, spread_factor
+from nax_surrogates.exact_gp import ExactGP, Prior, condition, most_probable
+from nax_surrogates.kernel import FeatureMap, Smoothness
+
+OUTLIER_Z = 4.5
+"""A held-out error beyond this many standard deviations marks an outlier (a failed training, say) ..."""
+
+OUTLIER_SHARE = 0.05
+"""... if at most this share of the points does so; more of them are structure, not accidents."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the processes of an ensemble are fitted.
+
+    Attributes:
+        kinds: Smoothness of each member, with its prior.
+        max_points: Hyperparameters are learned from at most this many points; the posterior uses all.
+        iterations: L-BFGS steps per member.
+        seed: Draws the points if there are more than ``max_points``.
+    """
+
+    kinds: tuple[tuple[Smoothness, Prior], ...]
+    max_points: int
+    iterations: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Equally weighted processes for one outcome, in standardised units.
+
+    Attributes:
+        centre: Mean of the training outcomes.
+        scale: Standard deviation of the training outcomes.
+        factor: On the standard deviation, from leave-one-out errors.
+        known_noise: Known and outlier noise of each observation, standardised, ``n``.
+    """
+
+    features: FeatureMap
+    members: tuple[ExactGP, ...]
+    centre: float
+    scale: float
+    factor: float
+    known_noise: Array
+
+    def predict(self, X: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noise-free outcome, each ``n``."""
+        at = self.features(X)
+        mean, var = _mixture([member.predict(at) for member in self.members])
+        return self.centre + self.scale * mean, self.scale * self.factor * np.sqrt(var)
+
+    def joint(self, X: Array) -> tuple[Array, Array]:
+        """Mean ``n`` and covariance ``n x n`` of the noise-free outcome."""
+        at = self.features(X)
+        parts = [member.joint(at) for member in self.members]
+        mean = np.mean([m for m, _ in parts], axis=0)
+        cov = np.mean([c + np.multiply.outer(m - mean, m - mean) for m, c in parts], axis=0)
+        return self.centre + self.scale * mean, (self.scale * self.factor) ** 2 * cov
+
+    def noise_variance(self, X: Array) -> Array:
+        """Learned noise variance, ``n``."""
+        u = self.features(X).u
+        return self.scale**2 * np.mean([m.layout.noise(m.theta, u) for m in self.members], axis=0)
+
+    def leave_one_out(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each observation without it, each ``n``."""
+        mean, var = _mixture([member.leave_one_out() for member in self.members])
+        noise = np.mean([member.noise for member in self.members], axis=0)
+        var = self.factor**2 * np.maximum(var - noise, 1e-10) + noise
+        return self.centre + self.scale * mean, self.scale * np.sqrt(var)
+
+    def extended(self, X: Array, y: Array, noise: Array) -> Ensemble:
+        """With further observations ``y: k``, at unchanged hyperparameters and spread factor."""
+        new = self.features(X)
+        known = np.concatenate([self.known_noise, noise / self.scale**2])
+        values = np.concatenate([self.members[0].y, (y - self.centre) / self.scale])
+        members = tuple(
+            condition(m.kind, m.layout, m.theta, m.inputs.joined(new), values, known) for m in self.members
+        )
+        return replace(self, members=members, known_noise=known)
+
+    def calibrated(self) -> Ensemble:
+        """With the spread factor learned from leave-one-out errors."""
+        plain = replace(self, factor=1.0)
+        mean, std = plain.leave_one_out()
+        y = self.centre + self.scale * self.members[0].y
+        return replace(self, factor=spread_factor((y - mean) / std))
+
+    @property
+    def thetas(self) -> tuple[Array, ...]:
+        """Hyperparameters of the members, a start for the next fit."""
+        return tuple(member.theta for member in self.members)
+
+
+def fit_ensemble(
+    features: Sequence[FeatureMap],
+    X: Array,
+    y: Array,
+    noise: Array,
+    recipe: Recipe,
+    starts: Sequence[Array] | None = None,
+) -> Ensemble:
+    """The ensemble over whichever of ``features`` predicts held-out outcomes best, outliers discounted.
+
+    Args:
+        features: Alternatives, such as with and without proxies; the first is preferred on a tie.
+        X: Training inputs, ``n x d``.
+        y: Outcomes, ``n``.
+        noise: Known noise variances, ``n``.
+        recipe: How to fit.
+        starts: Hyperparameters to start from, as :attr:`Ensemble.thetas` gives them.
+    """
+    centre, scale = float(y.mean()), float(y.std())
+    if not scale > 1e-9 * max(1.0, abs(centre)):
+        scale = max(1e-3 * abs(centre), 1e-6)  # a constant outcome: nothing to scale by
+    known, values = noise / scale**2, (y - centre) / scale
+    chosen = _best_features(features, X, values, known, recipe)
+    fitted = _fit(chosen, X, values, known, recipe, starts)
+    ensemble = Ensemble(chosen, fitted, centre, scale, 1.0, known)
+    accidents = _outliers(ensemble)
+    if accidents.any():
+        mean, _ = ensemble.leave_one_out()
+        known = known + np.where(accidents, ((y - mean) / scale) ** 2, 0.0)
+        ensemble = Ensemble(
+            chosen, _fit(chosen, X, values, known, recipe, ensemble.thetas), centre, scale, 1.0, known
+        )
+    return ensemble.calibrated()
+
+
+def _fit(
+    features: FeatureMap, X: Array, y: Array, known: Array, recipe: Recipe, starts: Sequence[Array] | None
+) -> tuple[ExactGP, ...]:
+    inputs, layout = features(X), features.layout
+    rows = _relevant(inputs.u, recipe)
+    some = inputs.take(rows)
+    members = []
+    for i, (kind, prior) in enumerate(recipe.kinds):
+        start = starts[i] if starts and len(starts[i]) == layout.size else None
+        theta = most_probable(
+            kind, some, y[rows], known[rows], layout, prior, start=start, iterations=recipe.iterations
+        )
+        members.append(condition(kind, layout, theta, inputs, y, known))
+    return tuple(members)
+
+
+def _best_features(
+    features: Sequence[FeatureMap], X: Array, y: Array, known: Array, recipe: Recipe
+) -> FeatureMap:
+    """By mean leave-one-out log density of one quickly fitted member."""
+    if len(features) == 1:
+        return features[0]
+    quick = replace(recipe, kinds=recipe.kinds[:1], max_points=min(recipe.max_points, 150), iterations=12)
+    scores = []
+    for candidate in features:
+        (member,) = _fit(candidate, X, y, known, quick, None)
+        mean, var = member.leave_one_out()
+        scores.append(float(log_density(y, mean, np.sqrt(var)).mean()))
+    return features[int(np.argmax(scores))]
+
+
+def _outliers(ensemble: Ensemble) -> NDArray[np.bool_]:
+    mean, std = ensemble.leave_one_out()
+    error = ensemble.centre + ensemble.scale * ensemble.members[0].y - mean
+    found = np.asarray(np.abs(error) > OUTLIER_Z * std)
+    return found if 0 < found.sum() <= OUTLIER_SHARE * len(found) else np.zeros_like(found)
+
+
+def _relevant(u: Array, recipe: Recipe) -> NDArray[np.int64]:
+    """At most ``max_points`` rows: full evaluations first, and among equals a seeded choice."""
+    if len(u) <= recipe.max_points:
+        return np.arange(len(u))
+    order = np.lexsort((np.random.default_rng(recipe.seed).random(len(u)), u))
+    return np.sort(order[: recipe.max_points])
+
+
+def _mixture(parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Mean and variance of an equal mixture."""
+    means = np.array([m for m, _ in parts])
+    return means.mean(axis=0), np.mean([v for _, v in parts], axis=0) + means.var(axis=0)

@@ -1,0 +1,174 @@
+"""Covariance of a mixed design space, with what is needed for its gradient.
+
+    K(x, x') = s2 * k(r) * A(u, u') + 1 + sum_p b_p z_p z'_p + u u'        u = 1 - fidelity
+
+``r^2 = sum_f (z_f - z'_f)^2 / l_g(f)^2`` runs over features; the one-hot features of a categorical variable
+share a length scale and are divided by sqrt(2), so that they add a Hamming distance. ``k`` is a Matern
+kernel (Rasmussen and Williams 2006, eq. 4.14 - 4.17). The constant 1 is the uncertain mean of standardised
+outcomes, ``b_p`` the variance of a linear trend in proxy p, and ``u u'`` an uncertain offset of low
+fidelities. ``A = exp(a (u + u') - |u - u'| / l_u)`` lets fidelities differ in amplitude and be imperfectly
+correlated (an intrinsic coregionalisation model: Alvarez et al. 2012, doi:10.1561/2200000036).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.surrogate.encoding import Encoding
+from nax_bo.surrogate.protocol import Array
+
+Smoothness = Literal["exponential", "matern32", "matern52"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Features as the kernel takes them: ``z: n x p`` without the fidelity, ``u = 1 - fidelity``: ``n``."""
+
+    z: Array
+    u: Array
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def take(self, rows: NDArray[np.int64]) -> Inputs:
+        """Some of the rows."""
+        return Inputs(self.z[rows], self.u[rows])
+
+    def joined(self, other: Inputs) -> Inputs:
+        """These rows and then those of ``other``."""
+        return Inputs(np.concatenate([self.z, other.z]), np.concatenate([self.u, other.u]))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each hyperparameter stands in the vector ``theta`` (logarithms, except the two slopes).
+
+    Order: output scale s2, noise variance, length scales (one per group of features), linear variances
+    (one per proxy), and with several fidelities ``l_u``, amplitude slope ``a``, slope of log noise in ``u``.
+    """
+
+    group: NDArray[np.int64]
+    linear: NDArray[np.int64]
+    fidelity: bool
+
+    @property
+    def n_groups(self) -> int:
+        """Number of length scales."""
+        return int(self.group[-1]) + 1 if len(self.group) else 0
+
+    @property
+    def lengths(self) -> slice:
+        """Place of the log length scales."""
+        return slice(2, 2 + self.n_groups)
+
+    @property
+    def linears(self) -> slice:
+        """Place of the log linear variances."""
+        return slice(2 + self.n_groups, 2 + self.n_groups + len(self.linear))
+
+    @property
+    def size(self) -> int:
+        """Number of hyperparameters."""
+        return 2 + self.n_groups + len(self.linear) + 3 * self.fidelity
+
+    def noise(self, theta: Array, u: Array) -> Array:
+        """Noise variance at fidelity ``1 - u``, ``n``."""
+        slope = theta[-1] if self.fidelity else 0.0
+        return np.asarray(np.exp(theta[1] + slope * u))
+
+
+class FeatureMap:
+    """From ``X`` to kernel inputs, for given training inputs; can leave the proxies out."""
+
+    def __init__(self, encoding: Encoding, *, proxies: bool = True) -> None:
+        self.encoding = encoding
+        kinds = encoding.kinds
+        marks = encoding.group >= len(encoding.columns)
+        used = kinds != "fidelity"
+        if not proxies:
+            used &= (kinds != "proxy") & ~marks
+        self._used = np.flatnonzero(used)
+        self._fidelity = np.flatnonzero(kinds == "fidelity")
+        self._weight = np.where(kinds[self._used] == "categorical", np.sqrt(0.5), 1.0)
+        _, group = np.unique(encoding.group[self._used], return_inverse=True)
+        linear = np.flatnonzero(kinds[self._used] == "proxy")
+        self.layout = Layout(group.astype(np.int64), linear, bool(len(self._fidelity)))
+
+    def __call__(self, X: Array) -> Inputs:
+        """Kernel inputs of ``X: n x d``."""
+        features = self.encoding.transform(X)
+        u = 1.0 - features[:, self._fidelity[0]] if len(self._fidelity) else np.zeros(len(features))
+        return Inputs(features[:, self._used] * self._weight, u)
+
+
+def scaled(layout: Layout, theta: Array, inputs: Inputs) -> Array:
+    """Features divided by their length scales, ``n x p``."""
+    return np.asarray(inputs.z * np.exp(-theta[layout.lengths])[layout.group])
+
+
+def square_distance(a: Array, b: Array) -> Array:
+    """Squared Euclidean distances, ``n x k``."""
+    out = a @ b.T
+    out *= -2.0
+    out += np.einsum("ij,ij->i", a, a)[:, None]
+    out += np.einsum("ij,ij->i", b, b)
+    return np.maximum(out, 1e-12, out=out)
+
+
+def stationary(kind: Smoothness, r2: Array) -> Array:
+    """``k(r)`` of the squared distance."""
+    r = np.sqrt(r2)
+    if kind == "exponential":
+        return np.asarray(np.exp(-r))
+    r *= np.sqrt(3.0) if kind == "matern32" else np.sqrt(5.0)
+    out = np.exp(-r)
+    out *= 1.0 + r if kind == "matern32" else 1.0 + r * (1.0 + r / 3.0)
+    return np.asarray(out)
+
+
+def stationary_slope(kind: Smoothness, r2: Array) -> Array:
+    """``dk / d(r^2)``."""
+    r = np.sqrt(r2)
+    if kind == "exponential":
+        return np.asarray(-0.5 * np.exp(-r) / r)
+    if kind == "matern32":
+        return np.asarray(-1.5 * np.exp(-np.sqrt(3.0) * r))
+    r *= np.sqrt(5.0)
+    return np.asarray(-(5.0 / 6.0) * (1.0 + r) * np.exp(-r))
+
+
+def fidelity_factor(layout: Layout, theta: Array, u: Array, v: Array) -> Array | float:
+    """``A(u, v)``, ``n x k``; 1 with one fidelity."""
+    if not layout.fidelity:
+        return 1.0
+    length, slope = np.exp(theta[-3]), theta[-2]
+    return np.asarray(np.exp(slope * (u[:, None] + v) - np.abs(u[:, None] - v) / length))
+
+
+def trend(layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array | float:
+    """Constant, linear proxies and fidelity offset, ``n x k``."""
+    out: Array | float = 1.0
+    if len(layout.linear):
+        out = out + (a.z[:, layout.linear] * np.exp(theta[layout.linears])) @ b.z[:, layout.linear].T
+    if layout.fidelity:
+        out = out + np.multiply.outer(a.u, b.u)
+    return out
+
+
+def covariance(kind: Smoothness, layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array:
+    """``K(a, b)``, ``n x k``, without noise."""
+    out = stationary(kind, square_distance(scaled(layout, theta, a), scaled(layout, theta, b)))
+    out *= np.exp(theta[0]) * fidelity_factor(layout, theta, a.u, b.u)
+    out += trend(layout, theta, a, b)
+    return out
+
+
+def variance(layout: Layout, theta: Array, a: Inputs) -> Array:
+    """Diagonal of ``K(a, a)``, ``n``."""
+    slope = theta[-2] if layout.fidelity else 0.0
+    out = 1.0 + np.exp(theta[0] + 2.0 * slope * a.u) + layout.fidelity * a.u**2
+    return np.asarray(out + a.z[:, layout.linear] ** 2 @ np.exp(theta[layout.linears]))
