@@ -1,0 +1,61 @@
+"""On-chip buffers: CACTI 7 results, interpolated in log(energy, area, leakage) over log(capacity).
+
+Tabulated at 22, 32, 45 and 65 nm from 2 KB to 2 MB (``data/sram_cacti.csv``). Between these nodes the node axis is
+interpolated the same way; beyond them the nearest node is scaled by :mod:`nax_bo.hardware.technology`, and beyond
+the capacities the last slope is continued: both are stated extrapolations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.hardware import technology
+from nax_bo.hardware.tables import Floats, column
+
+_QUANTITIES = ("read_pj_per_bit", "write_pj_per_bit", "area_um2", "leakage_mw")
+
+
+@dataclass(frozen=True, slots=True)
+class BufferPrice:
+    """Prices of buffers; every array has the shape of the capacities."""
+
+    read_pj_per_bit: Floats
+    write_pj_per_bit: Floats
+    area_um2: Floats
+    leakage_mw: Floats
+
+
+def buffer_price(capacity_kb: Floats, tech_nm: Floats) -> BufferPrice:
+    """Price of buffers of the given capacities at the given nodes (arrays of one shape)."""
+    nodes, capacities, grid = _grid()
+    shape = np.broadcast_shapes(capacity_kb.shape, tech_nm.shape)
+    nm = np.broadcast_to(tech_nm, shape)
+    x, ix = _place(np.log(capacities), np.log(np.broadcast_to(capacity_kb, shape)))
+    y, iy = _place(np.log(nodes), np.log(np.clip(nm, nodes[0], nodes[-1])))
+    low = grid[:, iy, ix] * (1 - x) + grid[:, iy, ix + 1] * x
+    high = grid[:, iy + 1, ix] * (1 - x) + grid[:, iy + 1, ix + 1] * x
+    read, write, area, leakage = np.exp(low * (1 - y) + high * y)
+    inside = np.clip(nm, nodes[0], nodes[-1])
+    energy = technology.energy_factor(nm) / technology.energy_factor(inside)
+    shrink = technology.area_scale(technology.LARGEST_NM, nm) / technology.area_scale(
+        technology.LARGEST_NM, inside
+    )
+    return BufferPrice(read * energy, write * energy, area * shrink, leakage * shrink)
+
+
+def _place(axis: Floats, at: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    index = np.clip(np.searchsorted(axis, at) - 1, 0, len(axis) - 2)
+    return (at - axis[index]) / (axis[index + 1] - axis[index]), index
+
+
+@cache
+def _grid() -> tuple[Floats, Floats, Floats]:
+    """Nodes, capacities, and log values: quantity x node x capacity."""
+    nodes = np.unique(column("sram_cacti", "tech_nm"))
+    capacities = np.unique(column("sram_cacti", "capacity_kb"))
+    shape = (len(nodes), len(capacities))
+    return nodes, capacities, np.stack([np.log(column("sram_cacti", q)).reshape(shape) for q in _QUANTITIES])

@@ -1,0 +1,1 @@
+"""Tables of published component data; every row names its source."""

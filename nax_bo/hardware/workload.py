@@ -1,0 +1,353 @@
+"""What the cost model reads: many designs as plain arrays, one row per design, one column per layer slot.
+
+A slot is a matrix product: a static layer (``conv``, ``linear``) or one of the two products of an attention layer.
+Element-wise layers (pooling, addition, activation, normalisation) belong to the slot whose output they follow: their
+operations are added to it, and what it writes to the buffer is their output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nax_bo.errors import InputError
+from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.tables import read_table
+from nax_bo.network.spec import INPUT, NetworkSpec
+
+ABSENT, CROSSBAR, DIGITAL, DYNAMIC = 0, 1, 2, 3
+"""Kinds of slot: padding; weights in crossbars; static weights on the digital unit; product of two activations."""
+
+Array = NDArray[Any]
+
+_NETWORK = (
+    "kind",
+    "matrix_rows",
+    "matrix_cols",
+    "groups",
+    "vectors",
+    "in_elements",
+    "out_elements",
+    "residual_elements",
+    "kernel_area",
+    "digital_ops",
+)
+_ARRAYS = (
+    "rows",
+    "cols",
+    "bits_per_cell",
+    "weight_bits",
+    "input_bits",
+    "dac_bits",
+    "adc_bits",
+    "mux",
+    "duplication",
+)
+_CHIP = (
+    "technology_nm",
+    "pes_per_tile",
+    "arrays_per_pe",
+    "global_buffer_kb",
+    "tile_buffer_kb",
+    "dram_bandwidth_gb_s",
+    "clock_ghz",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """n designs of up to L slots. Every array is n x L, or broadcasts to it (n x 1, 1 x L, 1 x 1); absent slots last.
+
+    Attributes:
+        kind: :data:`ABSENT`, :data:`CROSSBAR`, :data:`DIGITAL` or :data:`DYNAMIC`.
+        matrix_rows, matrix_cols: K and N of one group's weight matrix, in weights; at least 1, also where absent.
+        groups: Matrices of that size that work side by side (convolution groups, attention heads).
+        vectors: Input vectors per inference (output positions).
+        in_elements: Elements of the input feature map.
+        out_elements: Elements written to the buffer, after the element-wise layers that follow.
+        residual_elements: Elements of second operands (additions, scalings, attention values) read from the buffer.
+        kernel_area: Kernel positions; K = kernel_area x input channels of a group.
+        digital_ops: Element operations of the element-wise layers attached to the slot.
+        rows, cols, bits_per_cell, weight_bits, input_bits, dac_bits, adc_bits, mux, duplication: As in ``ArraySpec``.
+        offset: 1 for offset encoding, 0 for differential.
+        flash: 1 for flash converters, 0 for successive approximation.
+        device: Index into ``devices``; n x 1.
+        technology_nm, pes_per_tile, arrays_per_pe, global_buffer_kb, tile_buffer_kb, dram_bandwidth_gb_s, clock_ghz:
+            As in ``ChipSpec``; n x 1.
+        tiles: Tiles of the chip, 0 for as many as the network needs; n x 1.
+        kernel_position: 1 for kernel-position mapping, 0 for conventional; n x 1.
+        pipelined: 1 for pipelined, 0 for layer by layer; n x 1.
+        dram: Row of ``data/off_chip_memory.csv``, 0 for none; n x 1 (:func:`dram_code`).
+        devices: Device names that ``device`` points to.
+    """
+
+    kind: Array
+    matrix_rows: Array
+    matrix_cols: Array
+    groups: Array
+    vectors: Array
+    in_elements: Array
+    out_elements: Array
+    residual_elements: Array
+    kernel_area: Array
+    digital_ops: Array
+    rows: Array
+    cols: Array
+    bits_per_cell: Array
+    weight_bits: Array
+    input_bits: Array
+    dac_bits: Array
+    adc_bits: Array
+    mux: Array
+    duplication: Array
+    offset: Array
+    flash: Array
+    device: Array
+    technology_nm: Array
+    pes_per_tile: Array
+    arrays_per_pe: Array
+    global_buffer_kb: Array
+    tile_buffer_kb: Array
+    dram_bandwidth_gb_s: Array
+    clock_ghz: Array
+    tiles: Array
+    kernel_position: Array
+    pipelined: Array
+    dram: Array
+    devices: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(designs, slots)."""
+        n, slots = np.broadcast_shapes(*(getattr(self, name).shape for name in _FIELD_NAMES))
+        return n, slots
+
+    @classmethod
+    def from_arrays(cls, devices: Sequence[str] = ("rram",), **arrays: ArrayLike) -> Workload:
+        """Build from arrays or numbers; fields not given take the defaults of ``ArraySpec`` and ``ChipSpec``.
+
+        Integer fields may be given as floats. 1-d arrays are taken as one value per design (n x 1).
+
+        Raises:
+            InputError: Unknown or missing field, shapes that do not fit, or values out of range (:meth:`check`).
+        """
+        if unknown := sorted(set(arrays) - set(_FIELD_NAMES)):
+            raise InputError(
+                f"Workload has no field {', '.join(unknown)}", f"It has: {', '.join(_FIELD_NAMES)}."
+            )
+        if missing := sorted(set(_NETWORK) - set(arrays) - set(_DEFAULTS)):
+            raise InputError(f"Workload needs {', '.join(missing)}", "Give the geometry of every slot.")
+        values = {name: _column(arrays.get(name, _DEFAULTS.get(name))) for name in _FIELD_NAMES}
+        for name in _INDEX:
+            values[name] = values[name].astype(np.intp)
+        workload = cls(**values, devices=tuple(devices))
+        workload.check()
+        return workload
+
+    @classmethod
+    def from_designs(cls, networks: Sequence[NetworkSpec], chips: Sequence[ChipSpec]) -> Workload:
+        """One row per (network, chip); networks of different depth are padded.
+
+        Raises:
+            InputError: Lengths differ or are zero, a layer of ``digital_layers`` is unknown, or the number of array
+                settings does not fit the network.
+        """
+        if len(networks) != len(chips) or not networks:
+            raise InputError(f"{len(networks)} networks and {len(chips)} chips", "Give one chip per network.")
+        names = tuple(dict.fromkeys(chip.device for chip in chips))
+        tables = [_network_rows(net) for net in networks]
+        slots = max(len(t.names) for t in tables)
+        geometry = np.ones((len(networks), len(_NETWORK), slots))
+        geometry[:, _ZERO_WHEN_ABSENT] = 0.0
+        arrays = np.ones((len(networks), len(_ARRAYS) + 2, slots))
+        for i, (table, chip) in enumerate(zip(tables, chips, strict=True)):
+            width = len(table.names)
+            geometry[i, :, :width] = table.values
+            arrays[i, :, :width] = _array_rows(table, chip)
+            for name in chip.digital_layers:
+                if name not in table.names:
+                    raise InputError(
+                        f"digital_layers names {name!r}, which is no static layer of the network",
+                        f"It has: {', '.join(table.names)}.",
+                    )
+                geometry[i, 0, table.names.index(name)] = DIGITAL
+        values = dict(zip(_NETWORK, geometry.swapaxes(0, 1), strict=True))
+        values |= dict(zip((*_ARRAYS, "offset", "flash"), arrays.swapaxes(0, 1), strict=True))
+        shared = np.array([_chip_row(chip, names) for chip in chips])
+        values |= {name: shared[:, i : i + 1] for i, name in enumerate(_CHIP_ROW)}
+        for name in _INDEX:
+            values[name] = values[name].astype(np.intp)
+        return cls(**values, devices=names)
+
+    def take(self, index: slice | NDArray[np.intp]) -> Workload:
+        """The designs at ``index`` (arrays shared by all designs stay shared)."""
+        kept = {
+            name: a if a.shape[0] == 1 else a[index] for name in _FIELD_NAMES for a in (getattr(self, name),)
+        }
+        return Workload(**kept, devices=self.devices)
+
+    def check(self) -> None:
+        """Raise InputError if shapes do not fit together or a value is out of its range, naming field and value."""
+        try:
+            shape = self.shape
+        except ValueError as ex:
+            raise InputError(
+                f"arrays of a workload do not fit together: {ex}", "Give n x L, n x 1 or 1 x L."
+            ) from ex
+        if len(shape) != 2 or 0 in shape:
+            raise InputError(f"a workload of shape {shape}", "Give at least one design with one slot.")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value.ndim != 2 or not ((value >= low) & (value <= high)).all():
+                bad = value[~((value >= low) & (value <= high))]
+                raise InputError(
+                    f"{name} = {bad.flat[0] if bad.size else value.shape}", f"Use {low:g} to {high:g}, n x L."
+                )
+        if (self.mux > self.cols).any():
+            raise InputError("mux exceeds the columns of an array", "Use mux <= cols.")
+        if (self.device >= len(self.devices)).any():
+            raise InputError(
+                "device index beyond the list of devices", f"Devices: {', '.join(self.devices)}."
+            )
+        present = np.broadcast_to(self.kind, shape) != ABSENT
+        if not present[:, 0].all() or (present[:, 1:] & ~present[:, :-1]).any():
+            raise InputError(
+                "absent slots between present ones", "Put absent slots last, and at least one present."
+            )
+
+
+def dram_code(name: str) -> int:
+    """Row of the off-chip memory called ``name``.
+
+    Raises:
+        InputError: No such memory; the hint lists the known ones.
+    """
+    known = read_table("off_chip_memory")["name"]
+    if name not in known:
+        raise InputError(f"unknown off-chip memory {name!r}", f"Known: {', '.join(known)}.")
+    return known.index(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _NetworkRows:
+    names: tuple[str, ...]
+    static: tuple[bool, ...]
+    values: NDArray[np.float64]
+
+
+def slot_names(network: NetworkSpec) -> tuple[str, ...]:
+    """Names of a network's slots: static layers by name, attention as ``<name>.scores`` and ``<name>.values``."""
+    return _network_rows(network).names
+
+
+@lru_cache(maxsize=256)
+def _network_rows(network: NetworkSpec) -> _NetworkRows:
+    """Geometry of a network: one column per slot, rows as in ``_NETWORK``."""
+    names: list[str] = []
+    rows: list[list[float]] = []
+    pending = 0.0  # element operations before the first product
+    for layer in network.layers:
+        if layer.is_static:
+            area = layer.kernel[0] * layer.kernel[1]
+            rows.append([CROSSBAR, layer.matrix_rows, layer.matrix_cols, layer.groups, layer.vectors,
+                         layer.in_elements, layer.out_elements, 0, area, layer.digital_ops + pending])  # fmt: skip
+            names.append(layer.name)
+            pending = 0.0
+        elif layer.op == "attention":
+            tokens, width = layer.out_shape[1], layer.out_shape[0]
+            head, scores = width // layer.heads, layer.heads * tokens * tokens
+            product = [tokens, layer.heads, tokens]
+            rows.append(
+                [DYNAMIC, head, *product, 2 * tokens * width, scores, 0, 1, layer.digital_ops + pending]
+            )
+            rows.append(
+                [DYNAMIC, tokens, head, layer.heads, tokens, scores, tokens * width, tokens * width, 1, 0]
+            )
+            names += [f"{layer.name}.scores", f"{layer.name}.values"]
+            pending = 0.0
+        elif rows:
+            rows[-1][9] += layer.digital_ops
+            rows[-1][6] = layer.out_elements
+            rows[-1][7] += sum(_elements(network, name) for name in layer.inputs[1:])
+        else:
+            pending += layer.digital_ops
+    if not rows:
+        raise InputError(
+            f"network {network.name!r} has no matrix product", "Give a network with conv or linear layers."
+        )
+    static = tuple(row[0] == CROSSBAR for row in rows)
+    return _NetworkRows(tuple(names), static, np.array(rows, dtype=float).T)
+
+
+def _elements(network: NetworkSpec, name: str) -> int:
+    return int(np.prod(network.input_shape)) if name == INPUT else network.layer(name).out_elements
+
+
+def _array_rows(table: _NetworkRows, chip: ChipSpec) -> NDArray[np.float64]:
+    count = sum(table.static)
+    if len(chip.arrays) == 1:
+        return np.repeat(_array_column(chip.arrays[0])[:, None], len(table.names), axis=1)
+    chip.array(0, count)  # refuses a wrong number of settings
+    columns, at = [], 0
+    for static in table.static:
+        # a dynamic product computes with the precision of the static layer before it
+        columns.append(_array_column(chip.arrays[at if static else max(at - 1, 0)]))
+        at += static
+    return np.stack(columns, axis=1)
+
+
+@lru_cache(maxsize=4096)
+def _array_column(array: Any) -> NDArray[np.float64]:
+    coded = (array.encoding == "offset", array.adc_type == "flash")
+    return np.array([*(getattr(array, name) for name in _ARRAYS), *coded], dtype=float)
+
+
+def _chip_row(chip: ChipSpec, devices: tuple[str, ...]) -> list[float]:
+    return [
+        *(float(getattr(chip, name)) for name in _CHIP),
+        float(chip.tiles),
+        float(chip.mapping == "kernel_position"),
+        float(chip.dataflow == "pipelined"),
+        float(dram_code(chip.dram)),
+        float(devices.index(chip.device)),
+    ]
+
+
+def _column(value: Any) -> Array:
+    array = np.asarray(value, dtype=float)
+    if array.ndim > 2:
+        raise InputError(f"an array of shape {array.shape} in a workload", "Give n x L, n x 1 or 1 x L.")
+    return array.reshape(-1, 1) if array.ndim < 2 else array
+
+
+_CHIP_ROW = (*_CHIP, "tiles", "kernel_position", "pipelined", "dram", "device")
+_INDEX = ("adc_bits", "device", "dram", "kind")
+_FIELD_NAMES = tuple(f.name for f in fields(Workload) if f.name != "devices")
+_ZERO_WHEN_ABSENT = [_NETWORK.index(name) for name in ("kind", "residual_elements", "digital_ops", "in_elements",
+                                                       "out_elements", "vectors")]  # fmt: skip
+_DEFAULTS: dict[str, float] = {
+    "residual_elements": 0.0, "groups": 1.0, "kernel_area": 1.0, "digital_ops": 0.0, "kind": float(CROSSBAR),
+    "offset": 0.0, "flash": 0.0, "device": 0.0, "tiles": 0.0, "kernel_position": 0.0, "pipelined": 0.0,
+    "dram": 1.0,
+    **{name: float(getattr(ChipSpec().arrays[0], name)) for name in _ARRAYS},
+    **{name: float(getattr(ChipSpec(), name)) for name in _CHIP},
+}  # fmt: skip
+_COUNT = (0, 1e12)
+_RANGES = {
+    "kind": (0, 3), "matrix_rows": (1, 1e9), "matrix_cols": (1, 1e9), "groups": (1, 1e9), "vectors": _COUNT,
+    "in_elements": _COUNT, "out_elements": _COUNT, "residual_elements": _COUNT, "kernel_area": (1, 1e6),
+    "digital_ops": _COUNT, "rows": (1, 4096), "cols": (1, 4096), "bits_per_cell": (1, 8), "weight_bits": (2, 16),
+    "input_bits": (1, 16), "dac_bits": (1, 8), "adc_bits": (1, 16), "mux": (1, 4096), "duplication": (1, 65536),
+    "offset": (0, 1), "flash": (0, 1), "device": (0, 1e6), "technology_nm": (7, 130), "pes_per_tile": (1, 1024),
+    "arrays_per_pe": (1, 1024), "global_buffer_kb": (1, 1 << 20), "tile_buffer_kb": (0.25, 1 << 16),
+    "dram_bandwidth_gb_s": (0.1, 10_000), "clock_ghz": (0.001, 10), "tiles": (0, 1e9), "kernel_position": (0, 1),
+    "pipelined": (0, 1), "dram": (0, 64),
+}  # fmt: skip
