@@ -19,38 +19,42 @@ from torch import Tensor
 from typing_extensions import override
 
 
-def attenuation(rg: Tensor, near_first: bool) -> Tensor:
-    """Factors ``1 / (1 + r y_k)`` by which a wire's voltage falls per segment if all cells lead to ground.
+class Lines:
+    """Equal wires, eliminated once, solved for as many right-hand sides as needed.
 
     Args:
-        rg: ``positions x wires...``, r times the cell conductances.
+        rg: ``positions x wires...``, segment resistance times cell conductances.
         near_first: Whether position 0 is the fed end (else the last one is).
     """
-    with torch.no_grad():
-        y = torch.empty_like(rg)
-        order = _far_to_near(rg.shape[0], near_first)
-        rows, cells = y.unbind(0), rg.unbind(0)
-        rows[order[0]].copy_(cells[order[0]])
-        for previous, k in pairwise(order):
-            torch.div(rows[previous], rows[previous] + 1, out=rows[k])
-            rows[k].add_(cells[k])
-        return y.add_(1).reciprocal_()
+
+    def __init__(self, rg: Tensor, near_first: bool) -> None:
+        self.rg = rg
+        self.near_first = near_first
+        self._factors = _attenuation(rg.detach(), near_first)
+
+    def solve(self, load: Tensor, supply: Tensor | None = None) -> Tensor:
+        """Node voltages, ``positions x wires...``, differentiable in ``rg``, ``load`` and ``supply``.
+
+        Args:
+            load: Right-hand side r g z, ``positions x wires...``.
+            supply: Voltage of the fed ends, ``wires...``; None: 0 V.
+        """
+        if supply is not None:
+            near = torch.tensor([0 if self.near_first else len(load) - 1], device=load.device)
+            load = load.index_add(0, near, supply[None])
+        return _LineSolve.apply(self.rg, self._factors, load, self.near_first)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def solve_lines(rg: Tensor, factors: Tensor, load: Tensor, supply: Tensor | None, near_first: bool) -> Tensor:
-    """Node voltages of the wires, ``positions x wires...``; differentiable in ``rg``, ``load`` and ``supply``.
-
-    Args:
-        rg: As in :func:`attenuation`.
-        factors: Its result for ``rg``.
-        load: Right-hand side r g z.
-        supply: Voltage of the fed ends, shape of ``wires...``; None: 0 V.
-        near_first: As in :func:`attenuation`.
-    """
-    if supply is not None:
-        near = 0 if near_first else rg.shape[0] - 1
-        load = load.index_add(0, torch.tensor([near], device=load.device), supply.expand_as(load[0])[None])
-    return _LineSolve.apply(rg, factors, load, near_first)  # type: ignore[no-any-return, no-untyped-call]
+def _attenuation(rg: Tensor, near_first: bool) -> Tensor:
+    """Factors ``1 / (1 + r y_k)`` by which a wire's voltage falls per segment if all cells lead to ground."""
+    y = torch.empty_like(rg)
+    order = _far_to_near(rg.shape[0], near_first)
+    rows, cells = y.unbind(0), rg.unbind(0)
+    rows[order[0]].copy_(cells[order[0]])
+    for previous, k in pairwise(order):
+        torch.div(rows[previous], rows[previous] + 1, out=rows[k])
+        rows[k].add_(cells[k])
+    return y.add_(1).reciprocal_()
 
 
 class _LineSolve(torch.autograd.Function):

@@ -98,6 +98,24 @@ def test_operating_point_error_is_that_of_the_reference_table(row):
     assert 100 * relative_error(x @ g.double(), want) == pytest.approx(float(row["ignore_pct"]), rel=0.1)
 
 
+def test_four_sweeps_suffice_for_cells_that_load_the_wires_heavily():
+    g, x = four_level_case({"rows": 128, "cols": 128, "r_on_ohm": 2000, "on_off": 50})
+    converged = operating_point(g, 1.5, 4.4, sweeps=12)
+    want = x @ exact_effective_conductance(g.double(), 1.5, 4.4)
+    assert (
+        relative_error(x @ converged.double(), want) < 0.025
+    )  # ignoring IR drop: six times the true current
+    assert relative_error(x @ operating_point(g, 1.5, 4.4).double(), want) < 0.026
+
+
+def test_converged_and_idle_arrays_give_finite_gradients():
+    g = torch.stack([arrays(4, 3), torch.zeros(4, 3, dtype=torch.float64)]).requires_grad_()
+    effective = operating_point(g, 1e-6, 1e-6, sweeps=30)  # far more sweeps than these wires need
+    torch.testing.assert_close(effective.detach(), g.detach(), rtol=1e-6, atol=0)
+    effective.sum().backward()
+    torch.testing.assert_close(g.grad, torch.ones_like(g), rtol=1e-6, atol=0)
+
+
 def test_operating_point_solved_at_half_activity_serves_sparse_inputs():
     g, _ = four_level_case(REFERENCE[2])
     x = (torch.rand((64, 128), generator=torch.Generator().manual_seed(5)) < 0.15).double()
