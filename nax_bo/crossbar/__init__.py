@@ -1,0 +1,36 @@
+"""Crossbar simulator: bit-sliced weights, bit-streamed inputs, converters, devices and wires under any torch model.
+
+::
+
+    network = convert(model, chip)                  # a copy; Conv2d and Linear become crossbar layers
+    network.calibrate(images)                       # input ranges and converter ranges, on a few training images
+    network.program(seed=0, conditions=Conditions(), draws=1)   # writes the present weights into cells
+    network.eval(); network.mode = "exact"          # "float" | "ideal" | "fast" | "adaptive" | "exact"
+    logits = network(images)
+    accuracies = monte_carlo(network, images, labels, draws=8, seed=0, conditions=Conditions(),
+                             target_standard_error=0.01, min_draws=4)      # programs each draw itself
+
+    network = noise_aware(model, chip, Conditions(), seed=0)    # convert, ready to train
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)   # network.train() path: quantised, noisy, fresh each step
+    network.calibrate(images)                       # after training, before the modes above
+
+``network.model`` is the converted model; its ``state_dict`` has the keys and shapes of the original's.
+After weights change, call ``program`` again (``calibrate`` too if activations moved).
+"""
+
+from nax_bo.crossbar.convert import convert, noise_aware
+from nax_bo.crossbar.layers import MODES, CrossbarConv2d, CrossbarLinear, Mode
+from nax_bo.crossbar.monte_carlo import accuracy, monte_carlo
+from nax_bo.crossbar.network import CrossbarNetwork
+
+__all__ = [
+    "MODES",
+    "CrossbarConv2d",
+    "CrossbarLinear",
+    "CrossbarNetwork",
+    "Mode",
+    "accuracy",
+    "convert",
+    "monte_carlo",
+    "noise_aware",
+]

@@ -1,0 +1,121 @@
+"""Put a torch model onto crossbars."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+from torch import nn
+
+from nax_bo.crossbar.layers import CrossbarConv2d, CrossbarLayer, CrossbarLinear, Hardware, ReadState
+from nax_bo.crossbar.network import CrossbarNetwork
+from nax_bo.crossbar.wires import Wire, wire_of_node
+from nax_bo.errors import InputError
+from nax_bo.hardware.chip import ChipSpec, Conditions
+from nax_bo.hardware.devices import Device
+from nax_bo.hardware.devices import device as find_device
+
+_NODES = (7.0, 14.0, 22.0, 32.0, 45.0, 65.0, 90.0, 130.0)
+
+
+def convert(
+    model: nn.Module,
+    chip: ChipSpec,
+    *,
+    device: Device | None = None,
+    wire: Wire | None = None,
+    first_last: Literal["crossbar", "digital"] = "crossbar",
+) -> CrossbarNetwork:
+    """A copy of ``model`` whose ``nn.Conv2d`` and ``nn.Linear`` layers run on the arrays of ``chip``.
+
+    The i-th such layer, in the order of ``model.named_modules()`` (for a nax_bo Network: of its static layers), gets
+    ``chip.array(i, n)``. Layers in ``chip.digital_layers`` are quantised and multiplied exactly; normalisation,
+    activations, pooling and attention products are computed in floating point, as is ``nn.MultiheadAttention`` with
+    its own projections.
+
+    Args:
+        model: Any torch module; it is not changed.
+        chip: The chip.
+        device: Cells, instead of the shipped device called ``chip.device``.
+        wire: Wire resistance, instead of that of ``chip.technology_nm``.
+        first_last: ``"digital"``: the first and the last of these layers are digital too.
+
+    Raises:
+        InputError: No such layer, per-layer settings for another number of layers, an unknown device, or a digital
+            layer that the model does not have.
+    """
+    model = copy.deepcopy(model)
+    found = list(_static_layers(model))
+    if not found:
+        raise InputError("the model has no Conv2d or Linear layer", "Only those run on crossbars.")
+    names = [name for _, _, name, _ in found]
+    if unknown := sorted(set(chip.digital_layers) - set(names)):
+        raise InputError(f"digital layer {unknown[0]!r} is not in the model", f"It has: {', '.join(names)}.")
+    cells = device or find_device(chip.device)
+    wires = wire or wire_near(chip.technology_nm)
+    state = ReadState()
+    layers: dict[str, CrossbarLayer] = {}
+    for i, (parent, attribute, name, module) in enumerate(found):
+        outer = first_last == "digital" and i in (0, len(found) - 1)
+        digital = outer or name in chip.digital_layers
+        hardware = Hardware(chip.array(i, len(found)), cells, wires, chip.mapping, digital)
+        made = CrossbarConv2d if isinstance(module, nn.Conv2d) else CrossbarLinear
+        layer: CrossbarLayer = made(module, hardware, state)  # type: ignore[arg-type]
+        layer.name = name
+        setattr(parent, attribute, layer)
+        layers[name] = layer
+    return CrossbarNetwork(model, chip, layers, state)
+
+
+def noise_aware(
+    model: nn.Module,
+    chip: ChipSpec,
+    conditions: Conditions | None = None,
+    *,
+    seed: int = 0,
+    device: Device | None = None,
+) -> CrossbarNetwork:
+    """:func:`convert`, ready to be trained with the device noise of ``conditions`` (default: all of it, at once).
+
+    Train it like any module: ``network.train()``, an optimiser over ``network.parameters()``. Programming noise, drift
+    and faults enter through the weights, drawn anew at each step; read noise, IR drop and converters do not.
+    """
+    network = convert(model, chip, device=device)
+    network.set_training_noise(conditions or Conditions(), seed)
+    network.train()
+    return network
+
+
+def wire_near(technology_nm: float) -> Wire:
+    """Wires of a node; between the nodes of :func:`~nax_bo.crossbar.wires.wire_of_node`, interpolated in log-log."""
+    if technology_nm in _NODES:
+        return wire_of_node(technology_nm)
+    above = next(node for node in _NODES if node > technology_nm)
+    below = max(node for node in _NODES if node < technology_nm)
+    a, b = wire_of_node(below), wire_of_node(above)
+    t = math.log(technology_nm / below) / math.log(above / below)
+
+    def mix(x: float, y: float) -> float:
+        return float(x ** (1 - t) * y**t)
+
+    return Wire(
+        mix(a.r_row_ohm, b.r_row_ohm), mix(a.r_col_ohm, b.r_col_ohm), f"between {below:g} and {above:g} nm"
+    )
+
+
+def _static_layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, str, nn.Module]]:
+    """(parent, attribute, name, layer), in order; names of a nax_bo Network are those of its spec."""
+    fused = {
+        id(child) for m in model.modules() if isinstance(m, nn.MultiheadAttention) for child in m.modules()
+    }
+    for path, module in model.named_modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and id(module) not in fused:
+            owner, _, attribute = path.rpartition(".")
+            yield model.get_submodule(owner), attribute, _name(path), module
+
+
+def _name(path: str) -> str:
+    parts = path.split(".")
+    return parts[1] if len(parts) == 3 and parts[0] == "blocks" and parts[2] == "op" else path

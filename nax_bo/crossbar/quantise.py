@@ -1,0 +1,85 @@
+"""Uniform quantisation of weights and activations to integer codes.
+
+Codes are held in floating tensors: every code and every sum of products stays below the integers that the dtype holds
+exactly (:func:`exact_dtype`), so that matrix products of codes are integer products bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nax_bo.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class InputRange:
+    """How a layer's inputs become codes: ``code = clamp(round(x / scale), low, high)``.
+
+    Unsigned inputs (after a ReLU) use all ``input_bits`` for the magnitude; signed ones use a sign and
+    ``input_bits - 1`` magnitude bits, driven as pulses of either polarity.
+
+    Attributes:
+        scale: Value of one code step.
+        low, high: Smallest and largest code.
+    """
+
+    scale: float
+    low: int
+    high: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative inputs are represented."""
+        return self.low < 0
+
+    @classmethod
+    def of(cls, smallest: float, largest: float, bits: int) -> InputRange:
+        """The range that just holds ``[smallest, largest]``; signed if ``smallest`` is negative.
+
+        Raises:
+            InputError: A bound is NaN or infinite.
+        """
+        if not (math.isfinite(smallest) and math.isfinite(largest)):
+            raise InputError(
+                f"a layer's inputs range from {smallest} to {largest}",
+                "Check the images and the weights of earlier layers for NaN or overflow.",
+            )
+        signed = smallest < 0
+        high = max(1, 2 ** (bits - 1) - 1) if signed else 2**bits - 1
+        reach = max(abs(smallest), abs(largest))
+        # a subnormal step would lose the codes' precision; such inputs are zero for every purpose
+        return cls(reach / high if reach > 1e-30 else 1.0, -high if signed else 0, high)
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Integer codes of ``x``, as floats."""
+        return (x / self.scale).round_().clamp_(self.low, self.high)
+
+
+def weight_scale(weight: Tensor, bits: int) -> Tensor:
+    """Value of one code step per output channel, ``weight: out x ...`` -> ``out``: largest magnitude to largest code.
+
+    Channels of zeros get scale 1.
+    """
+    largest = weight.detach().abs().flatten(1).amax(1)
+    return torch.where(largest > 0, largest / largest_code(bits), torch.ones_like(largest))
+
+
+def weight_codes(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
+    """Signed integer codes of ``weight: out x ...``, as floats, at most :func:`largest_code` in magnitude."""
+    high = largest_code(bits)
+    scale = scale.reshape(-1, *[1] * (weight.ndim - 1))
+    return (weight.detach() / scale).round_().clamp_(-high, high)
+
+
+def largest_code(bits: int) -> int:
+    """Largest weight code: one sign bit, symmetric around zero."""
+    return int(2 ** (bits - 1) - 1)
+
+
+def exact_dtype(largest_sum: float) -> torch.dtype:
+    """The cheapest dtype in which sums of integers up to ``largest_sum`` are exact."""
+    return torch.float32 if largest_sum < 2**24 else torch.float64
