@@ -28,6 +28,7 @@ CHUNK_SLOTS = 4096
 class Priced:
     """Everything about one chunk of designs; dictionaries are by component."""
 
+    scales: pricing.Scales
     mapping: Mapping
     traffic: Traffic
     timing: pricing.Timing
@@ -66,8 +67,9 @@ class AnalyticalCostModel:
         """
         w = _full(Workload.from_designs([network], [chip]))
         priced = self._price(w, self._adc)
-        layers, components = _rows(slot_names(network), _details(w, priced))
-        low, high = edap_band(self.profile, w, priced)
+        details = _details(w, priced)
+        layers, components = _rows(slot_names(network), details)
+        low, high = edap_band(self.profile, w, priced, details["energy"])
         return CostReport(
             **{name: float(values[0]) for name, values in _totals(w, priced).items()},
             layers=layers,
@@ -108,7 +110,7 @@ class AnalyticalCostModel:
         arrays = tiles * (w.pes_per_tile * w.arrays_per_pe)
         area_slot = arrays * pricing.added(array_area) + tiles * pricing.added(tile_area)
         leakage = _leakage_mw(p, s, tiles, arrays, array_area, tile_area, chip_area)
-        return Priced(mapping, traffic, timing, energy, pricing.added(energy), array_area, tile_area, chip_area,
+        return Priced(s, mapping, traffic, timing, energy, pricing.added(energy), array_area, tile_area, chip_area,
                       area_slot, leakage, adc_pj, adc_um2)  # fmt: skip
 
 
@@ -154,56 +156,49 @@ def _totals(w: Workload, x: Priced) -> dict[str, Floats]:
 
 def _details(w: Workload, x: Priced) -> Details:
     shape = w.kind.shape
-    spread = {name: np.broadcast_to(value, shape) for name, value in x.energy.items()}
     share = x.timing.slot_ns / pricing.total(x.timing.slot_ns)[:, None]
     leakage = x.leakage_mw * x.timing.latency_ns
     tiles = x.mapping.tiles * (1.0 - x.traffic.rewritten)
     arrays = tiles * (w.pes_per_tile * w.arrays_per_pe)
     area: dict[str, Floats] = {}
-    for per, parts in ((arrays, x.array_area), (tiles, x.tile_area)):
+    per_slot = {name: arrays * value for name, value in x.array_area.items()}
+    per_tile = {name: tiles * value for name, value in x.tile_area.items()}
+    shared = {name: value[:, 0] for name, value in x.chip_area.items()}
+    for parts in (_component_totals(per_slot, shape), _component_totals(per_tile, shape), shared):
         for name, value in parts.items():
-            area[name] = area.get(name, 0.0) + pricing.total(np.broadcast_to(per * value, shape))
-    for name, value in x.chip_area.items():
-        area[name] = area.get(name, 0.0) + np.broadcast_to(value[:, 0], shape[:1])
+            area[name] = area[name] + value if name in area else value
     installed = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * x.mapping.tiles
-    return {
-        "layer": {
-            "energy_pj": x.energy_slot + leakage[:, None] * share,
-            "latency_ns": x.timing.slot_ns,
-            "area_um2": np.broadcast_to(x.area_slot, shape),
-            "tiles": np.broadcast_to(x.mapping.tiles, shape),
-            "arrays": np.broadcast_to(x.mapping.arrays * w.duplication, shape),
-            "utilisation": x.mapping.cells * w.duplication / np.maximum(installed, 1.0),
-        },
-        "energy": {name: pricing.total(value) for name, value in spread.items()} | {"leakage": leakage},
-        "area": area,
+    layer = {
+        "energy_pj": x.energy_slot + leakage[:, None] * share,
+        "latency_ns": x.timing.slot_ns,
+        "area_um2": x.area_slot,
+        "tiles": x.mapping.tiles,
+        "arrays": x.mapping.arrays * w.duplication,
+        "utilisation": x.mapping.cells * w.duplication / np.maximum(installed, 1.0),
     }
+    energy = _component_totals(x.energy, shape)
+    return {"layer": layer, "energy": energy | {"leakage": leakage}, "area": area}
+
+
+def _component_totals(parts: dict[str, Floats], shape: tuple[int, int]) -> dict[str, Floats]:
+    """Sums over slots of every part of a breakdown, all at once; each of shape (n,)."""
+    stacked = np.empty((len(parts), *shape))
+    for i, part in enumerate(parts.values()):
+        stacked[i] = part
+    return dict(zip(parts, np.add.accumulate(stacked, axis=2)[:, :, -1], strict=True))
 
 
 def _rows(names: tuple[str, ...], d: Details) -> tuple[tuple[LayerCost, ...], tuple[ComponentCost, ...]]:
-    layer = {name: values[0] for name, values in d["layer"].items()}
+    columns = {name: values[0].tolist() for name, values in d["layer"].items()}
     layers = tuple(
-        LayerCost(
-            name,
-            float(layer["energy_pj"][i]),
-            float(layer["latency_ns"][i]),
-            float(layer["area_um2"][i]),
-            int(layer["tiles"][i]),
-            int(layer["arrays"][i]),
-            float(layer["utilisation"][i]),
-        )
-        for i, name in enumerate(names)
+        LayerCost(name, energy, latency, area, int(tiles), int(arrays), used)
+        for name, energy, latency, area, tiles, arrays, used in zip(names, *columns.values(), strict=True)
     )
-    energy, area = d["energy"], d["area"]
-    components = tuple(
-        ComponentCost(
-            name,
-            float(energy[name][0]) if name in energy else 0.0,
-            float(area[name][0]) if name in area else 0.0,
-        )
-        for name in pricing.COMPONENTS
+    energy, area = (
+        {name: float(values[0]) for name, values in d[kind].items()} for kind in ("energy", "area")
     )
-    return layers, components
+    rows = (ComponentCost(name, energy.get(name, 0.0), area.get(name, 0.0)) for name in pricing.COMPONENTS)
+    return layers, tuple(rows)
 
 
 def _full(w: Workload, shape: tuple[int, int] | None = None) -> Workload:

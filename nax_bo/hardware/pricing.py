@@ -78,26 +78,27 @@ def total(values: Floats) -> Floats:
 
 def scales(w: Workload, p: Profile) -> Scales:
     """Technology factors and buffer prices of every design."""
-    nm = w.technology_nm
-    energy, area = technology.energy_scale(REFERENCE_NM, nm), technology.area_scale(REFERENCE_NM, nm)
-    return Scales(
-        energy,
-        area,
-        technology.delay_scale(REFERENCE_NM, nm),
-        technology.nominal_supply_v(nm),
-        _tile_buffer(w, p, energy, area),
-        buffer_price(w.global_buffer_kb, nm),
-    )
-
-
-def _tile_buffer(w: Workload, p: Profile, energy: Floats, area: Floats) -> BufferPrice:
-    """CACTI's price, or the profile's own."""
+    factors = technology.scaling(REFERENCE_NM, w.technology_nm)
     own_pj = p["buffer.tile_pj_per_bit"]
-    if not own_pj:
-        return buffer_price(w.tile_buffer_kb, w.technology_nm)
-    leakage = np.full_like(energy, p["buffer.tile_leakage_mw"])
-    own = own_pj * energy
-    return BufferPrice(own, own, w.tile_buffer_kb * p["buffer.tile_um2_per_kb"] * area, leakage)
+    if own_pj:
+        tile, shared = _own_tile_buffer(w, p, factors), buffer_price(w.global_buffer_kb, w.technology_nm)
+    else:
+        tile, shared = _both_buffers(w)
+    return Scales(factors.energy, factors.area, factors.delay, factors.supply_v, tile, shared)
+
+
+def _both_buffers(w: Workload) -> tuple[BufferPrice, BufferPrice]:
+    capacities = np.empty((max(len(w.tile_buffer_kb), len(w.global_buffer_kb)), 2))
+    capacities[:, :1], capacities[:, 1:] = w.tile_buffer_kb, w.global_buffer_kb
+    both = buffer_price(capacities, w.technology_nm)
+    parts = (both.read_pj_per_bit, both.write_pj_per_bit, both.area_um2, both.leakage_mw)
+    return BufferPrice(*(part[:, :1] for part in parts)), BufferPrice(*(part[:, 1:] for part in parts))
+
+
+def _own_tile_buffer(w: Workload, p: Profile, factors: technology.Scaling) -> BufferPrice:
+    leakage = np.full_like(factors.energy, p["buffer.tile_leakage_mw"])
+    pj = p["buffer.tile_pj_per_bit"] * factors.energy
+    return BufferPrice(pj, pj, w.tile_buffer_kb * p["buffer.tile_um2_per_kb"] * factors.area, leakage)
 
 
 def adc_index(w: Workload) -> NDArray[np.intp]:

@@ -91,7 +91,10 @@ class CostBatch:
     @classmethod
     def stack(cls, reports: Sequence[CostReport]) -> CostBatch:
         """Totals of single reports, in order; without breakdowns."""
-        return cls(*(np.array([getattr(r, name) for r in reports], dtype=float) for name in _TOTALS))
+        columns: dict[str, Any] = {
+            name: np.array([getattr(r, name) for r in reports], dtype=float) for name in _TOTALS
+        }
+        return cls(**columns)
 
 
 _TOTALS = (

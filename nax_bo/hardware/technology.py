@@ -10,6 +10,9 @@ converters bring their own exponent.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,24 +24,25 @@ SMALLEST_NM, LARGEST_NM = 7.0, 130.0
 
 def nominal_supply_v(tech_nm: Floats | float) -> Floats:
     """Nominal supply voltage of a node, in volt (Predictive Technology Model)."""
-    return _interpolate(tech_nm, column("technology", "supply_v"))
+    return _interpolate(tech_nm, "supply_v")
 
 
 def energy_factor(tech_nm: Floats | float, supply_v: Floats | float | None = None) -> Floats:
     """Relative switching energy of a node at a supply (nominal if not given); only ratios have a meaning.
 
     The polynomial is evaluated at the tabulated nodes on both sides and interpolated.
-    A supply outside 0.4 to 1.8 V extrapolates the fit, and is refused.
+
+    Raises:
+        InputError: Supply outside 0.4 to 1.8 V, where the polynomials are not fitted.
     """
-    a, b, c = (column("technology", f"energy_{x}") for x in "abc")
     if supply_v is None:
-        v = column("technology", "supply_v")
-        return _interpolate(tech_nm, a * v * v + b * v + c)
+        return _interpolate(tech_nm, "energy")
     volt = np.asarray(supply_v, dtype=float)
     if np.any((volt < 0.4) | (volt > 1.8)):
         raise InputError(f"supply voltage {supply_v} V", "The scaling law is fitted from 0.4 to 1.8 V.")
-    low, high, weight = _neighbours(tech_nm)
-    below, above = (a[i] * volt * volt + b[i] * volt + c[i] for i in (low, high))
+    a, b, c = (column("technology", f"energy_{x}") for x in "abc")
+    weight, low = _place(tech_nm)
+    below, above = (a[i] * volt * volt + b[i] * volt + c[i] for i in (low, low + 1))
     return np.asarray(below ** (1 - weight) * above**weight)
 
 
@@ -49,13 +53,30 @@ def energy_scale(from_nm: float, to_nm: Floats | float, supply_v: Floats | float
 
 def area_scale(from_nm: float, to_nm: Floats | float) -> Floats:
     """Factor by which a digital area changes from one node to another."""
-    factors = column("technology", "area_factor")
-    return np.asarray(_interpolate(to_nm, factors) / _interpolate(from_nm, factors))
+    return np.asarray(_interpolate(to_nm, "area_factor") / _interpolate(from_nm, "area_factor"))
 
 
 def delay_scale(from_nm: float, to_nm: Floats | float) -> Floats:
     """Factor by which a gate delay changes from one node to another."""
     return np.asarray(to_nm, dtype=float) / from_nm
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Factors from one node to others, each of the shape of the nodes; ``supply_v`` is the nominal supply there."""
+
+    energy: Floats
+    area: Floats
+    delay: Floats
+    supply_v: Floats
+
+
+def scaling(from_nm: float, to_nm: Floats) -> Scaling:
+    """All factors at once; equal to the single functions, and faster."""
+    weight, low = _place(to_nm)
+    logs, at = _logs(), _reference(from_nm)
+    values = np.exp(logs[:, low] * (1 - weight) + logs[:, low + 1] * weight)
+    return Scaling(values[0] / at[0], values[1] / at[1], to_nm / from_nm, values[2])
 
 
 def check_node(tech_nm: Floats | float) -> None:
@@ -68,15 +89,35 @@ def check_node(tech_nm: Floats | float) -> None:
         )
 
 
-def _interpolate(tech_nm: Floats | float, values: Floats) -> Floats:
-    log_nodes = np.log(column("technology", "tech_nm"))
-    return np.asarray(np.exp(np.interp(np.log(tech_nm), log_nodes, np.log(values))))
+_QUANTITIES = ("energy", "area_factor", "supply_v")
 
 
-def _neighbours(tech_nm: Floats | float) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    nodes = column("technology", "tech_nm")
-    nm = np.asarray(tech_nm, dtype=float)
-    high = np.asarray(np.clip(np.searchsorted(nodes, nm), 1, len(nodes) - 1))
-    low = high - 1
-    weight = np.clip(np.log(nm / nodes[low]) / np.log(nodes[high] / nodes[low]), 0.0, 1.0)
-    return low, high, weight
+@cache
+def _logs() -> Floats:
+    """Logarithms of :data:`_QUANTITIES` at the tabulated nodes, 3 x nodes."""
+    a, b, c, v = (column("technology", x) for x in ("energy_a", "energy_b", "energy_c", "supply_v"))
+    return np.log([a * v * v + b * v + c, column("technology", "area_factor"), v])
+
+
+@cache
+def _reference(nm: float) -> Floats:
+    return np.array([_interpolate(nm, name) for name in _QUANTITIES])
+
+
+def _interpolate(tech_nm: Floats | float, name: str) -> Floats:
+    weight, low = _place(tech_nm)
+    row = _logs()[_QUANTITIES.index(name)]
+    return np.asarray(np.exp(row[low] * (1 - weight) + row[low + 1] * weight))
+
+
+def _place(tech_nm: Floats | float) -> tuple[Floats, NDArray[np.intp]]:
+    """Weight of the upper neighbour among the tabulated nodes, and index of the lower one; clamped at the ends."""
+    log_nodes, log_nm = _log_nodes(), np.log(np.asarray(tech_nm, dtype=float))
+    low = np.minimum(np.maximum(log_nodes.searchsorted(log_nm) - 1, 0), len(log_nodes) - 2)
+    weight = (log_nm - log_nodes[low]) / (log_nodes[low + 1] - log_nodes[low])
+    return np.asarray(np.minimum(np.maximum(weight, 0.0), 1.0)), low
+
+
+@cache
+def _log_nodes() -> Floats:
+    return np.log(column("technology", "tech_nm"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from nax_bo.hardware import pricing
 from nax_bo.hardware.components.adc import adc_table
 from nax_bo.hardware.profiles import ADC_MODELS, Profile
+from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import Workload
 
 if TYPE_CHECKING:
@@ -28,7 +31,9 @@ SPREAD: dict[str, tuple[float, float]] = {
 """Low and high factors on a component's energy between the sources named beside them."""
 
 
-def edap_band(profile: Profile, w: Workload, x: Priced) -> tuple[float, float]:
+def edap_band(
+    profile: Profile, w: Workload, x: Priced, energies: Mapping[str, Floats]
+) -> tuple[float, float]:
     """Low and high factor on the EDAP of a single design.
 
     One component at a time is replaced by its cheapest and its dearest source; the logarithms of the changes are
@@ -37,28 +42,25 @@ def edap_band(profile: Profile, w: Workload, x: Priced) -> tuple[float, float]:
     """
     energy = float(pricing.total(x.energy_slot)[0] + x.leakage_mw[0] * x.timing.latency_ns[0])
     area = float(pricing.total(x.area_slot)[0] + pricing.added(x.chip_area)[0, 0])
-    log_low = log_high = 0.0
     changes = [_converter_changes(profile, w, x, energy, area)]
     for name, (low, high) in SPREAD.items():
-        part = float(pricing.total(np.broadcast_to(x.energy[name], w.kind.shape))[0]) / energy
+        part = float(energies[name][0]) / energy
         changes.append((1.0 + (low - 1.0) * part, 1.0 + (high - 1.0) * part))
-    for low, high in changes:
-        log_low += np.log(min(low, 1.0)) ** 2
-        log_high += np.log(max(high, 1.0)) ** 2
-    return float(np.exp(-np.sqrt(log_low))), float(np.exp(np.sqrt(log_high)))
+    down = math.sqrt(sum(math.log(min(low, 1.0)) ** 2 for low, _ in changes))
+    up = math.sqrt(sum(math.log(max(high, 1.0)) ** 2 for _, high in changes))
+    return math.exp(-down), math.exp(up)
 
 
 def _converter_changes(
     profile: Profile, w: Workload, x: Priced, energy: float, area: float
 ) -> tuple[float, float]:
-    s = pricing.scales(w, profile)
     arrays = x.mapping.tiles * (1.0 - x.traffic.rewritten) * (w.pes_per_tile * w.arrays_per_pe)
     count = arrays * np.ceil(w.cols / w.mux)
     own = x.energy["adc"]
     factors = []
     for law in ADC_MODELS:
-        pj, um2 = pricing.adc_prices(w, s, profile, adc_table(profile, law), x.timing.period_ns)
+        pj, um2 = pricing.adc_prices(w, x.scales, profile, adc_table(profile, law), x.timing.period_ns)
         more_pj = float(pricing.total(own * (pj / x.adc_pj - 1.0))[0])
-        more_um2 = float(pricing.total(np.broadcast_to(count * (um2 - x.adc_um2), w.kind.shape))[0])
+        more_um2 = float(pricing.total(count * (um2 - x.adc_um2))[0])
         factors.append((1.0 + more_pj / energy) * (1.0 + more_um2 / area))
     return min(factors), max(factors)

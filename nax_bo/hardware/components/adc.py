@@ -15,6 +15,7 @@ Flash converters: ``2^N - 1`` comparators and an encoder of ``N 2^(N-1)`` unit g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class AdcTable:
     survey: bool
 
 
+@cache
 def adc_table(profile: Profile, model: str | None = None) -> AdcTable:
     """Prices of all converters of a profile; ``model`` replaces the profile's own SAR law."""
     law = model or profile.adc_model

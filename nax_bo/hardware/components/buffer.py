@@ -30,32 +30,34 @@ class BufferPrice:
 
 
 def buffer_price(capacity_kb: Floats, tech_nm: Floats) -> BufferPrice:
-    """Price of buffers of the given capacities at the given nodes (arrays of one shape)."""
-    nodes, capacities, grid = _grid()
-    shape = np.broadcast_shapes(capacity_kb.shape, tech_nm.shape)
-    nm = np.broadcast_to(tech_nm, shape)
-    x, ix = _place(np.log(capacities), np.log(np.broadcast_to(capacity_kb, shape)))
-    y, iy = _place(np.log(nodes), np.log(np.clip(nm, nodes[0], nodes[-1])))
+    """Price of buffers of the given capacities at the given nodes (shapes that broadcast)."""
+    log_nodes, log_capacities, grid = _grid()
+    nm = np.broadcast_to(tech_nm, np.broadcast_shapes(capacity_kb.shape, tech_nm.shape))
+    inside = np.minimum(np.maximum(nm, _NODES_NM[0]), _NODES_NM[-1])
+    x, ix = _place(log_capacities, np.log(capacity_kb))
+    y, iy = _place(log_nodes, np.log(inside))
     low = grid[:, iy, ix] * (1 - x) + grid[:, iy, ix + 1] * x
     high = grid[:, iy + 1, ix] * (1 - x) + grid[:, iy + 1, ix + 1] * x
-    read, write, area, leakage = np.exp(low * (1 - y) + high * y)
-    inside = np.clip(nm, nodes[0], nodes[-1])
-    energy = technology.energy_factor(nm) / technology.energy_factor(inside)
-    shrink = technology.area_scale(technology.LARGEST_NM, nm) / technology.area_scale(
-        technology.LARGEST_NM, inside
-    )
-    return BufferPrice(read * energy, write * energy, area * shrink, leakage * shrink)
+    price = np.exp(low * (1 - y) + high * y)
+    if (inside != nm).any():
+        energy = technology.energy_factor(nm) / technology.energy_factor(inside)
+        shrink = technology.area_scale(32, nm) / technology.area_scale(32, inside)
+        price = price * np.stack([energy, energy, shrink, shrink])
+    return BufferPrice(*price)
 
 
 def _place(axis: Floats, at: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    index = np.clip(np.searchsorted(axis, at) - 1, 0, len(axis) - 2)
+    index = np.minimum(np.maximum(axis.searchsorted(at) - 1, 0), len(axis) - 2)
     return (at - axis[index]) / (axis[index + 1] - axis[index]), index
+
+
+_NODES_NM = (22.0, 32.0, 45.0, 65.0)
 
 
 @cache
 def _grid() -> tuple[Floats, Floats, Floats]:
-    """Nodes, capacities, and log values: quantity x node x capacity."""
-    nodes = np.unique(column("sram_cacti", "tech_nm"))
+    """Log nodes, log capacities, and log values: quantity x node x capacity."""
     capacities = np.unique(column("sram_cacti", "capacity_kb"))
-    shape = (len(nodes), len(capacities))
-    return nodes, capacities, np.stack([np.log(column("sram_cacti", q)).reshape(shape) for q in _QUANTITIES])
+    shape = (len(_NODES_NM), len(capacities))
+    values = np.stack([np.log(column("sram_cacti", q)).reshape(shape) for q in _QUANTITIES])
+    return np.log(_NODES_NM), np.log(capacities), values

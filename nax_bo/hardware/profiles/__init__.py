@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,16 @@ class Profile:
     adc_model: str
     constants: Mapping[str, Constant]
 
+    @cached_property
+    def _values(self) -> dict[str, float]:
+        return {key: constant.at_reference for key, constant in self.constants.items()}
+
     def __getitem__(self, key: str) -> float:
         """Value at the reference node."""
-        return self.constants[key].at_reference
+        return self._values[key]
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.adc_model, tuple(self._values.values())))
 
 
 def load_profile(reference: str | Path) -> Profile:
