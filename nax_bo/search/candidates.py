@@ -1,0 +1,161 @@
+"""Maximise an acquisition over a discrete lattice: evolution of a population, then exhaustive one-change descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.search.problem import Problem
+from nax_bo.search.scale import Array
+
+IndexArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Designs ``n x d`` with their scores (more is better) and violations of known limits (0 is feasible), ``n`` each."""
+
+    x: IndexArray
+    score: Array
+    violation: Array
+
+    def best(self, count: int) -> Scored:
+        """The ``count`` best: least violation first, then highest score."""
+        rows = np.lexsort((-self.score, self.violation))[:count]
+        return Scored(self.x[rows], self.score[rows], self.violation[rows])
+
+    def joined(self, other: Scored) -> Scored:
+        """Both sets, without repeats."""
+        x = np.vstack([self.x, other.x])
+        _, rows = np.unique(x, axis=0, return_index=True)
+        rows.sort()
+        return Scored(
+            x[rows],
+            np.concatenate([self.score, other.score])[rows],
+            np.concatenate([self.violation, other.violation])[rows],
+        )
+
+
+Score = Callable[[IndexArray], Scored]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to search: about ``starts + generations * size`` evaluations, plus the descent."""
+
+    starts: int = 600
+    generations: int = 20
+    size: int = 120
+    descents: int = 3
+    descent_steps: int = 30
+
+
+def maximise(
+    problem: Problem,
+    score: Score,
+    parents: IndexArray,
+    fresh: Callable[[IndexArray], IndexArray],
+    rng: np.random.Generator,
+    effort: Effort | None = None,
+) -> Scored:
+    """The best designs found, best first; empty if ``fresh`` leaves none.
+
+    Args:
+        problem: Where to search.
+        score: Scores and violations of designs.
+        parents: Good designs to start from, ``k x d``; may be empty.
+        fresh: Keeps the designs that may be returned (not seen before), without repeats.
+        rng: Source of chance.
+        effort: How hard to search.
+    """
+    effort = effort or Effort()
+    space = problem.space
+    start = fresh(_starts(problem, parents, effort, rng))
+    if not len(start):
+        start = fresh(space.enumerate()) if space.size <= 100_000 else start
+        return score(start).best(effort.size) if len(start) else Scored(start, np.zeros(0), np.zeros(0))
+    population = score(start).best(effort.size)
+    for _ in range(effort.generations):
+        children = fresh(problem.completed(offspring(problem, population.x, effort.size, rng)))
+        if len(children):
+            population = population.joined(score(children)).best(effort.size)
+    found = population
+    for row in range(min(effort.descents, len(population.x))):
+        found = found.joined(_descend(problem, score, fresh, population, row, effort.descent_steps))
+    return found.best(effort.size)
+
+
+def offspring(problem: Problem, parents: IndexArray, count: int, rng: np.random.Generator) -> IndexArray:
+    """``count`` children of ``parents`` (best first): uniform crossover of two, then mutation.
+
+    Active variables change with probability 1/d, 2/d or 4/d; half of the changes of an ordinal are single steps.
+    Variables that a change activates are drawn anew.
+    """
+    space = problem.space
+    order = np.minimum(rng.integers(0, len(parents), (2, count)), rng.integers(0, len(parents), (2, count)))
+    first, second = parents[order[0]], parents[order[1]]
+    crossed = (rng.random((count, 1)) < 0.5) & (rng.random(first.shape) < 0.5)
+    return mutated(problem, space.canonical(np.where(crossed, second, first)), rng)
+
+
+def mutated(problem: Problem, x: IndexArray, rng: np.random.Generator) -> IndexArray:
+    """Each design ``n x d`` with at least one active variable changed (see :func:`offspring`)."""
+    space = problem.space
+    cards = space.cardinalities
+    free = space.active_mask(x) & (cards > 1)
+    if problem.complete is not None:
+        free[:, problem.hidden] = False
+    n, d = x.shape
+    rate = rng.choice([1.0, 2.0, 4.0], (n, 1)) / np.maximum(free.sum(axis=1, keepdims=True), 1)
+    chance = np.where(free, rng.random((n, d)), np.inf)
+    change = chance < rate
+    change[np.arange(n), chance.argmin(axis=1)] |= free.any(axis=1)
+    ordinal = np.array([v.kind == "ordinal" for v in space.variables])
+    step = np.where(rng.random((n, d)) < 0.5, 1, -1)
+    step = np.where(x + step < 0, 1, np.where(x + step >= cards, -1, step))
+    jump = rng.integers(1, np.maximum(cards, 2), (n, d))
+    small = ordinal & (rng.random((n, d)) < 0.5)
+    out = np.where(change, np.where(small, x + step, (x + jump) % cards), x)
+    woken = space.active_mask(out) & ~space.active_mask(x)
+    out = np.where(woken, rng.integers(0, cards, (n, d)), out)
+    return space.canonical(out)
+
+
+def _starts(problem: Problem, parents: IndexArray, effort: Effort, rng: np.random.Generator) -> IndexArray:
+    space = problem.space
+    cards = space.cardinalities
+    randoms = space.canonical(
+        rng.integers(0, cards, (effort.starts // 3 if len(parents) else effort.starts, len(space)))
+    )
+    if not len(parents):
+        return problem.completed(randoms)
+    children = offspring(problem, parents, effort.starts - len(randoms), rng)
+    return problem.completed(np.vstack([children, randoms]))
+
+
+def _descend(
+    problem: Problem,
+    score: Score,
+    fresh: Callable[[IndexArray], IndexArray],
+    population: Scored,
+    row: int,
+    steps: int,
+) -> Scored:
+    """From one design, the best single change again and again until none is better."""
+    here = Scored(
+        population.x[row : row + 1], population.score[row : row + 1], population.violation[row : row + 1]
+    )
+    path = here
+    for _ in range(steps):
+        around = fresh(problem.completed(problem.space.neighbours(here.x[0])))
+        if not len(around):
+            break
+        best = score(around).best(1)
+        path = path.joined(best)
+        if (best.violation[0], -best.score[0]) >= (here.violation[0], -here.score[0]):
+            break
+        here = best
+    return path

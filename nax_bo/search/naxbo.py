@@ -1,0 +1,158 @@
+"""The default strategy: known outcomes exactly, learned ones by surrogates, expected hypervolume improvement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.search.baselines import initial_suggestion, random_suggestion
+from nax_bo.search.candidates import Effort, Scored, maximise
+from nax_bo.search.ehvi import Improvement
+from nax_bo.search.learned import Models, feasibility, fit_models
+from nax_bo.search.pareto import nondominated, select
+from nax_bo.search.scale import Array
+from nax_bo.search.state import SearchState, Suggestion
+
+IndexArray = NDArray[np.int64]
+
+_PARENTS = 40
+_LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
+
+
+@dataclass(frozen=True, eq=False)
+class Acquisition:
+    """Expected gain of designs for given models: what a proposal maximises.
+
+    Attributes:
+        state: The log, pending looks included.
+        models: Fitted surrogates that believe in the pending looks.
+        incumbents: Designs whose predicted outcomes a new one must improve on, ``k x d``.
+    """
+
+    state: SearchState
+    models: Models
+    incumbents: IndexArray
+
+    @cached_property
+    def _improvement(self) -> Improvement:
+        problem = self.state.problem
+        scales = [o.scales for o in problem.objectives]
+        mean, _, _, feasible = self.outcomes(self.incumbents)
+        y = np.array([s.model_to_measure(m) for s, m in zip(scales, mean.T, strict=True)]).T
+        keep = feasible > 0.5
+        return Improvement(y.reshape(-1, len(scales))[keep], self.state.reference, scales)
+
+    @cached_property
+    def front(self) -> IndexArray:
+        """Incumbents that are nondominated in their predicted outcomes, ``f x d``."""
+        mean, _, violation, feasible = self.outcomes(self.incumbents)
+        rows = np.flatnonzero((violation <= 0) & (feasible > 0.5))
+        return self.incumbents[rows[nondominated(mean[rows])] if len(rows) else rows]
+
+    def outcomes(self, x: IndexArray) -> tuple[Array, Array, Array, Array]:
+        """Of designs ``n x d``: objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``)."""
+        problem = self.state.problem
+        known = problem.known(x)
+        predicted = self.models.predict(x)
+        mean, std = np.zeros((len(x), len(problem.objectives))), np.zeros((len(x), len(problem.objectives)))
+        for j, objective in enumerate(problem.objectives):
+            if objective.name in known:
+                mean[:, j] = objective.scales.to_model(known[objective.name])
+            else:
+                mean[:, j], std[:, j] = predicted[objective.name]
+        violation = problem.violation(known, len(x))
+        return mean, std, violation, np.where(violation <= 0, feasibility(self.models, predicted, x), 0.0)
+
+    def gain(self, x: IndexArray) -> tuple[Array, Array]:
+        """Expected gain in hypervolume, times the probability of being feasible, and violation; ``n`` each."""
+        mean, std, violation, feasible = self.outcomes(x)
+        priced = np.isfinite(mean).all(axis=1)
+        value = np.zeros(len(x))
+        if priced.any():
+            value[priced] = self._improvement(mean[priced], std[priced]) * feasible[priced]
+        return value, violation
+
+
+class Naxbo:
+    """Closed-form expected hypervolume improvement, maximised by evolution and descent in a cycling trust region."""
+
+    def __init__(self, effort: Effort | None = None) -> None:
+        self.effort = effort or Effort()
+        self._fitted: tuple[SearchState, Models] | None = None
+
+    def propose(self, state: SearchState) -> Suggestion | None:
+        """The design of highest expected gain."""
+        if (first := initial_suggestion(state)) is not None:
+            return first
+        if len(state.observations) < 2:
+            return random_suggestion(state, "drawn at random: fewer than two results")
+        if state.exhausted:
+            return None
+        return self._best(state)
+
+    def models(self, state: SearchState) -> Models:
+        """Surrogates of the state's observations; the last ones are remembered."""
+        last = self._fitted
+        if (
+            last is None
+            or last[0].observations is not state.observations
+            or last[0].failures is not state.failures
+        ):
+            last = self._fitted = (state, fit_models(state))
+        return last[1]
+
+    def acquisition(self, state: SearchState) -> Acquisition:
+        """What the next proposal maximises."""
+        looks = {o.indices for o in state.observations} | {i for i, _ in state.pending}
+        incumbents = np.array(sorted(looks), dtype=np.int64).reshape(len(looks), len(state.problem.space))
+        return Acquisition(state, self.models(state).believing(state.pending), incumbents)
+
+    def _best(self, state: SearchState) -> Suggestion | None:
+        problem = state.problem
+        acquisition = self.acquisition(state)
+        mean, _, violation, _ = acquisition.outcomes(acquisition.incumbents)
+        parents = acquisition.incumbents[select(np.nan_to_num(mean, nan=np.inf), _PARENTS, violation)]
+        radius = trust_radius(state)
+        centre = acquisition.front if len(acquisition.front) else parents[:1]
+
+        def score(x: IndexArray) -> Scored:
+            value, broken = acquisition.gain(x)
+            changes = (x[:, None] != centre).sum(axis=2).min(axis=1)
+            return Scored(
+                x, np.log(value + 1e-300) - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken
+            )
+
+        found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)
+        if not len(found.x):
+            return random_suggestion(state, "drawn at random: the search found nothing new")
+        return self._explained(state, acquisition, found.x[0])
+
+    def _explained(self, state: SearchState, acquisition: Acquisition, row: IndexArray) -> Suggestion:
+        problem = state.problem
+        known = {name: float(v[0]) for name, v in problem.known(row[None]).items()}
+        predicted = {
+            n: (float(m[0]), float(s[0])) for n, (m, s) in acquisition.models.predict(row[None]).items()
+        }
+        gain = float(acquisition.gain(row[None])[0][0])
+        total = float(np.prod(np.maximum(state.reference, 1e-9)))
+        parts = [f"expected gain {gain:.3g}" if total else ""]
+        for name, (mean, std) in predicted.items():
+            scale = problem.scale_of(name)
+            low, mid, high = scale.model_to_raw([mean - std, mean, mean + std]).tolist()
+            parts.append(f"{name} {mid:.3g} ({min(low, high):.3g} to {max(low, high):.3g})")
+        parts += acquisition.models.notes
+        return Suggestion(
+            problem.space.design(row), "full", ", ".join(p for p in parts if p), known, predicted, gain
+        )
+
+
+def trust_radius(state: SearchState) -> int:
+    """Changes from the front that are not damped: 3, 6, all in turn; few variables see "all" more often."""
+    turn = len(state.observations) + len(state.failures) + len(state.pending)
+    cycle = (
+        (3, len(state.problem.space)) if len(state.problem.space) <= 20 else (3, 6, len(state.problem.space))
+    )
+    return cycle[turn % len(cycle)]

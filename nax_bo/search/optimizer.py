@@ -1,0 +1,192 @@
+"""Ask for designs, tell what they gave: the one stateful object of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nax_bo.errors import InputError
+from nax_bo.search.initial import initial_design, initial_size
+from nax_bo.search.pareto import hypervolume
+from nax_bo.search.problem import Problem
+from nax_bo.search.state import Failure, Observation, SearchState, Suggestion
+from nax_bo.search.strategy import Strategy, load_strategy
+from nax_bo.space import Design, Value
+
+DesignLike = Design | Mapping[str, Value] | Sequence[int]
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One nondominated design with its raw outcomes, known and told."""
+
+    design: Design
+    outcomes: Mapping[str, float]
+
+
+class Optimizer:
+    """Multi-objective search over a discrete space.
+
+    Proposals are a function of the problem, the settings, what was told and what is pending: telling the same log
+    again gives the same proposals. Nothing is proposed twice at the same fidelity.
+
+    Args:
+        problem: What to optimise.
+        strategy: Name, ``package.module:Class`` reference, or object with ``propose(state)``.
+        surrogate: Model of the learned outcomes: a reference, a class, an object, or one of these per outcome name.
+        seed: Seed of everything random.
+        initial: Number of designs to begin with, or the designs themselves.
+        options: Further settings of the strategy (``on_surrogate_error="raise"``, say).
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        strategy: str | Strategy = "naxbo",
+        surrogate: Any = "gp",
+        seed: int = 0,
+        initial: int | Sequence[DesignLike] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.strategy = load_strategy(strategy)
+        settings = {"surrogate": surrogate, **(options or {})}
+        self._state = SearchState(problem, seed, initial=self._initial(initial, seed), options=settings)
+
+    def _initial(self, initial: int | Sequence[DesignLike] | None, seed: int) -> tuple[tuple[int, ...], ...]:
+        if initial is None or isinstance(initial, int):
+            count = initial_size(self.problem) if initial is None else min(initial, self.problem.space.size)
+            if count < 0:
+                raise InputError(f"initial = {initial}", "Give a number of designs, at least 0.")
+            rows = initial_design(self.problem, count, seed) if count else np.zeros((0, 0), dtype=np.int64)
+            return tuple(map(tuple, rows.tolist()))
+        return tuple(self._design(design).indices for design in initial)
+
+    # ask and tell
+
+    def ask(self, n: int = 1) -> list[Suggestion]:
+        """The next ``n`` designs, fewer when the space runs out; they are pending until told.
+
+        Raises:
+            SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``.
+        """
+        if n < 1:
+            raise InputError(f"ask({n})", "Ask for at least one design.")
+        out: list[Suggestion] = []
+        for _ in range(n):
+            suggestion = self.strategy.propose(self._state)
+            if suggestion is None:
+                break
+            out.append(suggestion)
+            self.add_pending(suggestion.design, suggestion.fidelity)
+        return out
+
+    def add_pending(self, design: DesignLike, fidelity: str | float = "full") -> None:
+        """Mark a design as being evaluated (after a restart, say)."""
+        look = (self._design(design).indices, self.problem.level(fidelity))
+        if look not in self._state.pending:
+            self._state = self._state.with_pending(look)
+
+    def tell(
+        self,
+        design: DesignLike,
+        outcomes: Mapping[str, float],
+        variance: Mapping[str, float] | None = None,
+        fidelity: str | float = "full",
+    ) -> None:
+        """Record the learned outcomes of a design, asked for or not; telling it again averages.
+
+        Args:
+            design: The design.
+            outcomes: Raw value of every learned outcome; values of known ones are ignored.
+            variance: Noise variance of outcomes where it is known.
+            fidelity: Name, or level in [0, 1].
+
+        Raises:
+            InputError: An outcome is missing, unknown or not finite, or the fidelity is unknown.
+        """
+        row, level = self._design(design).indices, self.problem.level(fidelity)
+        values = {name: _number(name, outcomes.get(name)) for name in self.problem.learned_names}
+        for name in set(outcomes) | set(variance or {}):
+            if name not in values and name not in self.problem.known_names:
+                raise InputError(
+                    f"{name!r} is not an outcome", f"Learned: {', '.join(self.problem.learned_names)}."
+                )
+        for name, value in values.items():
+            if not np.isfinite(self.problem.scale_of(name).to_model(value)):
+                raise InputError(
+                    f"{name} = {value} has no logarithm", "Use scale='linear', or tell_failed(...)."
+                )
+        noise = {n: _number(n, v) for n, v in (variance or {}).items() if n in values}
+        if any(v < 0 for v in noise.values()):
+            raise InputError(f"a variance of {noise}", "Variances are at least 0.")
+        observation = Observation(row, values, noise, level)
+        self._state = replace(
+            self._state,
+            observations=(*self._state.observations, observation),
+            pending=self._without((row, level)),
+        )
+
+    def tell_failed(self, design: DesignLike, reason: str = "", fidelity: str | float = "full") -> None:
+        """Record that a design cannot be evaluated: it is not proposed again, and its like less often."""
+        row, level = self._design(design).indices, self.problem.level(fidelity)
+        failure = Failure(row, level, reason)
+        self._state = replace(
+            self._state, failures=(*self._state.failures, failure), pending=self._without((row, level))
+        )
+
+    def _without(self, look: tuple[tuple[int, ...], float]) -> tuple[tuple[tuple[int, ...], float], ...]:
+        return tuple(p for p in self._state.pending if p != look)
+
+    def _design(self, design: DesignLike) -> Design:
+        if isinstance(design, Design):
+            if design.space != self.problem.space:
+                raise InputError("the design belongs to another space", "Use Problem.space.design(...).")
+            return design
+        return self.problem.space.design(design)
+
+    # results
+
+    @property
+    def state(self) -> SearchState:
+        """The log so far."""
+        return self._state
+
+    @property
+    def reference_point(self) -> dict[str, float]:
+        """Raw reference point of each objective; NaN while it is not fixed."""
+        ref = self._state.reference
+        out = {}
+        for value, objective in zip(ref, self.problem.objectives, strict=True):
+            raw = objective.scales.model_to_raw(objective.scales.measure_to_model(value))
+            out[objective.name] = float(raw) if np.isfinite(value) else float("nan")
+        return out
+
+    def front(self) -> list[FrontPoint]:
+        """Nondominated feasible designs among the fully evaluated ones, as told (noise included)."""
+        x, _ = self._state.front()
+        known = self.problem.known(x) if len(x) else {}
+        told = {o.indices: o.outcomes for o in self._state.full}
+        return [
+            FrontPoint(d, {**{n: float(v[i]) for n, v in known.items()}, **told[d.indices]})
+            for i, d in enumerate(self.problem.space.designs(x))
+        ]
+
+    def hypervolume(self) -> float:
+        """Hypervolume of the front below the reference point, in the objectives' measure scales."""
+        _, y = self._state.front()
+        reference = self._state.reference
+        return hypervolume(y, reference) if len(y) and np.isfinite(reference).all() else 0.0
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} = {value!r}", "Tell a number for every learned outcome.") from None
+    if not np.isfinite(number):
+        raise InputError(f"{name} = {number}", "Tell a finite number, or tell_failed(design, reason).")
+    return number

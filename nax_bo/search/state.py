@@ -1,0 +1,177 @@
+"""The log of a search: what was told, what failed, what is under way. Strategies are functions of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.search.pareto import nondominated
+from nax_bo.search.problem import Problem
+from nax_bo.search.scale import Array
+from nax_bo.space import Design
+
+Indices = tuple[int, ...]
+Look = tuple[Indices, float]
+"""A design at a fidelity level."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A design to evaluate.
+
+    Attributes:
+        design: The design.
+        fidelity: Name of the fidelity to evaluate it at.
+        reason: Why, in words.
+        known: Its known outcomes.
+        predicted: Mean and standard deviation of each learned outcome in its model scale, where there is a model.
+        gain: Expected hypervolume improvement, where there is one.
+    """
+
+    design: Design
+    fidelity: str = "full"
+    reason: str = ""
+    known: Mapping[str, float] = field(default_factory=dict)
+    predicted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    gain: float | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was told of a design: raw learned outcomes and their noise variances at a fidelity level."""
+
+    indices: Indices
+    outcomes: Mapping[str, float]
+    variance: Mapping[str, float]
+    level: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A design that could not be evaluated."""
+
+    indices: Indices
+    level: float
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class SearchState:
+    """Everything that a proposal depends on.
+
+    Attributes:
+        problem: What is optimised.
+        seed: Seed of the search.
+        observations: In the order of telling.
+        failures: In the order of telling.
+        pending: Designs that are being evaluated, in the order of asking.
+        initial: Designs to start with, in order.
+        options: Settings of the strategy.
+    """
+
+    problem: Problem
+    seed: int
+    observations: tuple[Observation, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    pending: tuple[Look, ...] = ()
+    initial: tuple[Indices, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_pending(self, *looks: Look) -> SearchState:
+        """The state once these looks are under way too."""
+        return replace(self, pending=(*self.pending, *looks))
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Generator keyed by seed, number of tellings, the set of pending looks and a purpose."""
+        told = len(self.observations), len(self.failures)
+        text = repr((purpose, told, sorted(self.pending))).encode()
+        return np.random.default_rng(
+            [self.seed, *np.frombuffer(hashlib.sha256(text).digest(), dtype=np.uint32)]
+        )
+
+    @cached_property
+    def seen(self) -> frozenset[Indices]:
+        """Designs that were told, failed or are pending, at any fidelity."""
+        told = {o.indices for o in self.observations} | {f.indices for f in self.failures}
+        return frozenset(told | {indices for indices, _ in self.pending})
+
+    @cached_property
+    def exhausted(self) -> bool:
+        """Whether every design has been seen."""
+        return len(self.seen) >= self.problem.space.size
+
+    def unseen(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of ``indices`` (``n x d``) that have not been seen, without repeats, in order."""
+        rows = dict.fromkeys(map(tuple, indices.tolist()))
+        fresh = [row for row in rows if row not in self.seen]
+        return np.array(fresh, dtype=np.int64).reshape(len(fresh), len(self.problem.space))
+
+    @cached_property
+    def full(self) -> tuple[Observation, ...]:
+        """Observations at the full fidelity, repeats of a design merged (inverse-variance mean where noise is known)."""
+        return merged([o for o in self.observations if o.level == 1.0])
+
+    def points(self) -> tuple[NDArray[np.int64], Array, Array]:
+        """Fully observed designs: indices ``n x d``, measured objectives ``n x m``, violation of all limits ``n``."""
+        problem = self.problem
+        x = np.array([o.indices for o in self.full], dtype=np.int64).reshape(
+            len(self.full), len(problem.space)
+        )
+        values = dict(problem.known(x)) if len(x) else {n: np.zeros(0) for n in problem.known_names}
+        for name in problem.learned_names:
+            values[name] = np.array([o.outcomes[name] for o in self.full], dtype=float)
+        y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(len(x), -1)
+        violation = problem.violation(values, len(x))
+        return x, y, violation
+
+    @cached_property
+    def reference(self) -> Array:
+        """Reference point in the measure scale, ``m``: as given, else fixed by the first observations.
+
+        A missing entry is the worst of the first ``len(initial)`` fully observed designs plus a tenth of their
+        range. Limits on an objective clip it.
+        """
+        problem = self.problem
+        out = np.empty(len(problem.objectives))
+        _, y, _ = self.points()
+        y = y[: max(len(self.initial), 2)]
+        for j, objective in enumerate(problem.objectives):
+            if objective.name in problem.reference_point:
+                out[j] = float(objective.scales.to_measure(problem.reference_point[objective.name]))
+            else:
+                seen = y[np.isfinite(y[:, j]), j]
+                out[j] = seen.max() + 0.1 * max(float(np.ptp(seen)), 1e-9) if len(seen) else np.inf
+        return np.minimum(out, problem.limits())
+
+    def front(self) -> tuple[NDArray[np.int64], Array]:
+        """Nondominated feasible designs (``k x d``) and their measured objectives (``k x m``)."""
+        x, y, violation = self.points()
+        rows = np.flatnonzero(violation <= 0)
+        rows = rows[nondominated(y[rows])] if len(rows) else rows
+        return x[rows], y[rows]
+
+
+def merged(observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """One observation per design and level: the mean of its outcomes, weighted by 1 / variance where that is known."""
+    groups: dict[Look, list[Observation]] = {}
+    for observation in observations:
+        groups.setdefault((observation.indices, observation.level), []).append(observation)
+    return tuple(group[0] if len(group) == 1 else _mean(group) for group in groups.values())
+
+
+def _mean(group: list[Observation]) -> Observation:
+    outcomes, variance = {}, {}
+    for name in group[0].outcomes:
+        y = np.array([o.outcomes[name] for o in group])
+        v = np.array([o.variance.get(name, np.nan) for o in group])
+        weight = 1.0 / v if np.isfinite(v).all() and (v > 0).all() else np.ones(len(y))
+        outcomes[name] = float(weight @ y / weight.sum())
+        if np.isfinite(v).all():
+            variance[name] = float(1.0 / weight.sum()) if (v > 0).all() else 0.0
+    return Observation(group[0].indices, outcomes, variance, group[0].level)

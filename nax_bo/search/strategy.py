@@ -1,0 +1,60 @@
+"""What a search strategy is, and where strategies are found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from nax_bo.errors import InputError
+from nax_bo.references import load_object
+from nax_bo.search.state import SearchState, Suggestion
+
+
+class Strategy(Protocol):
+    """Proposes designs as a function of the state alone; it may remember work, never decisions."""
+
+    def propose(self, state: SearchState) -> Suggestion | None:
+        """The next design to evaluate; None when there is none left."""
+        ...
+
+
+_BUILT_IN = {
+    "naxbo": "nax_bo.search.naxbo:Naxbo",
+    "random": "nax_bo.search.baselines:RandomSearch",
+    "sobol": "nax_bo.search.baselines:SobolSearch",
+    "nsga2": "nax_bo.search.baselines:Nsga2",
+    "local-search": "nax_bo.search.baselines:LocalSearch",
+}
+_REGISTERED: dict[str, Callable[[], Strategy]] = {}
+
+
+def register_strategy(name: str, factory: Callable[[], Strategy]) -> None:
+    """Make a strategy known by name; raises InputError if the name is taken."""
+    if name in _BUILT_IN or name in _REGISTERED:
+        raise InputError(f"there is already a strategy {name!r}", "Choose another name.")
+    _REGISTERED[name] = factory
+
+
+def strategy_names() -> list[str]:
+    """Names of all strategies."""
+    return [*_BUILT_IN, *_REGISTERED]
+
+
+def load_strategy(reference: str | Strategy) -> Strategy:
+    """A strategy by name or ``package.module:Class`` reference, or the object itself.
+
+    Raises:
+        InputError: Unknown name, or the reference cannot be loaded.
+    """
+    if not isinstance(reference, str):
+        return reference
+    if reference in _REGISTERED:
+        return _REGISTERED[reference]()
+    target = _BUILT_IN.get(reference, reference)
+    if ":" not in target:
+        raise InputError(
+            f"there is no strategy {reference!r}",
+            f"Use one of {', '.join(strategy_names())}, or package.module:Class.",
+        )
+    strategy: Strategy = load_object(target)()
+    return strategy
