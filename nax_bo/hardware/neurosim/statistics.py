@@ -1,0 +1,129 @@
+"""Statistics of inputs and weights: how many rows are active, how much current a column carries.
+
+Inputs are applied one bit at a time, so each bit of an activation is a binary vector; weights are split over cells.
+The distributions are those of `Activity`; bits and digits are counted exactly on the quantised grid.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.hardware.neurosim.config import Activity, NeuroSimConfig, NeuroSimLayer
+from nax_bo.hardware.neurosim.technology import IR_DROP_TOLERANCE
+from nax_bo.hardware.neurosim.wires import wire_resistance_ohm_per_m
+
+Array = NDArray[np.float64]
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+
+
+def _normal_cdf(values: Array, std: float) -> Array:
+    return np.asarray([0.5 * (1 + math.erf(v / (std * math.sqrt(2)))) for v in values])
+
+
+def _grid_probabilities(bits: int, std: float) -> Array:
+    """Probability of each two's complement code -2**(bits-1) ... 2**(bits-1) - 1 of a rounded normal number."""
+    half = 2 ** (bits - 1)
+    edges = (np.arange(-half, half - 1) + 0.5) / half
+    return np.diff(_normal_cdf(edges, std), prepend=0.0, append=1.0)
+
+
+@lru_cache(maxsize=64)
+def bit_plane_density(bits: int, std: float, signed: bool) -> tuple[float, ...]:
+    """Share of ones in each bit plane of an activation, most significant (sign) first."""
+    half = 2 ** (bits - 1)
+    share = _grid_probabilities(bits, std)
+    if not signed:
+        share = np.concatenate([np.zeros(half), [share[: half + 1].sum()], share[half + 1 :]])
+    codes = np.arange(-half, half) % (2 * half)
+    return tuple(float(share[(codes >> bit) & 1 == 1].sum()) for bit in range(bits - 1, -1, -1))
+
+
+@lru_cache(maxsize=64)
+def digit_probabilities(weight_bits: int, cell_bits: int, std: float) -> Array:
+    """Probability of each cell level, by digit, most significant first: cells x levels."""
+    share = _grid_probabilities(weight_bits, std)
+    codes = np.arange(2**weight_bits)
+    cells, levels = math.ceil(weight_bits / cell_bits), 2**cell_bits
+    table = np.zeros((cells, levels))
+    for position in range(cells):
+        digit = (codes >> (cell_bits * (cells - 1 - position))) % levels
+        table[position] = np.bincount(digit, weights=share, minlength=levels)
+    return table
+
+
+def zero_borders(layers: tuple[NeuroSimLayer, ...]) -> tuple[int, ...]:
+    """Zero border of each layer; where not given, padding is inferred once for the whole network.
+
+    Feature maps halve from layer to layer, so the unpadded size has the most factors of two: 34 = 32 + 2 is padded
+    for a 3 x 3 kernel, 32 is not. The largest convolution decides for all of them.
+    """
+    spatial = [layer for layer in layers if layer.k_h > 1]
+    padded = False
+    if spatial:
+        widest = max(spatial, key=lambda layer: layer.in_h)
+        without = widest.in_h - (widest.k_h - 1)
+        padded = _factors_of_two(without) > _factors_of_two(widest.in_h)
+    inferred = [(layer.k_h - 1) // 2 if padded and layer.k_h > 1 else 0 for layer in layers]
+    return tuple(
+        guess if layer.zero_border is None else layer.zero_border
+        for layer, guess in zip(layers, inferred, strict=True)
+    )
+
+
+def _factors_of_two(value: int) -> int:
+    return (value & -value).bit_length() - 1 if value > 0 else -1
+
+
+def inside_share(layer: NeuroSimLayer, border: int) -> float:
+    """Share of a window's pixels that are not in the zero border, averaged over windows."""
+    share = 1.0
+    for size, kernel in ((layer.in_h, layer.k_h), (layer.in_w, layer.k_w)):
+        starts = range(0, size - kernel + 1, layer.stride)
+        inside = sum(border <= start + tap < size - border for start in starts for tap in range(kernel))
+        share *= inside / (len(starts) * kernel)
+    return share
+
+
+@dataclass(frozen=True)
+class CellCurrents:
+    """Mean conductance of a cell with its wires, by digit of the weight (S)."""
+
+    by_digit_s: Array
+    variance_by_digit_s2: Array
+
+    @property
+    def mean_s(self) -> float:
+        """Mean over the digits of a weight."""
+        return float(self.by_digit_s.mean())
+
+
+def cell_currents(config: NeuroSimConfig, rows: int, cols: int) -> CellCurrents:
+    """Conductance seen through the wires by a cell of a sub-matrix of ``rows`` x ``cols`` (not SRAM)."""
+    digits = digit_probabilities(config.weight_bits, config.cell_bits, config.activity.weight_std)
+    levels = digits.shape[1]
+    g_on, g_off = 1 / config.r_on_ohm, 1 / config.r_off_ohm
+    cell_s = np.arange(levels) / (levels - 1) * (g_on - g_off) + g_off
+    per_m = wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k) * config.wire_width_nm * 1e-9
+    along_row, along_col = per_m * 4, per_m * 12
+    access = config.r_on_ohm * IR_DROP_TOLERANCE if config.device == "RRAM" else 0.0
+    row_ohm = along_row * ((_NODES + 1) / 2 * cols + 0.5)
+    col_ohm = along_col * ((_NODES + 1) / 2 * rows + 0.5)
+    series = row_ohm[:, None] + col_ohm[None, :] + access
+    seen = 1 / (1 / cell_s[:, None, None] + series)
+    weights = _WEIGHTS[:, None] * _WEIGHTS[None, :] / 4
+    first = (seen * weights).sum(axis=(1, 2))
+    second = (seen**2 * weights).sum(axis=(1, 2))
+    mean = digits @ first
+    return CellCurrents(mean, digits @ second - mean**2)
+
+
+def density_by_plane(config: NeuroSimConfig, is_first: bool) -> Array:
+    """Share of ones by bit plane inside the zero border."""
+    activity: Activity = config.activity
+    signed = is_first and activity.first_layer_signed
+    return np.asarray(bit_plane_density(config.input_bits, activity.activation_std, signed))
