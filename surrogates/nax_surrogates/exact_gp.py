@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import minimize
 
@@ -62,8 +63,30 @@ class Prior:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A kernel and its priors, without values of the hyperparameters."""
+
+    kind: Smoothness
+    layout: Layout
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Standardised outcomes ``y: n`` at ``inputs``, and what is known of their noise variance, ``n``."""
+
+    inputs: Inputs
+    y: Array
+    known_noise: Array
+
+    def take(self, rows: NDArray[np.int64]) -> Observations:
+        """Some of the rows."""
+        return Observations(self.inputs.take(rows), self.y[rows], self.known_noise[rows])
+
+
+@dataclass(frozen=True)
 class ExactGP:
-    """A Gaussian process conditioned on ``y: n`` (standardised) at ``inputs``.
+    """A Gaussian process conditioned on ``data``.
 
     Attributes:
         noise: Noise variance of each observation, learned and known together, ``n``.
@@ -71,11 +94,9 @@ class ExactGP:
         weights: ``K^-1 y``, ``n``.
     """
 
-    kind: Smoothness
-    layout: Layout
+    model: Model
     theta: Array
-    inputs: Inputs
-    y: Array
+    data: Observations
     noise: Array
     factor: Array
     weights: Array
@@ -83,21 +104,24 @@ class ExactGP:
     def predict(self, at: Inputs) -> tuple[Array, Array]:
         """Mean and variance, each ``k``."""
         mean, var = np.empty(len(at)), np.empty(len(at))
-        block = max(256, 400_000 // max(len(self.y), 1))  # blocks that stay in the cache
+        block = max(256, 400_000 // max(len(self.data.y), 1))  # blocks that stay in the cache
         for start in range(0, len(at), block):
             part = Inputs(at.z[start : start + block], at.u[start : start + block])
-            cross = covariance(self.kind, self.layout, self.theta, self.inputs, part)
+            cross = self._covariance(self.data.inputs, part)
             mean[start : start + block] = self.weights @ cross
             half = solve_triangular(self.factor, cross, lower=True, overwrite_b=True, check_finite=False)
             explained = np.einsum("ij,ij->j", half, half)
-            var[start : start + block] = variance(self.layout, self.theta, part) - explained
+            var[start : start + block] = variance(self.model.layout, self.theta, part) - explained
         return mean, np.maximum(var, 1e-10)
+
+    def _covariance(self, a: Inputs, b: Inputs) -> Array:
+        return covariance(self.model.kind, self.model.layout, self.theta, a, b)
 
     def joint(self, at: Inputs) -> tuple[Array, Array]:
         """Mean ``k`` and covariance ``k x k``."""
-        cross = covariance(self.kind, self.layout, self.theta, self.inputs, at)
+        cross = self._covariance(self.data.inputs, at)
         half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
-        cov = covariance(self.kind, self.layout, self.theta, at, at) - half.T @ half
+        cov = self._covariance(at, at) - half.T @ half
         cov[np.diag_indices(len(at))] = np.maximum(np.diagonal(cov), 1e-10)
         return self.weights @ cross, cov
 
@@ -105,36 +129,34 @@ class ExactGP:
         """Mean and variance of each observation without it, each ``n`` (Rasmussen and Williams 2006, eq. 5.12)."""
         inverse, _ = lapack.dpotri(self.factor, lower=1)
         precision = np.diagonal(inverse)
-        return self.y - self.weights / precision, 1.0 / precision
+        return self.data.y - self.weights / precision, 1.0 / precision
 
 
-def condition(
-    kind: Smoothness, layout: Layout, theta: Array, inputs: Inputs, y: Array, known_noise: Array
-) -> ExactGP:
+def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
     """The posterior for given hyperparameters; adds jitter where the covariance is singular.
 
     Raises:
         SurrogateError: The covariance cannot be factorised even with jitter 0.01.
     """
-    noise = layout.noise(theta, inputs.u) + known_noise
-    kernel = covariance(kind, layout, theta, inputs, inputs)
+    inputs = data.inputs
+    noise = model.layout.noise(theta, inputs.u) + data.known_noise
+    kernel = covariance(model.kind, model.layout, theta, inputs, inputs)
     diagonal = np.diagonal(kernel) + noise
     for jitter in _JITTERS:
-        kernel[np.diag_indices(len(y))] = diagonal + jitter
+        kernel[np.diag_indices(len(noise))] = diagonal + jitter
         factor, info = lapack.dpotrf(kernel, lower=1, clean=1)
         if info == 0:
-            weights, _ = lapack.dpotrs(factor, y, lower=1)
-            return ExactGP(kind, layout, theta, inputs, y, noise + jitter, factor, weights)
+            weights, _ = lapack.dpotrs(factor, data.y, lower=1)
+            return ExactGP(model, theta, data, noise + jitter, factor, weights)
     raise SurrogateError(
         "the covariance of the Gaussian process is singular", "Check X and Y for huge values."
     )
 
 
-def neg_log_posterior(
-    theta: Array, kind: Smoothness, inputs: Inputs, y: Array, known_noise: Array, layout: Layout, prior: Prior
-) -> tuple[float, Array]:
+def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[float, Array]:
     """Minus log marginal likelihood minus log prior of ``theta``, and its gradient (up to a constant)."""
-    mean, std = prior.moments(layout)
+    kind, layout, inputs, y = model.kind, model.layout, data.inputs, data.y
+    mean, std = model.prior.moments(layout)
     off = (theta - mean) / std
     z = scaled(layout, theta, inputs)
     r2 = square_distance(z, z)
@@ -142,7 +164,7 @@ def neg_log_posterior(
     signal = stationary(kind, r2) * amplitude
     learned = layout.noise(theta, inputs.u)
     kernel = signal + trend(layout, theta, inputs, inputs)
-    kernel[np.diag_indices(len(y))] += learned + known_noise
+    kernel[np.diag_indices(len(y))] += learned + data.known_noise
     factor, info = lapack.dpotrf(kernel.T, lower=1, clean=0, overwrite_a=1)
     if info:
         return 1e10, np.zeros_like(theta)
@@ -178,28 +200,20 @@ def neg_log_posterior(
 
 
 def most_probable(
-    kind: Smoothness,
-    inputs: Inputs,
-    y: Array,
-    known_noise: Array,
-    layout: Layout,
-    prior: Prior,
-    *,
-    start: Array | None = None,
-    iterations: int = 30,
+    model: Model, data: Observations, *, start: Array | None = None, iterations: int = 30
 ) -> Array:
     """Hyperparameters of highest posterior density, by L-BFGS from ``start`` or the prior mean."""
-    mean, std = prior.moments(layout)
+    mean, std = model.prior.moments(model.layout)
     low, high = mean - 5.0 * std, mean + 5.0 * std
     low[1], high[1] = -11.5, 1.0
     first = mean if start is None else np.clip(start, low, high)
     found = minimize(
         neg_log_posterior,
         first,
-        args=(kind, inputs, y, known_noise, layout, prior),
+        args=(model, data),
         jac=True,
         method="L-BFGS-B",
-        bounds=np.stack([low, high], axis=1),
+        bounds=list(zip(low, high, strict=True)),
         options={"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 1e-6, "gtol": 1e-3},
     )
     return np.asarray(found.x)

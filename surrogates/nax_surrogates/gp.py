@@ -46,6 +46,7 @@ class GaussianProcess:
         self,
         columns: Sequence[Column] | None = None,
         seed: int = 0,
+        *,
         kernel: Literal["average", "exponential", "matern32", "matern52"] = "average",
         max_points: int = 300,
         iterations: int = 30,
@@ -84,7 +85,7 @@ class GaussianProcess:
         recipe = Recipe(KERNELS[self.kernel], self.max_points, self.iterations, self.seed)
         last = self._outcomes if self.warm_start and len(self._outcomes) == y.shape[1] else None
         self._outcomes = tuple(
-            fit_ensemble(features, x, y[:, j], noise[:, j], recipe, last[j].thetas if last else None)
+            fit_ensemble(features, x, (y[:, j], noise[:, j]), recipe, last[j].thetas if last else None)
             for j in range(y.shape[1])
         )
         return self

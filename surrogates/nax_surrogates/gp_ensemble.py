@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from nax_bo.surrogate.protocol import Array
 from nax_surrogates.calibration import log_density, spread_factor
-from nax_surrogates.exact_gp import ExactGP, Prior, condition, most_probable
-from nax_surrogates.kernel import FeatureMap, Smoothness
+from nax_surrogates.exact_gp import ExactGP, Model, Observations, Prior, condition, most_probable
+from nax_surrogates.kernel import FeatureMap, Layout, Smoothness
 
 OUTLIER_Z = 4.5
 """A held-out error beyond this many standard deviations marks an outlier (a failed training, say) ..."""
@@ -72,7 +72,9 @@ class Ensemble:
     def noise_variance(self, X: Array) -> Array:
         """Learned noise variance, ``n``."""
         u = self.features(X).u
-        return self.scale**2 * np.mean([m.layout.noise(m.theta, u) for m in self.members], axis=0)
+        return np.asarray(
+            self.scale**2 * np.mean([m.model.layout.noise(m.theta, u) for m in self.members], axis=0)
+        )
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and standard deviation of each observation without it, each ``n``."""
@@ -85,17 +87,16 @@ class Ensemble:
         """With further observations ``y: k``, at unchanged hyperparameters and spread factor."""
         new = self.features(X)
         known = np.concatenate([self.known_noise, noise / self.scale**2])
-        values = np.concatenate([self.members[0].y, (y - self.centre) / self.scale])
-        members = tuple(
-            condition(m.kind, m.layout, m.theta, m.inputs.joined(new), values, known) for m in self.members
-        )
+        values = np.concatenate([self.members[0].data.y, (y - self.centre) / self.scale])
+        data = Observations(self.members[0].data.inputs.joined(new), values, known)
+        members = tuple(condition(member.model, member.theta, data) for member in self.members)
         return replace(self, members=members, known_noise=known)
 
     def calibrated(self) -> Ensemble:
         """With the spread factor learned from leave-one-out errors."""
         plain = replace(self, factor=1.0)
         mean, std = plain.leave_one_out()
-        y = self.centre + self.scale * self.members[0].y
+        y = self.centre + self.scale * self.members[0].data.y
         return replace(self, factor=spread_factor((y - mean) / std))
 
     @property
@@ -107,8 +108,7 @@ class Ensemble:
 def fit_ensemble(
     features: Sequence[FeatureMap],
     X: Array,
-    y: Array,
-    noise: Array,
+    outcome: tuple[Array, Array],
     recipe: Recipe,
     starts: Sequence[Array] | None = None,
 ) -> Ensemble:
@@ -117,62 +117,58 @@ def fit_ensemble(
     Args:
         features: Alternatives, such as with and without proxies; the first is preferred on a tie.
         X: Training inputs, ``n x d``.
-        y: Outcomes, ``n``.
-        noise: Known noise variances, ``n``.
+        outcome: Outcomes and their known noise variances, ``n`` each.
         recipe: How to fit.
         starts: Hyperparameters to start from, as :attr:`Ensemble.thetas` gives them.
     """
+    y, noise = outcome
     centre, scale = float(y.mean()), float(y.std())
     if not scale > 1e-9 * max(1.0, abs(centre)):
         scale = max(1e-3 * abs(centre), 1e-6)  # a constant outcome: nothing to scale by
     known, values = noise / scale**2, (y - centre) / scale
-    chosen = _best_features(features, X, values, known, recipe)
-    fitted = _fit(chosen, X, values, known, recipe, starts)
-    ensemble = Ensemble(chosen, fitted, centre, scale, 1.0, known)
+    options = [Observations(option(X), values, known) for option in features]
+    best = _best(features, options, recipe)
+    data = options[best]
+    fitted = _fit(features[best].layout, data, recipe, starts)
+    ensemble = Ensemble(features[best], fitted, centre, scale, 1.0, known)
     accidents = _outliers(ensemble)
     if accidents.any():
         mean, _ = ensemble.leave_one_out()
         known = known + np.where(accidents, ((y - mean) / scale) ** 2, 0.0)
-        ensemble = Ensemble(
-            chosen, _fit(chosen, X, values, known, recipe, ensemble.thetas), centre, scale, 1.0, known
-        )
+        fitted = _fit(features[best].layout, replace(data, known_noise=known), recipe, ensemble.thetas)
+        ensemble = replace(ensemble, members=fitted, known_noise=known)
     return ensemble.calibrated()
 
 
 def _fit(
-    features: FeatureMap, X: Array, y: Array, known: Array, recipe: Recipe, starts: Sequence[Array] | None
+    layout: Layout, data: Observations, recipe: Recipe, starts: Sequence[Array] | None
 ) -> tuple[ExactGP, ...]:
-    inputs, layout = features(X), features.layout
-    rows = _relevant(inputs.u, recipe)
-    some = inputs.take(rows)
+    some = data.take(_relevant(data.inputs.u, recipe))
     members = []
     for i, (kind, prior) in enumerate(recipe.kinds):
+        model = Model(kind, layout, prior)
         start = starts[i] if starts and len(starts[i]) == layout.size else None
-        theta = most_probable(
-            kind, some, y[rows], known[rows], layout, prior, start=start, iterations=recipe.iterations
-        )
-        members.append(condition(kind, layout, theta, inputs, y, known))
+        theta = most_probable(model, some, start=start, iterations=recipe.iterations)
+        members.append(condition(model, theta, data))
     return tuple(members)
 
 
-def _best_features(
-    features: Sequence[FeatureMap], X: Array, y: Array, known: Array, recipe: Recipe
-) -> FeatureMap:
-    """By mean leave-one-out log density of one quickly fitted member."""
-    if len(features) == 1:
-        return features[0]
+def _best(features: Sequence[FeatureMap], options: Sequence[Observations], recipe: Recipe) -> int:
+    """Position of the best alternative, by mean leave-one-out log density of one quickly fitted member."""
+    if len(options) == 1:
+        return 0
     quick = replace(recipe, kinds=recipe.kinds[:1], max_points=min(recipe.max_points, 150), iterations=12)
     scores = []
-    for candidate in features:
-        (member,) = _fit(candidate, X, y, known, quick, None)
+    for candidate, data in zip(features, options, strict=True):
+        (member,) = _fit(candidate.layout, data.take(_relevant(data.inputs.u, quick)), quick, None)
         mean, var = member.leave_one_out()
-        scores.append(float(log_density(y, mean, np.sqrt(var)).mean()))
-    return features[int(np.argmax(scores))]
+        scores.append(float(log_density(member.data.y, mean, np.sqrt(var)).mean()))
+    return int(np.argmax(scores))
 
 
 def _outliers(ensemble: Ensemble) -> NDArray[np.bool_]:
     mean, std = ensemble.leave_one_out()
-    error = ensemble.centre + ensemble.scale * ensemble.members[0].y - mean
+    error = ensemble.centre + ensemble.scale * ensemble.members[0].data.y - mean
     found = np.asarray(np.abs(error) > OUTLIER_Z * std)
     return found if 0 < found.sum() <= OUTLIER_SHARE * len(found) else np.zeros_like(found)
 
