@@ -188,7 +188,6 @@ def energy_pj(
     adds = sums * (m.row_blocks - 1.0) * p["digital.partial_sum_bits"]
     macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors * (w.kind > CROSSBAR)
     per_read_bits = w.cols / m.cells_per_weight * p["digital.output_bits"]
-    bus_bits = t.tile_read + t.network
     return {
         "array": m.cells * w.vectors * m.streams * cell_pj,
         "driver": drives * drive_pj,
@@ -211,7 +210,7 @@ def energy_pj(
         )
         * p["buffer.energy_scale"],
         "interconnect": (
-            bus_bits * p["interconnect.bus_energy_per_bit_pj"]
+            t.tile_read * p["interconnect.bus_energy_per_bit_pj"]
             + t.network * hops(m, p) * p["interconnect.hop_energy_per_bit_pj"]
         )
         * s.energy,

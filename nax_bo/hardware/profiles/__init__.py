@@ -52,7 +52,7 @@ class Constant:
         return self.value * float(technology.delay_scale(self.at_nm, REFERENCE_NM))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """A complete set of constants.
 
@@ -74,9 +74,6 @@ class Profile:
     def __getitem__(self, key: str) -> float:
         """Value at the reference node."""
         return self._values[key]
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.adc_model, tuple(self._values.values())))
 
 
 def load_profile(reference: str | Path) -> Profile:
