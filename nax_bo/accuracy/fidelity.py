@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from nax_bo.errors import InputError
 
@@ -17,6 +18,7 @@ class Fidelity:
         min_draws, max_draws: Programmed chips over which accuracy is averaged; drawing stops between the two once
             ``target_standard_error`` is reached.
         target_standard_error: Standard error of the mean accuracy at which drawing stops.
+        mode: How crossbars are read (:data:`nax_bo.crossbar.MODES`).
         relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
             with. A stated ratio instead of measured seconds, so that the same seed gives the same designs on any
             machine.
@@ -27,11 +29,12 @@ class Fidelity:
     min_draws: int
     max_draws: int
     target_standard_error: float
+    mode: Literal["fast", "adaptive", "exact"]
     relative_cost: float
 
 
-SHORT = Fidelity("short", epochs=3, min_draws=4, max_draws=8, target_standard_error=0.01, relative_cost=0.2)
-FULL = Fidelity("full", epochs=16, min_draws=8, max_draws=24, target_standard_error=0.004, relative_cost=1.0)
+SHORT = Fidelity("short", epochs=3, min_draws=4, max_draws=8, target_standard_error=0.01, mode="exact", relative_cost=0.2)
+FULL = Fidelity("full", epochs=16, min_draws=8, max_draws=24, target_standard_error=0.004, mode="exact", relative_cost=1.0)
 LADDER = {f.name: f for f in (SHORT, FULL)}
 
 

@@ -78,6 +78,23 @@ def run_job(job: Job) -> JobResult:
     return JobResult(report.to_dict())
 
 
+def describe_data(spec: str) -> dict[str, Any]:
+    """Shape, classes and fingerprint of a data set: what a study remembers of it.
+
+    Raises:
+        DataError: The data set is missing or damaged.
+    """
+    data = _data_set(spec)
+    return {
+        "name": data.name,
+        "input_shape": list(data.input_shape),
+        "num_classes": data.num_classes,
+        "test_images": len(data.test_labels),
+        "fingerprint": data.fingerprint,
+        "source": data.source,
+    }
+
+
 @lru_cache(maxsize=2)
 def _data_set(spec: str) -> DataSet:
     from nax_bo.accuracy.data import parse_data

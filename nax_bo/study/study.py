@@ -2,52 +2,184 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from nax_bo.errors import StoreError
+from typing_extensions import override
+
+from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.errors import InputError, StoreError
 from nax_bo.search import Optimizer
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.job import Job, JobResult, job_seed, run_job
-from nax_bo.study.problem import StudyProblem
+from nax_bo.study.executor import local_executor
+from nax_bo.study.job import describe_data
+from nax_bo.study.loop import Progress, Run
+from nax_bo.study.problem import EDAP, ERROR, StudyProblem
 from nax_bo.study.store import Store
 from nax_bo.study.trial import Evaluation, Trial
-
-CHEAP, FULL = "short", "full"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running study stands."""
-
-    designs: int
-    budget: int
-    full: int
-    running: int
-    failed: int
-    hypervolume: float
-    front: int
-    eta_s: float | None
-    news: str
-
 
 class Study:
     """The one object that changes. Open or create it, ``run`` it, read ``trials()`` and ``front()``.
 
-    All state is in the store; the optimiser is rebuilt from it by telling it every finished evaluation in the order
-    of completion, so a resumed study continues as if it had never stopped.
+    All state is in the store. The optimiser is rebuilt from it by telling it every finished evaluation in the order of
+    completion, so a resumed study continues as if it had never stopped.
 
     Args:
         path: The study's file.
-        config: Settings; needed to create a study, optional (and compared) to open one.
+        config: Settings. With settings, the study is created if it does not exist, and must have the same ones if it
+            does (budget, workers and time-out may change). Without, it must exist.
 
     Raises:
-        StoreError: The file cannot be used, or holds a study with other settings.
+        StoreError: The file cannot be used, or holds a study with other settings or other data.
         DataError, InputError: The settings name something that does not exist.
     """
+
+    def __init__(self, path: str | Path, config: StudyConfig | None = None) -> None:
+        if config is not None and not Path(path).exists():
+            self._create(Path(path), config)
+        self.store = Store(path)
+        stored = StudyConfig.from_dict(self.store.meta("config"))
+        if config is not None and (changed := stored.differences(config)):
+            text = ", ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in changed.items())
+            raise StoreError(
+                f"{path} is a study with other settings: {text}", "Use the same settings, or another file with --study."
+            )
+        self.config = config or stored
+        facts = self.store.meta("data")
+        self.study_problem = StudyProblem(self.config, tuple(facts["input_shape"]), facts["num_classes"])
+
+    def _create(self, path: Path, config: StudyConfig) -> None:
+        facts = describe_data(config.data)
+        problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
+        Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, surrogate=config.surrogate)
+        store = Store(path, problem.space, create=True)
+        store.set_meta(config=config.to_dict(), data=facts, reference_point=problem.reference_point)
+        store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.store.close()
+
+    @override
+    def __repr__(self) -> str:
+        return f"Study({str(self.store.path)!r}, {len(self.trials())} designs)"
+
+    # What it knows
+
+    def trials(self) -> list[Trial]:
+        """All designs with their evaluations."""
+        return self.store.trials()
+
+    def trial(self, number: int) -> Trial:
+        """One design by number; raises InputError if there is none."""
+        trials = self.trials()
+        if not 0 <= number < len(trials):
+            raise InputError(f"there is no design {number}", f"The study holds designs 0 to {len(trials) - 1}.")
+        return trials[number]
+
+    def accuracy(self, evaluation: Evaluation) -> float:
+        """The accuracy that the study maximises, of a finished evaluation."""
+        return float(evaluation.outcome[self.config.accuracy_stat])
+
+    def front(self) -> list[Trial]:
+        """Fully trained designs that meet the limits and that no other beats in accuracy and EDAP; best accuracy first."""
+        wanted = {point.design.indices for point in self.optimizer().front()}
+        found = [t for t in self.trials() if t.design.indices in wanted and t.at(FULL.name)]
+        return sorted(found, key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]
+
+    def hypervolume(self) -> float:
+        """Hypervolume of the front in (error, log10 EDAP) below the study's reference point."""
+        return self.optimizer().hypervolume()
+
+    def row(self, trial: Trial) -> dict[str, Any]:
+        """A design as one row of a table: number, accuracy and its spread, costs, settings."""
+        evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+        outcome: Mapping[str, Any] = evaluation.outcome if evaluation else {}
+        return {
+            "number": trial.number,
+            "fidelity": evaluation.fidelity if evaluation else None,
+            "accuracy": outcome.get("mean"),
+            "std": outcome.get("std"),
+            "p05": outcome.get("p05"),
+            **trial.costs,
+            "design": dict(trial.design),
+        }
+
+    # The optimiser
+
+    def optimizer(self, initial: int | None = 0) -> Optimizer:
+        """The optimiser as it stands: told every finished evaluation, with the undecided ones pending.
+
+        Args:
+            initial: As for :class:`~nax_bo.search.Optimizer`; 0 to look back, None to go on (it costs a second).
+        """
+        optimizer = Optimizer(
+            self._problem,
+            strategy=self.config.strategy,
+            surrogate=self.config.surrogate,
+            seed=self.config.seed,
+            initial=initial,
+        )
+        trials = self.trials()
+        evaluations = [e for t in trials for e in t.evaluations]
+        for evaluation in sorted((e for e in evaluations if e.order is not None), key=lambda e: e.order or 0):
+            self.tell(optimizer, trials[evaluation.trial], evaluation)
+        for evaluation in sorted((e for e in evaluations if e.order is None), key=lambda e: e.id):
+            optimizer.add_pending(trials[evaluation.trial].design, evaluation.fidelity)
+        return optimizer
+
+    @cached_property
+    def _problem(self) -> Any:
+        return self.study_problem.problem(self.store.meta("reference_point"))
+
+    def tell(self, optimizer: Optimizer, trial: Trial, evaluation: Evaluation) -> None:
+        """Tell the optimiser of a finished evaluation."""
+        if evaluation.state != "done":
+            optimizer.tell_failed(trial.design, evaluation.message, fidelity=evaluation.fidelity)
+            return
+        outcomes = {ERROR: 1.0 - self.accuracy(evaluation)}
+        if self.config.learn_edap:
+            outcomes |= {name: trial.costs[name] for name in (EDAP, *self.config.max)}
+        variance = {ERROR: evaluation.outcome["standard_error"] ** 2}
+        optimizer.tell(trial.design, outcomes, variance=variance, fidelity=evaluation.fidelity)
+
+    # The loop
+
+    def run(
+        self,
+        budget: int | None = None,
+        executor: Executor | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Look at designs until ``budget`` of them have been tried, then train what may be on the front in full.
+
+        Evaluations that were under way when an earlier run ended are run again first. Interrupting (Ctrl-C) loses
+        only what is running.
+
+        Args:
+            budget: Designs altogether, those of earlier runs included; the settings' by default.
+            executor: Where trainings run; processes on this machine by default.
+            on_progress: Called after every change.
+
+        Raises:
+            StoreError: Another process runs this study, or it cannot be written.
+        """
+        config = self.config if budget is None else replace(self.config, budget=budget)
+        workers = config.workers or os.cpu_count() or 1
+        with self.store.lock():
+            self.store.requeue_running()
+            own = executor is None
+            pool = executor or local_executor(workers)
+            try:
+                Run(self, config, pool, workers, on_progress or (lambda _: None)).loop()
+            finally:
+                if own:
+                    pool.shutdown(wait=False, cancel_futures=True)

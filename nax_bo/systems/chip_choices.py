@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nax_bo.network.spec import Shape
 from nax_bo.space import Condition, Value, Variable, categorical, ordinal
 
 DEVICES = ("rram", "pcm", "fefet", "stt-mram", "sram")
@@ -30,6 +31,13 @@ def chip_variables() -> list[Variable]:
         categorical("adc_type", ("sar", "flash"), affects="cost"),
         ordinal("mux", (1, 2, 4, 8, 16, 32), affects="cost"),
     ]
+
+
+def shared_settings(input_shape: Shape) -> dict[str, Any]:
+    """Hierarchy and buffers for the image size: networks for small images fill few arrays, so tiles are small."""
+    if min(input_shape[1:]) < 16:
+        return {"pes_per_tile": 4, "arrays_per_pe": 2, "global_buffer_kb": 32.0, "tile_buffer_kb": 8.0}
+    return {"pes_per_tile": 8, "arrays_per_pe": 8, "global_buffer_kb": 512.0, "tile_buffer_kb": 64.0}
 
 
 def array_choices(design: Mapping[str, Value]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from nax_bo.hardware.workload import ABSENT, CROSSBAR, Workload
 from nax_bo.network import NetworkSpec, resnet
 from nax_bo.network.spec import Shape
 from nax_bo.space import Condition, Space, Value, Variable, ordinal
-from nax_bo.systems.chip_choices import array_choices, chip_columns, chip_variables
+from nax_bo.systems.chip_choices import array_choices, chip_columns, chip_variables, shared_settings
 
 MAX_BLOCKS = 3
 
@@ -78,7 +78,7 @@ class ResnetSystem:
         per_layer = [sides[0], *(side for side, n in zip(sides, layers_of_stage, strict=True) for _ in range(n)), sides[-1]]
         shared = array_choices(design)
         arrays = tuple(ArraySpec(rows=side, cols=side, **shared) for side in per_layer)
-        return network, ChipSpec(device=str(design["device"]), arrays=arrays)
+        return network, ChipSpec(str(design["device"]), arrays=arrays, **shared_settings(self.input_shape))
 
     def workload(self, columns: Mapping[str, NDArray[Any]]) -> Workload:
         """The cost model's input for many designs: every possible layer, then the absent ones moved to the end."""
@@ -99,6 +99,7 @@ class ResnetSystem:
             **{name: field(name, 1.0) for name in ("matrix_rows", "matrix_cols", "kernel_area")},
             **{name: field(name, 0.0) for name in counts},
             **chip_columns(columns),
+            **shared_settings(self.input_shape),
         )
 
     def _slots(self, columns: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:

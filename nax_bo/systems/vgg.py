@@ -16,7 +16,7 @@ from nax_bo.hardware.workload import ABSENT, CROSSBAR, Workload
 from nax_bo.network import NetworkSpec, vgg
 from nax_bo.network.spec import Shape
 from nax_bo.space import Condition, Space, Value, Variable, ordinal
-from nax_bo.systems.chip_choices import array_choices, chip_columns, chip_variables
+from nax_bo.systems.chip_choices import array_choices, chip_columns, chip_variables, shared_settings
 
 MIN_DEPTH = 2
 
@@ -94,7 +94,7 @@ class VggSystem:
         shared = array_choices(design)
         sides = [int(design[f"crossbar_{i}"]) for i in layers]
         arrays = tuple(ArraySpec(rows=side, cols=side, **shared) for side in (*sides, sides[-1]))
-        return network, ChipSpec(device=str(design["device"]), arrays=arrays)
+        return network, ChipSpec(str(design["device"]), arrays=arrays, **shared_settings(self.input_shape))
 
     def workload(self, columns: Mapping[str, NDArray[Any]]) -> Workload:
         """The cost model's input for many designs: one slot per convolution, then the classifier."""
@@ -132,4 +132,5 @@ class VggSystem:
             rows=sides,
             cols=np.maximum(sides, columns["mux"][:, None]),  # absent slots: any size that fits the mux
             **chip_columns(columns),
+            **shared_settings(self.input_shape),
         )

@@ -1,0 +1,1 @@
+"""Noise-aware accuracy: data sets, training, the fidelity ladder, training-free scores."""

@@ -1,0 +1,28 @@
+"""Local worker processes."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+from typing_extensions import override
+
+
+def local_executor(workers: int) -> Executor:
+    """A pool of ``workers`` fresh processes with one computing thread each.
+
+    loky starts processes anew instead of forking (torch does not survive a fork) and replaces the pool when a worker
+    dies. One thread per worker: parallel trainings share the cores, and sums keep one order, so results repeat.
+    """
+    from loky.backend import get_context
+    from loky.process_executor import ProcessPoolExecutor
+
+    class Pool(ProcessPoolExecutor):  # type: ignore[misc]
+        """loky's pool with the standard library's way to shut down."""
+
+        @override
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=wait, kill_workers=cancel_futures)
+
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    pool: Executor = Pool(max_workers=workers, context=get_context("loky"), env=threads)
+    return pool

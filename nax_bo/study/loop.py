@@ -1,0 +1,146 @@
+"""One run of a study: decide what to evaluate next, keep the workers busy, record what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.search import Suggestion
+from nax_bo.study.config import StudyConfig
+from nax_bo.study.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.trial import Evaluation
+
+if TYPE_CHECKING:
+    from nax_bo.study.study import Study
+
+PER_CALIBRATION = 3
+"""Full trainings for every ``calibrate_every`` designs."""
+
+FINAL_SHARE = 0.05
+"""Full trainings at the end, as a share of the budget, for designs that may still be on the front."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a running study stands; ``news`` is a line worth keeping, or empty."""
+
+    designs: int
+    budget: int
+    full: int
+    running: int
+    failed: int
+    hypervolume: float
+    front: int
+    eta_s: float | None
+    news: str
+
+
+class Run:
+    """Keeps the workers busy until nothing is left to decide. All decisions are functions of the store."""
+
+    def __init__(
+        self,
+        study: Study,
+        config: StudyConfig,
+        pool: Executor,
+        workers: int,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.study, self.config, self.pool, self.workers, self.on_progress = study, config, pool, workers, on_progress
+        self.store = study.store
+        self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
+        self.optimizer = study.optimizer(initial=None)
+        self.started, self.finished = monotonic(), 0
+
+    def loop(self) -> None:
+        """Decide, submit, record, until the budget is spent and the front is trained in full."""
+        self._report("")
+        while True:
+            while len(self.futures) < self.workers and (evaluation := self._next()) is not None:
+                self._submit(evaluation)
+            if not self.futures:
+                return
+            done, _ = wait(self.futures, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda f: self.futures[f][0].id):
+                self._record(future)
+
+    def _next(self) -> Evaluation | None:
+        """The oldest queued evaluation, else a newly decided one, else None."""
+        if waiting := self.store.evaluations("queued"):
+            return waiting[0]
+        suggestion = self._decide()
+        if suggestion is None:
+            return None
+        (costs,) = self.study.study_problem.costs_of([suggestion.design])
+        (evaluation,) = self.store.add([(suggestion.design, costs, suggestion.fidelity, suggestion.reason)])
+        return evaluation
+
+    def _decide(self) -> Suggestion | None:
+        """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
+        trials = self.store.trials()
+        looked = sum(t.at(SHORT.name) is not None for t in trials)
+        full = sum(e.fidelity == FULL.name for t in trials for e in t.evaluations)
+        due = looked // self.config.calibrate_every * PER_CALIBRATION
+        spent = len(trials) >= self.config.budget
+        if spent:
+            due += max(1, round(FINAL_SHARE * self.config.budget))
+        if looked and full < due and (promoted := self.optimizer.promotions(1)):
+            self.optimizer.add_pending(promoted[0].design, promoted[0].fidelity)
+            return promoted[0]
+        return None if spent else next(iter(self.optimizer.ask(1)), None)
+
+    def _submit(self, evaluation: Evaluation) -> None:
+        design = self.study.trial(evaluation.trial).design
+        network, chip = self.study.study_problem.system.decode(design)
+        job = Job(
+            network.to_dict(),
+            chip.to_dict(),
+            self.config.to_dict()["conditions"],
+            self.config.data,
+            evaluation.fidelity,
+            job_seed(self.config.seed, evaluation.trial),
+            self.config.timeout_s,
+        )
+        self.store.start(evaluation.id)
+        self.futures[self.pool.submit(run_job, job)] = (evaluation, monotonic())
+
+    def _record(self, future: Future[JobResult]) -> None:
+        evaluation, begun = self.futures.pop(future)
+        seconds = monotonic() - begun
+        error = future.exception()
+        result = JobResult(None, f"the worker died: {error}") if error else future.result()
+        news = ""
+        if result.outcome is None:
+            self.store.finish(evaluation.id, "failed", message=result.error, seconds=seconds)
+            news = f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}"
+        else:
+            self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
+            if evaluation.fidelity == FULL.name:
+                accuracy = 100 * float(result.outcome[self.config.accuracy_stat])
+                news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
+        trial = self.study.trial(evaluation.trial)
+        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
+        self.finished += 1
+        self._report(news)
+
+    def _report(self, news: str) -> None:
+        trials = self.store.trials()
+        left = max(0, self.config.budget - len(trials)) * (1 + PER_CALIBRATION / self.config.calibrate_every)
+        pace = (monotonic() - self.started) / self.finished if self.finished else None
+        self.on_progress(
+            Progress(
+                designs=len(trials),
+                budget=self.config.budget,
+                full=sum(t.at(FULL.name) is not None for t in trials),
+                running=len(self.futures),
+                failed=sum(t.failed for t in trials),
+                hypervolume=self.optimizer.hypervolume(),
+                front=len(self.optimizer.front()),
+                eta_s=None if pace is None else pace * left,
+                news=news,
+            )
+        )
