@@ -126,7 +126,7 @@ class SearchState:
         values = dict(problem.known(x)) if len(x) else {n: np.zeros(0) for n in problem.known_names}
         for name in problem.learned_names:
             values[name] = np.array([o.outcomes[name] for o in self.full], dtype=float)
-        y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(len(x), -1)
+        y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(len(x), len(problem.objectives))
         violation = problem.violation(values, len(x))
         return x, y, violation
 
