@@ -16,6 +16,7 @@ from nax_bo.hardware.neurosim.config import NeuroSimConfig
 from nax_bo.hardware.neurosim.control import Decoder, decoder, encoder
 from nax_bo.hardware.neurosim.converters import SAR, converter_area_m2
 from nax_bo.hardware.neurosim.digital import FlipFlop, ShiftAdd, flip_flop
+from nax_bo.hardware.neurosim.statistics import CELL_1T1R_F, CELL_SRAM_F
 from nax_bo.hardware.neurosim.technology import (
     IR_DROP_TOLERANCE,
     LINEAR_REGION_RATIO,
@@ -27,8 +28,6 @@ from nax_bo.hardware.neurosim.technology import (
 from nax_bo.hardware.neurosim.wires import wire_resistance_ohm_per_m
 
 ACCESS_VOLTAGE_V = 1.1
-CELL_1T1R_F = (4, 12)
-CELL_SRAM_F = (10, 28)
 SRAM_NMOS_F, SRAM_PMOS_F, SRAM_ACCESS_F = 2, 1, 1
 MIN_SENSE_VOLTAGE_V = 0.1
 LEVEL_SHIFTER_WIRING = 1.44
@@ -308,8 +307,8 @@ def _sram_array(config: NeuroSimConfig) -> ArrayPrices:
     wordline = _sram_wordline(tech, register, config, col_m, row_f, row_m * wire_ohm)
     multiplexer = _multiplexer(tech, config, access_ohm / side / 2, row_m)
     back = _readout(tech, config, row_m)
-    charge_area, charge_height, charge_delay, charge_leakage = _precharger(tech, side, row_m, col_f, col_m * wire_ohm)
-    driver_area, driver_height, driver_leakage = _write_driver(tech, side, row_m)
+    charge_area, charge_height, charge_delay, charge_leakage = precharger(tech, side, row_m, col_f, col_m * wire_ohm)
+    driver_area, driver_height, driver_leakage = write_driver(tech, side, row_m)
     discharge = (access_ohm + tech.on_resistance_ohm(nmos_m)) * (access_f + col_f) + col_m * wire_ohm * col_f / 2
     discharge *= math.log(tech.vdd_v / (tech.vdd_v - MIN_SENSE_VOLTAGE_V / 2))
     column_delay, _ = horowitz(discharge, wordline.ramp_per_s)
@@ -351,7 +350,7 @@ def _sram_wordline(
     return _Switch(height_m * width, width, height_m, delay, ramp, energy)
 
 
-def _precharger(
+def precharger(
     tech: Technology, side: int, width_m: float, load_f: float, load_ohm: float
 ) -> tuple[float, float, float, float]:
     """Area, height, delay and leakage of the bit-line prechargers."""
@@ -366,7 +365,7 @@ def _precharger(
     return height * width_m, height, delay, tech.leakage_w("inv", 1, 0, charge) * side
 
 
-def _write_driver(tech: Technology, side: int, width_m: float) -> tuple[float, float, float]:
+def write_driver(tech: Technology, side: int, width_m: float) -> tuple[float, float, float]:
     """Area, height and leakage of the SRAM write drivers."""
     n, p = tech.enlarged(tech.min_n_m, tech.min_p_m)
     unit_height, unit_width = tech.gate_size("inv", 1, n, p, tech.cell_height_m)

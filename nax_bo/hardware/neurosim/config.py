@@ -60,6 +60,8 @@ class NeuroSimLayer:
     stride: int = 1
     zero_border: int | None = None
     """Width of the zero border inside ``in_h`` and ``in_w``; None infers it for the whole network."""
+    signed_input: bool | None = None
+    """Whether inputs have both signs; None means only the first layer of a network does."""
 
     def __post_init__(self) -> None:
         for name in ("in_h", "in_w", "c_in", "k_h", "k_w", "c_out", "stride"):

@@ -7,7 +7,6 @@ The distributions are those of `Activity`; bits and digits are counted exactly o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +17,10 @@ from nax_bo.hardware.neurosim.technology import IR_DROP_TOLERANCE
 from nax_bo.hardware.neurosim.wires import wire_resistance_ohm_per_m
 
 Array = NDArray[np.float64]
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+CELL_1T1R_F = (4, 12)
+"""Height and width of a 1T1R cell in wire pitch units (and, for areas, in feature sizes)."""
+CELL_SRAM_F = (10, 28)
+_NODES, _WEIGHTS = (lambda rule: ((rule[0] + 1) / 2, rule[1] / 2))(np.polynomial.legendre.leggauss(6))
 
 
 def _normal_cdf(values: Array, std: float) -> Array:
@@ -89,41 +91,51 @@ def inside_share(layer: NeuroSimLayer, border: int) -> float:
     return share
 
 
-@dataclass(frozen=True)
-class CellCurrents:
-    """Mean conductance of a cell with its wires, by digit of the weight (S)."""
-
-    by_digit_s: Array
-    variance_by_digit_s2: Array
-
-    @property
-    def mean_s(self) -> float:
-        """Mean over the digits of a weight."""
-        return float(self.by_digit_s.mean())
+def signed_inputs(layers: tuple[NeuroSimLayer, ...], activity: Activity) -> tuple[bool, ...]:
+    """Whether each layer sees inputs of both signs."""
+    return tuple(
+        (index == 0 and activity.first_layer_signed) if layer.signed_input is None else layer.signed_input
+        for index, layer in enumerate(layers)
+    )
 
 
-def cell_currents(config: NeuroSimConfig, rows: int, cols: int) -> CellCurrents:
-    """Conductance seen through the wires by a cell of a sub-matrix of ``rows`` x ``cols`` (not SRAM)."""
+def plane_densities(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig) -> Array:
+    """Share of ones inside the zero border: layers x bit planes."""
+    activity = config.activity
+    return np.asarray(
+        [
+            bit_plane_density(config.input_bits, activity.activation_std, signed)
+            for signed in signed_inputs(layers, activity)
+        ]
+    )
+
+
+def mean_cell_currents(config: NeuroSimConfig, rows: Array, cols: Array, access_ohm: float) -> tuple[Array, Array]:
+    """Conductance that a column sees in an active cell, wires included, by digit of the weight.
+
+    Args:
+        config: The chip.
+        rows: Rows of the sub-matrix, any shape.
+        cols: Columns of the sub-matrix, same shape.
+        access_ohm: Series resistance of an SRAM cell; ignored for other devices.
+
+    Returns:
+        Mean (S) and variance (S2) over cells of shape ``rows.shape + (cells per weight,)``. SRAM cells are all alike.
+    """
+    per_m = wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k) * config.wire_width_nm * 1e-9
+    if config.device == "SRAM":
+        seen = np.full((*rows.shape, config.cells_per_weight), 1 / (access_ohm + per_m * CELL_SRAM_F[1]))
+        return seen, np.zeros_like(seen)
     digits = digit_probabilities(config.weight_bits, config.cell_bits, config.activity.weight_std)
     levels = digits.shape[1]
     g_on, g_off = 1 / config.r_on_ohm, 1 / config.r_off_ohm
-    cell_s = np.arange(levels) / (levels - 1) * (g_on - g_off) + g_off
-    per_m = wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k) * config.wire_width_nm * 1e-9
-    along_row, along_col = per_m * 4, per_m * 12
+    cell_ohm = 1 / (np.arange(levels) / (levels - 1) * (g_on - g_off) + g_off)
     access = config.r_on_ohm * IR_DROP_TOLERANCE if config.device == "RRAM" else 0.0
-    row_ohm = along_row * ((_NODES + 1) / 2 * cols + 0.5)
-    col_ohm = along_col * ((_NODES + 1) / 2 * rows + 0.5)
-    series = row_ohm[:, None] + col_ohm[None, :] + access
-    seen = 1 / (1 / cell_s[:, None, None] + series)
-    weights = _WEIGHTS[:, None] * _WEIGHTS[None, :] / 4
-    first = (seen * weights).sum(axis=(1, 2))
-    second = (seen**2 * weights).sum(axis=(1, 2))
-    mean = digits @ first
-    return CellCurrents(mean, digits @ second - mean**2)
-
-
-def density_by_plane(config: NeuroSimConfig, is_first: bool) -> Array:
-    """Share of ones by bit plane inside the zero border."""
-    activity: Activity = config.activity
-    signed = is_first and activity.first_layer_signed
-    return np.asarray(bit_plane_density(config.input_bits, activity.activation_std, signed))
+    row_ohm = per_m * CELL_1T1R_F[0] * (_NODES * cols[..., None] + 0.5)
+    col_ohm = per_m * CELL_1T1R_F[1] * (_NODES * rows[..., None] + 0.5)
+    series = row_ohm[..., :, None] + col_ohm[..., None, :] + access
+    seen = 1 / (cell_ohm[:, None, None] + series[..., None, :, :])
+    first = np.einsum("...lij,i,j->...l", seen, _WEIGHTS, _WEIGHTS)
+    second = np.einsum("...lij,i,j->...l", seen**2, _WEIGHTS, _WEIGHTS)
+    mean = first @ digits.T
+    return mean, np.maximum(second @ digits.T - mean**2, 0.0)
