@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from nax_bo.errors import InputError, SurrogateError
 from nax_bo.references import load_object
 from nax_bo.surrogate.registry import named_factory
@@ -32,6 +34,7 @@ class SurrogateReference:
     arguments: Mapping[str, Literal] = field(default_factory=dict)
     source_hash: str = ""
 
+    @override
     def __str__(self) -> str:
         return ",".join([self.reference, *(f"{k}={v}" for k, v in self.arguments.items())])
 
