@@ -23,6 +23,7 @@ from nax_bo.hardware.neurosim.converters import (
     sensing_depends_on_data,
     sensing_time_s,
 )
+from nax_bo.hardware.neurosim.layout import Layout
 from nax_bo.hardware.neurosim.statistics import (
     inside_share,
     mean_cell_currents,
@@ -52,51 +53,44 @@ class ColumnModel:
 
 
 def column_model(
-    layers: tuple[NeuroSimLayer, ...],
-    config: NeuroSimConfig,
-    block_rows: Array,
-    block_cols: Array,
-    position_per_pe: NDArray[np.bool_],
+    layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig, pieces: Layout
 ) -> ColumnModel:
     """Expected conversion energy and slowest sensing.
 
     Args:
         layers: Layers of the network.
         config: The chip.
-        block_rows: Rows of the full and of the remainder blocks of each layer: layers x 2.
-        block_cols: Columns of the full and of the remainder blocks: layers x 2.
-        position_per_pe: Layers whose arrays hold one kernel position each, so that a border blanks whole arrays.
+        pieces: How the layers are cut into arrays.
     """
     inside = np.asarray([inside_share(a, b) for a, b in zip(layers, zero_borders(layers), strict=True)])
     planes = plane_densities(layers, config)
     shape = (len(layers), 2, 2)
-    rows = np.broadcast_to(block_rows[:, :, None], shape)
-    cols = np.broadcast_to(block_cols[:, None, :], shape)
+    rows = np.broadcast_to(pieces.rows.block[:, :, None], shape)
+    cols = np.broadcast_to(pieces.cols.block[:, None, :], shape)
+    present = pieces.rows.blocks[:, :, None] & pieces.cols.blocks[:, None, :]
     cell, spread = mean_cell_currents(config, rows, cols, array_prices(config).access_ohm)
-    alone = position_per_pe[:, None, None, None]
     share = inside[:, None, None, None]
-    seen = np.where(alone, share, 1.0)
-    density = planes[:, None, None, :] * np.where(alone, 1.0, share)
+    density = planes[:, None, None, :] * share
     active = rows[..., None] * density
     read = config.read_voltage_v / 0.5
-    time, slowest = _sensing(config, active, density, cell, spread)
+    time, slowest = _sensing(config, active, density, cell, spread, present)
     fixed, scale, power = column_power_coefficients(
         config.adc_type, config.tech_node_nm, config.roadmap, config.adc_bits
     )
     current = scale * (active * cell.mean(axis=-1)[..., None] * read) ** power
-    empty = (1 - planes[:, None, None, :]) ** (rows[..., None] * np.where(alone, 1.0, share))
+    empty = (1 - planes[:, None, None, :]) ** (rows[..., None] * share)
     watts = (1 - empty) * fixed + empty * ZERO_COLUMN_W + current
     heat = 1 + 1.3e-3 * (config.temp_k - 300)
-    per_vector = (seen * watts * time + (1 - seen) * ZERO_COLUMN_W * 1e-9 * _idle_ns(config)).mean(axis=-1)
-    return ColumnModel(per_vector * heat, slowest, planes.mean(axis=1) * inside)
-
-
-def _idle_ns(config: NeuroSimConfig) -> float:
-    return config.adc_bits + 1 if config.adc_type == SAR else 1.0
+    return ColumnModel((watts * time).mean(axis=-1) * heat, slowest, planes.mean(axis=1) * inside)
 
 
 def _sensing(
-    config: NeuroSimConfig, active: Array, density: Array, cell: Array, spread: Array
+    config: NeuroSimConfig,
+    active: Array,
+    density: Array,
+    cell: Array,
+    spread: Array,
+    present: NDArray[np.bool_],
 ) -> tuple[Array, Array]:
     """Mean time per vector (broadcastable to ``active``) and slowest time per layer."""
     layers = active.shape[0]
@@ -115,7 +109,7 @@ def _sensing(
     densest = active + _SPREAD_OF_VECTORS * deviation
     low, _ = _column_range(sparsest, cell, spread, _SPREAD_WITHIN_VECTOR)
     _, high = _column_range(densest, cell, spread, _SPREAD_WITHIN_VECTOR)
-    extreme = np.where(active > 1e-9, _slowest_between(config, low * scale, high * scale), SENSING_RANGE_S[0])
+    extreme = np.where((active > 1e-9) & present[..., None], _slowest_between(config, low * scale, high * scale), SENSING_RANGE_S[0])
     return mean_time, extreme.reshape(layers, -1).max(axis=1)
 
 

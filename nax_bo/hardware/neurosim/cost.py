@@ -13,6 +13,7 @@ from nax_bo.hardware.neurosim.array import CLOCK_MARGIN
 from nax_bo.hardware.neurosim.columns import column_model
 from nax_bo.hardware.neurosim.config import NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.neurosim.hierarchy import Areas, build_chip
+from nax_bo.hardware.neurosim.layout import layout
 from nax_bo.hardware.neurosim.mapping import floor_plan, layer_table
 from nax_bo.hardware.neurosim.performance import PARTS, Parts, layer_costs
 
@@ -84,18 +85,11 @@ def evaluate(layers: Sequence[NeuroSimLayer], config: NeuroSimConfig) -> NeuroSi
     table = layer_table(rows, config.cells_per_weight)
     plan = floor_plan(table, config)
     chip = build_chip(table, plan, config)
-    side = config.xbar_rows_cols
-    matrix_rows = np.where(plan.novel, table.c_in, table.rows)
-    columns = column_model(
-        rows,
-        config,
-        _full_and_rest(matrix_rows, side),
-        _full_and_rest(table.cols, side),
-        plan.novel,
-    )
+    pieces = layout(table, plan, config)
+    columns = column_model(rows, config, pieces)
     array = chip.array
     period_s = CLOCK_MARGIN * float(array.static_delay_s + array.converter_delay_s + columns.sensing_s.max())
-    costs = layer_costs(table, plan, chip, config, columns)
+    costs = layer_costs(table, plan, chip, pieces, config, columns)
     latency_s = costs.cycles.map(lambda part: part * period_s)
     total_s = latency_s.total
     leakage_w = costs.tile_leakage_w * plan.tiles
@@ -130,10 +124,6 @@ def evaluate(layers: Sequence[NeuroSimLayer], config: NeuroSimConfig) -> NeuroSi
         memory_utilization=plan.memory_utilization,
         num_ops=sum(layer.num_ops for layer in rows),
     )
-
-
-def _full_and_rest(size: NDArray[np.int64], side: int) -> Array:
-    return np.stack([np.full(len(size), side), size % side], axis=-1).astype(np.float64)
 
 
 def _scaled(parts: Parts, factor: float) -> dict[str, Array]:

@@ -18,6 +18,7 @@ from nax_bo.hardware.neurosim.columns import ColumnModel
 from nax_bo.hardware.neurosim.config import NeuroSimConfig
 from nax_bo.hardware.neurosim.digital import AdderTree, flip_flop
 from nax_bo.hardware.neurosim.hierarchy import ChipParts, Tile
+from nax_bo.hardware.neurosim.layout import Layout
 from nax_bo.hardware.neurosim.mapping import FloorPlan, LayerTable
 
 Array = NDArray[np.float64]
@@ -57,54 +58,23 @@ class LayerCosts:
     """Leakage of one tile while the layer runs."""
 
 
-@dataclass(frozen=True)
-class Cuts:
-    """Sizes and counts of the pieces of one matrix dimension (rows or columns)."""
-
-    tile: Array
-    tiles: Array
-    """Size and count of tiles: layers x 2."""
-    pe: Array
-    pes: Array
-    """Size and count of PEs in a tile: layers x 2 x 2."""
-
-
-def cut(size: Array, tile_side: Array, pe_side: Array) -> Cuts:
-    """Cut ``size`` cells into tiles and PEs; the second entry of each axis is the remainder."""
-    tile = np.stack([tile_side, size % tile_side], axis=-1)
-    tiles = np.stack([size // tile_side, (size % tile_side) > 0], axis=-1)
-    side = pe_side[:, None]
-    pe = np.stack([np.broadcast_to(side, tile.shape), tile % side], axis=-1)
-    pes = np.stack([tile // side, (tile % side) > 0], axis=-1)
-    return Cuts(tile, tiles, pe, pes)
-
-
 class _Run:
     """The layers of one network on one chip; holds intermediate arrays while they are priced."""
 
     def __init__(
-        self, table: LayerTable, plan: FloorPlan, chip: ChipParts, config: NeuroSimConfig, columns: ColumnModel
+        self,
+        table: LayerTable,
+        plan: FloorPlan,
+        chip: ChipParts,
+        pieces: Layout,
+        config: NeuroSimConfig,
+        columns: ColumnModel,
     ) -> None:
         self.table, self.plan, self.chip, self.config, self.columns = table, plan, chip, config, columns
-        self.novel = plan.novel
+        self.pieces, self.rows, self.cols, self.novel = pieces, pieces.rows, pieces.cols, pieces.novel
         self.vectors = table.vectors.astype(np.float64)
         self.bits = config.input_bits
         self.reads = reads_per_vector(config)
-        speed_row, speed_col = plan.speedup_row, plan.speedup_col
-        per_side = chip.conventional.pes_per_side
-        copied = ~self.novel & (speed_row * speed_col > 1)
-        self.whole = copied & (speed_row >= per_side) & (speed_col >= per_side)
-        """Conventional layers whose copies fill every PE: each PE holds the whole tile block."""
-        self.partly = copied & ~self.whole
-        self.single = ~self.novel & ~copied
-        self.copies_row = np.where(self.whole, -(-speed_row // per_side), 1)
-        self.copies_col = np.where(self.whole, -(-speed_col // per_side), 1)
-        tile_side = np.where(self.novel, plan.novel_pe_side, plan.tile_side)
-        pe_side = np.where(self.novel | self.whole, tile_side, plan.pe_side)
-        rows = np.where(self.novel, table.c_in, table.rows)
-        self.rows = cut(rows, tile_side, pe_side)
-        self.cols = cut(table.cols, tile_side, pe_side)
-        self.positions = np.where(self.novel, plan.pes_per_novel_tile, 1)
 
     def layerwise(self, values: object, extra: int) -> Array:
         """Per-layer values with ``extra`` trailing axes."""
@@ -126,23 +96,23 @@ class _Run:
         vectors = self.layerwise(self.vectors, 4)
         pulses = vectors * self.bits
         pe_novel, pe_conv = (chip.novel or chip.conventional).pe, chip.conventional.pe
-        arrays_per_side = self.layerwise(self.per_kind(pe_novel.arrays_per_side, pe_conv.arrays_per_side), 4)
-        copies = self.layerwise(self.copies_row * self.copies_col, 4)
+        copies = self.layerwise(self.pieces.array_copies, 4)
         copied = copies > 1
-        filled = (
-            copied
-            & (self.layerwise(self.copies_row, 4) >= arrays_per_side)
-            & (self.layerwise(self.copies_col, 4) >= arrays_per_side)
-        )
-        blocks_r = np.where(filled, np.minimum(q, 1), -(-q // side))
-        blocks_c = np.where(filled, np.minimum(n, 1), -(-n // side))
+        filled = self.layerwise(self.pieces.filled, 4) > 0
+        # without copies inside it, a PE reads no more than its own arrays, even when handed a larger block
+        most = self.layerwise(np.where(self.pieces.whole, self.plan.pe_side, self.plan.tile_side), 4)
+        most = np.where(copied | (self.layerwise(self.novel, 4) > 0), np.inf, most)
+        read_rows, read_cols = np.minimum(q, most), np.minimum(n, most)
+        blocks_r = np.where(filled, np.minimum(q, 1), -(-read_rows // side))
+        blocks_c = np.where(filled, np.minimum(n, 1), -(-read_cols // side))
         blocks = blocks_r * blocks_c
-        active = self.layerwise(self.columns.active_share, 4) * q * blocks_c
+        active = self.layerwise(self.columns.active_share, 4) * read_rows * blocks_c
         if not config.quirks.activity_per_array_rows:
             active = self.layerwise(self.columns.active_share, 4) * side * blocks
-        conversions = self._conversion_energy(q, n)
+        conversions = np.where(filled, self._filled_conversions(n), self._conversions(read_rows, read_cols))
+        operands = np.where(filled, blocks_r, -(-q // side))
         trees = np.where(filled, 0.0, np.where(copied, blocks, 1.0))
-        tree_energy = self.tree_table(pe_novel.tree, pe_conv.tree, blocks_r, "energy") * trees
+        tree_energy = self.tree_table(pe_novel.tree, pe_conv.tree, operands, "energy") * trees
         registers = flip_flop(chip.tech).energy_j
         in_bits = self.layerwise(self.per_kind(pe_novel.input_bits, pe_conv.input_bits), 4)
         out_bits = self.layerwise(self.per_kind(pe_novel.output_bits, pe_conv.output_bits), 4)
@@ -163,9 +133,13 @@ class _Run:
             buffer=buffer,
             ic=wires,
         )
-        return energy, self._pe_cycles(blocks_r, pulses, vectors, copies, filled, in_uses + out_uses)
+        return energy, self._pe_cycles(operands, pulses, vectors, copies, filled, in_uses + out_uses)
 
-    def _conversion_energy(self, q: Array, n: Array) -> Array:
+    def _filled_conversions(self, n: Array) -> Array:
+        """Energy of all columns of a PE per vector when one array holds the whole tile block."""
+        return n * self.columns.energy_j[:, :, :, None, None]
+
+    def _conversions(self, q: Array, n: Array) -> Array:
         """Energy of all columns of all arrays of a PE, per vector."""
         side = self.config.xbar_rows_cols
         price = self.columns.energy_j.reshape(-1, 2, 2, 1, 1, 1, 1)
@@ -174,13 +148,13 @@ class _Run:
         return q // side * by_rows[0] + (q % side > 0) * by_rows[1]
 
     def _pe_cycles(
-        self, blocks_r: Array, pulses: Array, vectors: Array, copies: Array, filled: Array, transfers: Array
+        self, operands: Array, pulses: Array, vectors: Array, copies: Array, filled: Array, transfers: Array
     ) -> Parts:
         config, chip = self.config, self.chip
         shift = (config.col_mux if config.cells_per_weight > 1 else 0) + (self.reads if self.bits > 1 else 0)
-        trees = self.tree_table((chip.novel or chip.conventional).pe.tree, chip.conventional.pe.tree, blocks_r, "cycles")
+        trees = self.tree_table((chip.novel or chip.conventional).pe.tree, chip.conventional.pe.tree, operands, "cycles")
         summing = np.where(filled, 0.0, vectors * self.reads * trees)
-        used = (blocks_r > 0) * np.ones_like(transfers)
+        used = (operands > 0) * np.ones_like(transfers)
         return Parts(
             adc=used * pulses * config.col_mux / copies,
             accum=used * (pulses * shift + summing) / copies,
@@ -213,12 +187,12 @@ class _Run:
         pe_energy, pe_cycles = self.pe_costs()
         count_r = self.rows.pes[:, :, None, :, None]
         count_c = self.cols.pes[:, None, :, None, :]
-        counts = count_r * count_c * self.layerwise(self.positions, 4)
+        counts = count_r * count_c * self.layerwise(self.pieces.kernel_positions, 4)
         energy = pe_energy.map(lambda part: (part * counts).sum(axis=(3, 4)) + self._phantoms(part))
         cycles = pe_cycles.map(lambda part: np.where(counts > 0, part, 0.0).max(axis=(3, 4)))
         per_side = self.chip.conventional.pes_per_side
         speedup = self.plan.speedup_row * self.plan.speedup_col
-        shared = self.layerwise(np.where(self.whole, per_side**2, np.where(self.single, 1, speedup)), 2)
+        shared = self.layerwise(np.where(self.pieces.whole, per_side**2, np.where(self.pieces.single, 1, speedup)), 2)
         cycles = cycles.map(lambda part: part / shared)
         return self._add_tile_units(energy, cycles)
 
@@ -233,7 +207,7 @@ class _Run:
         used_cols = self.cols.pes.sum(axis=-1)[:, None, :]
         beside = (last_col * self.rows.pes[:, :, None, :]).sum(axis=-1) * (per_side - used_cols)
         below = last * (per_side - used_rows) * per_side
-        return np.where(self.layerwise(self.single, 2) > 0, beside + below, 0.0)
+        return np.where(self.layerwise(self.pieces.single, 2) > 0, beside + below, 0.0)
 
     def _add_tile_units(self, energy: Parts, cycles: Parts) -> tuple[Parts, Parts]:
         config, chip = self.config, self.chip
@@ -244,7 +218,7 @@ class _Run:
         reads = vectors * self.layerwise(self.per_kind(self.reads, exact), 2)
         sum_energy = reads * used * self.tree_table(novel.tree, conv.tree, operands, "energy")
         sum_cycles = reads * used * self.tree_table(novel.tree, conv.tree, operands, "cycles")
-        positions = self.layerwise(self.positions, 2)
+        positions = self.layerwise(self.pieces.kernel_positions, 2)
         rows, cols = self.rows.tile[:, :, None] * positions, self.cols.tile[:, None, :]
         bits_in = rows * vectors * self.bits / np.sqrt(positions)
         widths = self.layerwise(self.per_kind(novel.tree.bits, conv.tree.bits), 2)
@@ -281,8 +255,8 @@ class _Run:
         blocks = -(-self.rows.tile // self.plan.pe_side)
         per_side = chip.conventional.pes_per_side
         fixed = self.per_kind((chip.novel or chip.conventional).pes_per_side, per_side)[:, None]
-        operands = np.where(self.partly[:, None], blocks, fixed)
-        used = np.where(self.whole[:, None], 0.0, np.where(self.partly[:, None], blocks > 1, 1.0))
+        operands = np.where(self.pieces.partly[:, None], blocks, fixed)
+        used = np.where(self.pieces.whole[:, None], 0.0, np.where(self.pieces.partly[:, None], blocks > 1, 1.0))
         return operands[:, :, None], used[:, :, None]
 
     def _tile_transfers(
@@ -378,9 +352,7 @@ class _Run:
         rest = last_tile % pe_side
         last_pe = np.where(rest > 0, rest, np.minimum(last_tile, pe_side))
         blocks = -(-last_pe // side)
-        arrays = self.per_kind(novel.pe.arrays_per_side, conv.pe.arrays_per_side)
-        filled = (self.copies_row * self.copies_col > 1) & (self.copies_row >= arrays) & (self.copies_col >= arrays)
-        pe_tree = self._last_use(self.tree_table(novel.pe.tree, conv.pe.tree, blocks, "leakage"), ~filled)
+        pe_tree = self._last_use(self.tree_table(novel.pe.tree, conv.pe.tree, blocks, "leakage"), ~self.pieces.filled)
         operands, used = self.tile_operands()
         final = np.where(self.rows.tiles[:, 1] > 0, 1, 0)
         pick = np.arange(len(final))
@@ -408,7 +380,12 @@ class _Run:
 
 
 def layer_costs(
-    table: LayerTable, plan: FloorPlan, chip: ChipParts, config: NeuroSimConfig, columns: ColumnModel
+    table: LayerTable,
+    plan: FloorPlan,
+    chip: ChipParts,
+    pieces: Layout,
+    config: NeuroSimConfig,
+    columns: ColumnModel,
 ) -> LayerCosts:
     """Price every layer of a network on a chip."""
-    return _Run(table, plan, chip, config, columns).layer_costs()
+    return _Run(table, plan, chip, pieces, config, columns).layer_costs()
