@@ -54,7 +54,7 @@ def _model_class() -> Any:
     from botorch.posteriors.gpytorch import GPyTorchPosterior
     from gpytorch.distributions import MultivariateNormal
 
-    class SurrogateModel(Model):
+    class SurrogateModel(Model):  # type: ignore[misc]
         """BoTorch's view of one outcome of a surrogate."""
 
         def __init__(self, surrogate: Surrogate, outcome: int) -> None:

@@ -22,7 +22,8 @@ class Blend:
 
     The weight maximises the mixture density of held-out outcomes (leave-one-out for the process, out of bag
     for the trees): stacking of predictive distributions, Yao et al. 2018, doi:10.1214/17-BA1091. A Beta(2, 2)
-    prior keeps both in play when data are few. The spread is then scaled to the held-out errors.
+    prior keeps both in play when data are few. The spread is then widened if
+    held-out errors call for it.
 
     Args:
         columns: Description of the columns of ``X``; all ordinal if left out.
@@ -70,7 +71,7 @@ class Blend:
             [_share(y[:, j], *((m[:, j], s[:, j]) for m, s in parts)) for j in range(y.shape[1])]
         )
         mean, std = _mix(self._shares, *parts)
-        self._factors = np.array([spread_factor(z) for z in ((y - mean) / std).T])
+        self._factors = np.array([spread_factor(z, floor=1.0) for z in ((y - mean) / std).T])
         return self
 
     def predict(self, X: Array) -> tuple[Array, Array]:
@@ -115,6 +116,7 @@ def _share(y: Array, first: tuple[Array, Array], second: tuple[Array, Array]) ->
     a, b = log_density(y, *first), log_density(y, *second)
 
     def loss(w: float) -> float:
-        return -float(np.logaddexp(np.log(w) + a, np.log1p(-w) + b).sum()) - np.log(w) - np.log1p(-w)
+        return float(-np.logaddexp(np.log(w) + a, np.log1p(-w) + b).sum() - np.log(w) - np.log1p(-w))
 
-    return float(minimize_scalar(loss, bounds=(0.01, 0.99), method="bounded").x)
+    found: float = minimize_scalar(loss, bounds=(0.01, 0.99), method="bounded").x
+    return found

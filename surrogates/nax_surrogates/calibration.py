@@ -16,10 +16,10 @@ FLOOR = 0.7
 """The spread is never narrowed below this share."""
 
 
-def spread_factor(z: Array) -> float:
-    """Factor on the standard deviation, from held-out errors ``z: n`` in standard deviations."""
+def spread_factor(z: Array, floor: float = FLOOR) -> float:
+    """Factor on the standard deviation, at least ``floor``, from held-out errors ``z: n`` in standard deviations."""
     squares = np.minimum(z**2, CLIP**2)
-    return float(max(FLOOR, np.sqrt((PSEUDO_OBSERVATIONS + squares.sum()) / (PSEUDO_OBSERVATIONS + len(z)))))
+    return float(max(floor, np.sqrt((PSEUDO_OBSERVATIONS + squares.sum()) / (PSEUDO_OBSERVATIONS + len(z)))))
 
 
 def log_density(y: Array, mean: Array, std: Array) -> Array:

@@ -265,4 +265,4 @@ def _fit_spread(parts: Array, error: Array, noise: Array) -> tuple[float, float,
 
 def _squares(a: Array, b: Array) -> Array:
     cross = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * a @ b.T
-    return np.maximum(cross, 0.0)
+    return np.asarray(np.maximum(cross, 0.0))

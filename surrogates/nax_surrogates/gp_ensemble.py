@@ -20,6 +20,13 @@ OUTLIER_SHARE = 0.05
 """... if at most this share of the points does so; more of them are structure, not accidents."""
 
 
+REFIT_BELOW = 120
+"""Up to this many points the spread is calibrated on folds with hyperparameters of their own, beyond it by
+leave-one-out; the difference fades as points outnumber length scales."""
+
+FOLDS = 5
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How the processes of an ensemble are fitted.
@@ -137,7 +144,25 @@ def fit_ensemble(
         known = known + np.where(accidents, ((y - mean) / scale) ** 2, 0.0)
         fitted = _fit(features[best].layout, replace(data, known_noise=known), recipe, ensemble.thetas)
         ensemble = replace(ensemble, members=fitted, known_noise=known)
-    return ensemble.calibrated()
+    return _calibrated_on_folds(ensemble, recipe) if len(y) <= REFIT_BELOW else ensemble.calibrated()
+
+
+def _calibrated_on_folds(ensemble: Ensemble, recipe: Recipe) -> Ensemble:
+    """With the spread factor from folds whose hyperparameters have not seen them either.
+
+    Leave-one-out errors at hyperparameters learned from all points are too small when points are few.
+    """
+    data, layout = ensemble.members[0].data, ensemble.features.layout
+    order = np.random.default_rng(recipe.seed).permutation(len(data.y))
+    quick = replace(recipe, iterations=min(recipe.iterations, 15))
+    z = np.zeros(len(order))
+    for fold in range(FOLDS if len(order) >= 2 * FOLDS else 0):
+        held, kept = order[fold::FOLDS], np.delete(order, np.s_[fold::FOLDS])
+        members = _fit(layout, data.take(kept), quick, None)
+        mean, var = _mixture([member.predict(data.inputs.take(held)) for member in members])
+        learned = np.mean([m.model.layout.noise(m.theta, data.inputs.u[held]) for m in members], axis=0)
+        z[held] = (data.y[held] - mean) / np.sqrt(var + learned + data.known_noise[held])
+    return replace(ensemble, factor=spread_factor(z)) if z.any() else ensemble
 
 
 def _fit(
