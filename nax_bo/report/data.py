@@ -8,35 +8,92 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Point:
+    """One trained design in the accuracy-cost plane; ``accuracy`` is what the study maximises, a fraction."""
+
+    number: int
+    accuracy: float
+    std: float
+    edap_uj_ms_mm2: float
+    fidelity: str
+    on_front: bool
+    label: str
+
+
+@dataclass(frozen=True)
+class HistoryPoint:
+    """Hypervolume of the measured front after so many trainings and seconds of training."""
+
+    trainings: int
+    seconds: float
+    hypervolume: float
+
+
+@dataclass(frozen=True)
+class CalibrationPlot:
+    """Held-out predictions of one surrogate, fractions; ``tau`` and ``r2`` are NaN where accuracy does not vary."""
+
+    surrogate: str
+    measured: tuple[float, ...]
+    predicted: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    coverage: float
+    tau: float
+    r2: float
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One row of the heat map: a choice or a cost, one value per layer (NaN where there is none)."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ComponentShare:
+    """One kind of component of the chosen design."""
+
+    component: str
+    energy_pj: float
+    area_um2: float
+
+
+@dataclass(frozen=True)
 class ReportData:
-    """All content of a report.
+    """All content of a report; empty parts are left out of it.
 
     Attributes:
         title: Name of the study's file.
         facts: (label, text) pairs that say what was run.
-        points: Per design: number, accuracy, std, edap, fidelity, on_front, label.
+        accuracy_label: What the accuracy axis shows.
+        points: Trained designs.
         front_rows: Table of the front, best accuracy first.
-        history: After each training: evaluations, seconds, hypervolume.
-        calibration: Per surrogate: measured, predicted, low, high (fractions), coverage, tau, r2.
-        chosen: Number of the design that the layer and component figures show, and why it was chosen.
-        layer_names: Static layers of the chosen design.
-        layer_rows: Rows of the heat map: name, values (one per layer).
-        components: Per component: energy, latency, area.
-        drivers: Which settings drive accuracy and cost: variable, accuracy, edap (first-order shares).
-        error_budget: Where the chosen design's output error comes from, per layer and source.
-        failures: Failed designs: number, message.
+        history: After each full training.
+        calibration: One entry per surrogate that could be judged.
+        calibration_notes: Surrogates that could not be judged, and why.
+        chosen: Which design the layer and component figures show, and why.
+        layer_names: Layers of the chosen design.
+        layer_rows: Its choices and costs per layer.
+        components: Where its energy and area go.
+        drivers: Which settings drive accuracy and EDAP: table rows.
+        error_budget: Where the chosen design's output error comes from: table rows.
+        failures: Failed designs: table rows.
     """
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    points: tuple[Mapping[str, Any], ...]
-    front_rows: tuple[Mapping[str, Any], ...]
-    history: tuple[Mapping[str, float], ...]
-    calibration: tuple[Mapping[str, Any], ...]
-    chosen: str
-    layer_names: tuple[str, ...]
-    layer_rows: tuple[Mapping[str, Any], ...]
-    components: tuple[Mapping[str, Any], ...]
-    drivers: tuple[Mapping[str, Any], ...]
-    error_budget: tuple[Mapping[str, Any], ...]
-    failures: tuple[Mapping[str, Any], ...]
+    accuracy_label: str = "noise-aware accuracy (%)"
+    points: tuple[Point, ...] = ()
+    front_rows: tuple[Mapping[str, Any], ...] = ()
+    history: tuple[HistoryPoint, ...] = ()
+    calibration: tuple[CalibrationPlot, ...] = ()
+    calibration_notes: tuple[str, ...] = ()
+    chosen: str = ""
+    layer_names: tuple[str, ...] = ()
+    layer_rows: tuple[LayerRow, ...] = ()
+    components: tuple[ComponentShare, ...] = ()
+    drivers: tuple[Mapping[str, Any], ...] = ()
+    error_budget: tuple[Mapping[str, Any], ...] = ()
+    failures: tuple[Mapping[str, Any], ...] = ()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from nax_bo.report.data import ReportData
+from nax_bo.report.data import CalibrationPlot, Point, ReportData
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-BLUE, ORANGE, GREEN, PALE = "#2563eb", "#ea580c", "#059669", "#c3ccd6"
+BLUE, ORANGE, PALE = "#2563eb", "#ea580c", "#9aa5b1"
 
 _STYLE = {
     "font.family": "sans-serif",
@@ -45,92 +46,162 @@ def _style() -> Iterator[None]:
 
 
 def front(data: ReportData) -> Figure:
-    """Accuracy against EDAP: every design looked at, the measured front, and the spread between chips."""
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    """Accuracy against EDAP: every trained design, the measured front, and its spread between chips."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
-    short = [p for p in data.points if p["fidelity"] == "short"]
-    full = [p for p in data.points if p["fidelity"] == "full" and not p["on_front"]]
-    best = sorted((p for p in data.points if p["on_front"]), key=lambda p: p["edap"])
-    if short:
-        axes.scatter(*_xy(short), s=14, color=PALE, label="short training only", zorder=2)
-    if full:
-        axes.scatter(*_xy(full), s=20, color=BLUE, alpha=0.45, label="full training", zorder=3)
+    best = sorted((p for p in data.points if p.on_front), key=lambda p: p.edap_uj_ms_mm2)
+    rest = [p for p in data.points if not p.on_front]
+    kinds = (("short", PALE, 16, "short training only"), ("full", BLUE, 22, "full training"))
+    for fidelity, colour, size, label in kinds:
+        if some := [p for p in rest if p.fidelity == fidelity]:
+            axes.scatter(*_xy(some), s=size, color=colour, alpha=0.6, lw=0, label=label, zorder=2)
     if best:
         x, y = _xy(best)
-        axes.step(x, y, where="post", color=ORANGE, lw=1.2, zorder=4)
-        axes.errorbar(x, y, yerr=[100 * p["std"] for p in best], fmt="none", ecolor=ORANGE, elinewidth=1, zorder=4)
+        axes.step(x, y, where="post", color=ORANGE, lw=1.3, zorder=4)
+        axes.errorbar(
+            x, y, yerr=[100 * p.std for p in best], fmt="none", ecolor=ORANGE, elinewidth=1.2, zorder=4
+        )
         for p in best:
-            axes.plot([p["edap"]], [100 * p["accuracy"]], "o", ms=6, color=ORANGE, zorder=5, gid=f"tip-{p['number']}")
-        axes.plot([], [], "o-", color=ORANGE, label="front (bars: spread between chips)")
+            dot = ([p.edap_uj_ms_mm2], [100 * p.accuracy])
+            axes.plot(*dot, "o", ms=7, color=ORANGE, mec="white", mew=0.8, zorder=5, gid=f"tip-{p.number}")
+        axes.plot([], [], "o-", color=ORANGE, label="front (bar: ± spread between chips)")
+        _number_points(axes, best)
     axes.set_xscale("log")
-    axes.set_xlabel("EDAP  (µJ · ms · mm²)   ← better")
-    axes.set_ylabel("noise-aware accuracy (%)   better →")
-    axes.legend(loc="lower right")
+    axes.set_xlabel("EDAP (µJ·ms·mm²), less is better")
+    axes.set_ylabel(f"{data.accuracy_label} (%)")
+    axes.set_ylim(*_range([100 * p.accuracy for p in data.points], low=0, high=100))
+    figure.legend(loc="outside upper left", ncols=3)
     return figure
 
 
-def _xy(points: list[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
-    return [p["edap"] for p in points], [100 * p["accuracy"] for p in points]
+def _xy(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    return [p.edap_uj_ms_mm2 for p in points], [100 * p.accuracy for p in points]
+
+
+def _number_points(axes: Axes, best: Sequence[Point]) -> None:
+    """Design numbers at the points, where there is room between neighbours."""
+    decades = np.log10([p.edap_uj_ms_mm2 for p in best])
+    span = max(float(np.ptp(np.log10([*axes.dataLim.intervalx]))), 1e-9)
+    last = -np.inf
+    for p, x in zip(best, decades, strict=True):
+        if x - last > 0.035 * span:
+            at = (p.edap_uj_ms_mm2, 100 * p.accuracy)
+            axes.annotate(
+                str(p.number), at, (-4, 4), textcoords="offset points", ha="right", fontsize=8, color=MUTED
+            )
+            last = x
+
+
+def _range(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
+    """Limits around the values, no farther than ``low`` and ``high``, with a little air."""
+    if not len(values):
+        return low, high
+    air = 0.06 * max(float(np.ptp(values)), 0.1 * (high - low))
+    return max(low - 0.02 * (high - low), min(values) - air), min(
+        high + 0.02 * (high - low), max(values) + air
+    )
 
 
 def hypervolume(data: ReportData) -> Figure:
-    """Hypervolume of the full-fidelity front against trainings and against seconds of training."""
-    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+    """Hypervolume of the measured front against trainings and against time."""
+    figure = Figure(figsize=(8, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, key, label in ((left, "evaluations", "trainings finished"), (right, "seconds", "seconds of training")):
-        axes.step([h[key] for h in data.history], [h["hypervolume"] for h in data.history], where="post", color=BLUE)
-        axes.set_xlabel(label)
-        axes.set_ylim(bottom=0)
+    seconds = data.history[-1].seconds
+    size, unit = next((s, u) for s, u in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 2 * s or s == 1)
+    y = [h.hypervolume for h in data.history]
+    left.step([h.trainings for h in data.history], y, where="post", color=BLUE, lw=1.6)
+    right.step([h.seconds / size for h in data.history], y, where="post", color=BLUE, lw=1.6)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    left.set_xlabel("trainings finished")
+    right.set_xlabel(f"training time, all workers added up ({unit})")
     left.set_ylabel("hypervolume")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(left=0)
     return figure
 
 
 def calibration(data: ReportData) -> Figure:
-    """Predicted against measured accuracy of designs that the model had not seen, with 95 % intervals."""
-    count = max(1, len(data.calibration))
-    figure = Figure(figsize=(3.7 * count, 3.7), layout="constrained")
-    for axes, entry in zip(np.atleast_1d(figure.subplots(1, count, sharey=True)), data.calibration, strict=False):
-        measured = 100 * np.array(entry["measured"])
-        predicted = 100 * np.array(entry["predicted"])
-        low, high = 100 * np.array(entry["low"]), 100 * np.array(entry["high"])
-        inside = (measured >= low) & (measured <= high)
-        for mask, colour in ((inside, BLUE), (~inside, ORANGE)):
-            span = np.maximum([predicted[mask] - low[mask], high[mask] - predicted[mask]], 0)
-            axes.errorbar(
-                measured[mask], predicted[mask], yerr=span, fmt="o", ms=3, lw=0.6, color=colour, alpha=0.7
-            )
-        axes.plot([0, 100], [0, 100], color=MUTED, lw=0.8)
-        axes.set_title(
-            f"{entry['surrogate']}: {100 * entry['coverage']:.0f} % inside, τ {entry['tau']:.2f}", fontsize=10
-        )
-        axes.set_xlabel("measured accuracy (%)")
-        axes.set_xlim(0, 101)
-        axes.set_ylim(0, 101)
-    figure.axes[0].set_ylabel("predicted, left out (%)")
+    """Predicted against measured accuracy of designs that the surrogate had not seen, with 95 % intervals."""
+    count = len(data.calibration)
+    figure = Figure(figsize=(max(4.4, 3.6 * count), 4.0), layout="constrained")
+    everything = [v for c in data.calibration for v in (*c.measured, *c.predicted)]
+    limits = _range([100 * v for v in everything], low=0, high=100)
+    for axes, entry in zip(
+        np.atleast_1d(figure.subplots(1, count, sharey=True)), data.calibration, strict=True
+    ):
+        _calibration_axes(axes, entry, limits)
+    figure.axes[0].set_ylabel("predicted without it (%)")
     return figure
+
+
+def _calibration_axes(axes: Axes, entry: CalibrationPlot, limits: tuple[float, float]) -> None:
+    measured, predicted, low, high = (
+        100 * np.array(values) for values in (entry.measured, entry.predicted, entry.low, entry.high)
+    )
+    inside = (measured >= low) & (measured <= high)
+    axes.plot(limits, limits, color=MUTED, lw=0.8, zorder=1)
+    for mask, colour in ((inside, BLUE), (~inside, ORANGE)):
+        bars = [predicted[mask] - low[mask], high[mask] - predicted[mask]]
+        axes.errorbar(
+            measured[mask],
+            predicted[mask],
+            yerr=np.maximum(bars, 0),
+            fmt="o",
+            ms=3.5,
+            lw=0.8,
+            color=colour,
+            alpha=0.65,
+        )
+    axes.set_xlim(limits)
+    axes.set_ylim(limits)
+    axes.set_box_aspect(1)
+    axes.set_title(f"{entry.surrogate}\n{100 * entry.coverage:.0f} % inside, {_scores(entry)}", fontsize=10)
+    axes.set_xlabel("measured (%)")
+
+
+def _scores(entry: CalibrationPlot) -> str:
+    return (
+        ", ".join(f"{n} {v:.2f}" for n, v in (("τ", entry.tau), ("R²", entry.r2)) if np.isfinite(v))
+        or "no spread"
+    )
 
 
 def layers(data: ReportData) -> Figure:
-    """The chosen design layer by layer: choices and shares of cost, dark where a value is high in its row."""
-    rows = [r for r in data.layer_rows if any(np.isfinite(v) for v in r["values"])]
-    figure = Figure(figsize=(1.9 + 0.85 * len(data.layer_names), 0.7 + 0.38 * len(rows)), layout="constrained")
+    """The chosen design layer by layer: choices and costs, dark where a value is high in its row."""
+    rows, names = data.layer_rows, data.layer_names
+    width = (
+        max(5.0, 2.0 + 0.85 * len(names))
+        if len(names) <= _MOST_WRITTEN
+        else min(14.0, 2.0 + 0.16 * len(names))
+    )
+    figure = Figure(figsize=(width, 0.8 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    shade = np.array([_shade(r["values"]) for r in rows]) if rows else np.zeros((1, 1))
+    shade = np.array([_shade(r.values) for r in rows])
     axes.imshow(shade, aspect="auto", cmap="Blues", vmin=0, vmax=1.4)
-    for i, row in enumerate(rows):
-        for j, value in enumerate(row["values"]):
-            axes.text(j, i, _short(value), ha="center", va="center", fontsize=9, color="white" if shade[i, j] > 0.8 else INK)
-    axes.set_xticks(range(len(data.layer_names)), data.layer_names)
-    axes.set_yticks(range(len(rows)), [r["name"] for r in rows])
+    if len(names) <= _MOST_WRITTEN:
+        for i, row in enumerate(rows):
+            for j, value in enumerate(row.values):
+                colour = "white" if shade[i, j] > 0.75 else INK
+                axes.text(j, i, _short(value), ha="center", va="center", fontsize=9, color=colour)
+    step = max(1, len(names) // 40)
+    turned = {"rotation": 90} if len(names) > 10 or max(map(len, names)) > 10 else {}
+    axes.set_xticks(range(0, len(names), step), names[::step], **turned)
+    axes.set_yticks(range(len(rows)), [r.name for r in rows])
     axes.grid(False)
-    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, colors=INK)
     return figure
 
 
-def _shade(values: list[float]) -> list[float]:
+_MOST_WRITTEN = 20
+"""Layers up to which the heat map's values are written out."""
+
+
+def _shade(values: Sequence[float]) -> list[float]:
     numbers = np.array(values, dtype=float)
     top = np.nanmax(np.abs(numbers)) if np.isfinite(numbers).any() else 0.0
-    return list(np.nan_to_num(numbers / top)) if top > 0 else [0.0] * len(values)
+    return list(np.nan_to_num(np.abs(numbers) / top)) if top > 0 else [0.0] * len(values)
 
 
 def _short(value: float) -> str:
@@ -138,19 +209,25 @@ def _short(value: float) -> str:
 
 
 def components(data: ReportData) -> Figure:
-    """Shares of energy, latency and area by component of the chosen design."""
-    figure = Figure(figsize=(7.2, 0.9 + 0.32 * len(data.components)), layout="constrained")
-    kinds = ("energy", "latency", "area")
-    axes = np.atleast_1d(figure.subplots(1, 3, sharey=True))
-    names = [c["component"] for c in data.components]
-    for ax, kind, colour in zip(axes, kinds, (ORANGE, BLUE, GREEN), strict=True):
-        values = np.array([c[kind] for c in data.components], dtype=float)
-        total = np.nansum(values)
-        ax.barh(names, 100 * np.nan_to_num(values) / total if total > 0 else values * 0, color=colour, height=0.7)
-        ax.set_title(kind, fontsize=10)
-        ax.set_xlabel("share (%)")
-        ax.grid(axis="y", visible=False)
-    axes[0].invert_yaxis()
+    """Energy and area by component of the chosen design, as shares with the amount beside each bar."""
+    figure = Figure(figsize=(8, 1.0 + 0.3 * len(data.components)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    names = [c.component.replace("_", " ") for c in data.components]
+    energy = np.array([c.energy_pj for c in data.components]) * 1e-3
+    area = np.array([c.area_um2 for c in data.components]) * 1e-6
+    for axes, values, colour, what, unit in (
+        (left, energy, ORANGE, "energy per inference", "nJ"),
+        (right, area, BLUE, "area", "mm²"),
+    ):
+        shares = 100 * values / values.sum() if values.sum() > 0 else values
+        bars = axes.barh(names, shares, color=colour, height=0.68)
+        axes.bar_label(bars, [f"{v:.3g}" if v else "" for v in values], padding=3, fontsize=8, color=MUTED)
+        axes.set_title(f"{what}: {values.sum():.3g} {unit}", fontsize=10)
+        axes.set_xlabel(f"share (%), amount in {unit}")
+        axes.set_xlim(0, 1.18 * max(float(shares.max()), 1.0))
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0, colors=INK)
+    left.invert_yaxis()
     return figure
 
 
@@ -169,7 +246,7 @@ def drawable(data: ReportData) -> list[str]:
         "front": bool(data.points),
         "hypervolume": len(data.history) > 1,
         "calibration": bool(data.calibration),
-        "layers": bool(data.layer_names),
+        "layers": bool(data.layer_names and data.layer_rows),
         "components": bool(data.components),
     }
     return [name for name in FIGURES if ready[name]]

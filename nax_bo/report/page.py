@@ -27,8 +27,14 @@ CAPTIONS = {
         "Each fully trained design was left out, predicted from all others, and compared with its measurement. Bars "
         "are 95 % intervals; orange ones miss.",
     ),
-    "layers": ("Layer by layer", "Settings and shares of cost of the chosen design; dark is high within a row."),
-    "components": ("Where the cost goes", "Shares of energy, latency and area of the chosen design by component."),
+    "layers": (
+        "Layer by layer",
+        "Settings and shares of cost of the chosen design; dark is high within a row.",
+    ),
+    "components": (
+        "Where the cost goes",
+        "Shares of energy, latency and area of the chosen design by component.",
+    ),
 }
 
 
@@ -41,10 +47,11 @@ def write_report(data: ReportData, folder: Path) -> Path:
     Raises:
         InputError: The folder cannot be written.
     """
-    tips = {p["number"]: p["label"] for p in data.points if p["on_front"]}
+    tips = {p.number: p.label for p in data.points if p.on_front}
     names = drawable(data)
     figures = [
-        {"name": n, "title": CAPTIONS[n][0], "caption": CAPTIONS[n][1], "svg": Markup(svg(data, n, tips))} for n in names
+        {"name": n, "title": CAPTIONS[n][0], "caption": CAPTIONS[n][1], "svg": Markup(svg(data, n, tips))}
+        for n in names
     ]
     text = _template().render(data=data, figures=figures, number=_number)
     try:
@@ -54,13 +61,17 @@ def write_report(data: ReportData, folder: Path) -> Path:
         for name in names:
             write_png(data, name, folder / f"{name}.png")
     except OSError as ex:
-        raise InputError(f"cannot write the report to {folder}: {ex.strerror}", "Choose a folder with --out.") from ex
+        raise InputError(
+            f"cannot write the report to {folder}: {ex.strerror}", "Choose a folder with --out."
+        ) from ex
     return page
 
 
 def _template() -> Any:
     environment = Environment(
-        loader=PackageLoader("nax_bo.report", "."), autoescape=select_autoescape(["html", "j2"]), trim_blocks=True
+        loader=PackageLoader("nax_bo.report", "."),
+        autoescape=select_autoescape(["html", "j2"]),
+        trim_blocks=True,
     )
     return environment.get_template("page.html.j2")
 

@@ -1,0 +1,190 @@
+"""Everything that a report shows, read from a study once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.errors import NaxboError
+from nax_bo.report.chosen import anatomy, choose
+from nax_bo.report.data import CalibrationPlot, Point, ReportData
+from nax_bo.report.history import hypervolume_history
+from nax_bo.study import Study, Trial
+from nax_bo.study.prediction import cross_validate
+
+BUILT_IN = ("gp", "gbt")
+"""Surrogates whose predictions every report checks, besides the study's own."""
+
+
+def collect(study: Study, design: int | None = None) -> ReportData:
+    """What the report of ``study`` shows.
+
+    Refits surrogates for held-out predictions, which takes seconds to a minute. Parts for which the study holds too
+    little are empty.
+
+    Args:
+        study: Any study, also one that has just begun.
+        design: Number of the design to show layer by layer; by default the bend of the front.
+
+    Raises:
+        InputError: There is no such design.
+    """
+    trials, front = study.trials(), study.front()
+    picked = choose(study, design, front)
+    parts = anatomy(study, picked[0]) if picked else None
+    plots, notes = _calibration(study)
+    return ReportData(
+        title=study.store.path.name,
+        facts=_facts(study, trials, front),
+        accuracy_label=_accuracy_label(study),
+        points=_points(study, trials, front),
+        front_rows=tuple(_front_row(study, t) for t in front),
+        history=hypervolume_history(study),
+        calibration=plots,
+        calibration_notes=notes,
+        chosen=f"Design {picked[0].number}, {picked[1]}. {parts.shared}" if picked and parts else "",
+        layer_names=parts.layer_names if parts else (),
+        layer_rows=parts.layer_rows if parts else (),
+        components=parts.components if parts else (),
+        failures=tuple(
+            {
+                "design": t.number,
+                "fidelity": e.fidelity,
+                "reason": e.message.splitlines()[0] if e.message else e.state,
+            }
+            for t in trials
+            for e in t.evaluations
+            if e.state in ("failed", "infeasible")
+        ),
+    )
+
+
+def _accuracy_label(study: Study) -> str:
+    return (
+        "noise-aware accuracy"
+        if study.config.accuracy_stat == "mean"
+        else "accuracy that 95 % of chips exceed"
+    )
+
+
+def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
+    config, data = study.config, study.store.meta("data")
+    evaluations = [e for t in trials for e in t.evaluations]
+    full = sum(t.at(FULL.name) is not None for t in trials)
+    failed = sum(t.failed for t in trials)
+    facts = [
+        (
+            "data",
+            f"{config.data}: {_shape(data['input_shape'])}, {data['num_classes']} classes, {data['test_images']} test images",
+        ),
+        ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
+        ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
+        ("costs", f"{config.cost_model}" + (", EDAP learned" if config.learn_edap else "")),
+        ("noise", _conditions(asdict(config.conditions))),
+        ("designs", f"{len(trials)} of {config.budget}, {full} trained in full, {failed} failed"),
+        ("training time", _time(sum(e.seconds for e in evaluations))),
+    ]
+    limits = [f"{k} ≤ {v:g}" for k, v in config.max.items()]
+    limits += [f"accuracy ≥ {config.min_accuracy:g}"] if config.min_accuracy else []
+    facts += [("limits", ", ".join(limits))] if limits else []
+    if front:
+        reference = study.store.meta("reference_point")
+        worst = ", ".join(f"{_OUTCOMES.get(k, k)} {v:.3g}" for k, v in reference.items())
+        facts.append(("hypervolume", f"{study.hypervolume():.4g} in error × log10 EDAP, below {worst}"))
+    return tuple(facts)
+
+
+_OUTCOMES = {"error": "error", "edap_uj_ms_mm2": "EDAP"}
+
+
+def _shape(shape: list[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _conditions(values: Mapping[str, Any]) -> str:
+    switches = {
+        "programming_noise": "programming noise",
+        "read_noise": "read noise",
+        "faults": "stuck cells",
+        "ir_drop": "IR drop",
+    }
+    on = [label for name, label in switches.items() if values[name]]
+    text = (", ".join(on) or "none") + f"; {values['temperature_k']:g} K"
+    when = (
+        "right after programming" if not values["time_s"] else f"{_time(values['time_s'])} after programming"
+    )
+    scale = "" if values["variation_scale"] == 1 else f", variation × {values['variation_scale']:g}"
+    return f"{text}, {when}{scale}"
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Point, ...]:
+    best = {t.number for t in front}
+    points = []
+    for trial in trials:
+        evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+        if evaluation is None:
+            continue
+        accuracy, std = study.accuracy(evaluation), float(evaluation.outcome["std"])
+        edap = trial.costs["edap_uj_ms_mm2"]
+        label = (
+            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * std:.1f}, EDAP {edap:.3g} µJ·ms·mm²\n"
+            f"{describe(trial.design)}"
+        )
+        points.append(
+            Point(trial.number, accuracy, std, edap, evaluation.fidelity, trial.number in best, label)
+        )
+    return tuple(points)
+
+
+def describe(design: Mapping[str, Any]) -> str:
+    """A design's choices in one line; ``width_1=8, width_2=16`` becomes ``width 8-16``."""
+    grouped: dict[str, list[str]] = {}
+    for name, value in design.items():
+        stem, _, index = name.rpartition("_")
+        grouped.setdefault(stem if index.isdigit() else name, []).append(str(value))
+    return ", ".join(f"{name.replace('_', ' ')} {'-'.join(values)}" for name, values in grouped.items())
+
+
+def _front_row(study: Study, trial: Trial) -> dict[str, Any]:
+    row = study.row(trial)
+    return {
+        "design": trial.number,
+        "accuracy (%)": 100 * row["accuracy"],
+        "± between chips": 100 * row["std"],
+        "worst 5 % (%)": 100 * row["p05"],
+        "EDAP (µJ·ms·mm²)": row["edap_uj_ms_mm2"],
+        "energy (µJ)": row["energy_uj"],
+        "latency (ms)": row["latency_ms"],
+        "area (mm²)": row["area_mm2"],
+        "choices": describe(trial.design),
+    }
+
+
+def _calibration(study: Study) -> tuple[tuple[CalibrationPlot, ...], tuple[str, ...]]:
+    plots, notes = [], []
+    for name in dict.fromkeys((study.config.surrogate, *BUILT_IN)):
+        try:
+            checked = cross_validate(study, name)
+        except NaxboError as ex:
+            notes.append(f"{name}: {ex.message}")
+            continue
+        low, high, middle = (
+            tuple(getattr(p, f) for p in checked.predictions) for f in ("low", "high", "accuracy")
+        )
+        plots.append(
+            CalibrationPlot(
+                name, checked.measured, middle, low, high, checked.coverage, checked.tau, checked.r2
+            )
+        )
+    return tuple(plots), tuple(notes)
