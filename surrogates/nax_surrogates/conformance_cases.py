@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from nax_bo.errors import NaxboError
 from nax_bo.surrogate import AdaptedSurrogate, build
-from nax_bo.surrogate.protocol import Array, ConditionalSurrogate, JointSurrogatefrom typing_extensions import override
-
+from nax_bo.surrogate.protocol import Array, ConditionalSurrogate, JointSurrogate
 from nax_surrogates.problems import PROBLEMS, Sample, draw
 
 _DATA: Sample = draw(PROBLEMS["smooth16"], 24, 1, proxy="useful")
@@ -149,7 +149,10 @@ def _takes_seed(surrogate: Any) -> None:
         fitted.append(_fit(surrogate, seed=5))
     first, second = fitted
     _same(
-        first, second, "the result depends on global random state, not on the seed", "Take seed in the constructor and draw from it."
+        first,
+        second,
+        "the result depends on global random state, not on the seed",
+        "Draw from default_rng(seed).",
     )
 
 
