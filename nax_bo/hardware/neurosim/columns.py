@@ -1,14 +1,15 @@
 """Energy of converting a column, and the sensing time of data-dependent flash converters.
 
-The column current follows the number of active rows, which is binomial per bit plane; the sensing time of a
-current-mode flash converter (32 nm and above, LSTP) follows the column resistance through fitted polynomials and is
-set by the slowest column. Extremes over columns and vectors are taken at normal quantiles, not drawn.
+The column current follows the number of active rows, which is binomial for each bit plane and kind of window. The
+sensing time of a current-mode flash converter (32 nm and above, LSTP) follows the column resistance through fitted
+polynomials and is set by the slowest column of a vector. Means and extremes are taken at quantiles, not drawn.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,104 +25,122 @@ from nax_bo.hardware.neurosim.converters import (
     sensing_time_s,
 )
 from nax_bo.hardware.neurosim.layout import Layout
-from nax_bo.hardware.neurosim.statistics import (
-    inside_share,
-    mean_cell_currents,
-    plane_densities,
-    zero_borders,
-)
+from nax_bo.hardware.neurosim.statistics import input_cases, mean_cell_currents
 
 Array = NDArray[np.float64]
 
 SENSING_RANGE_S = (1e-9, 10e-9)
-_SPREAD_WITHIN_VECTOR = 2.3
-"""Standard deviations between the mean column of a vector and its extreme one (about 1 in 100 columns)."""
-_SPREAD_OF_VECTORS = 3.5
+_VECTOR_QUANTILES = np.asarray([NormalDist().inv_cdf((2 * k + 1) / 14) for k in range(7)])
+"""Standard deviations of seven equally likely vectors from the mean one."""
+_EXTREME_LEVELS = (1 / 6, 1 / 2, 5 / 6)
+"""Levels at which the distribution of a vector's extreme column is sampled."""
+_EXTREME_VECTOR = 3.5
 """Standard deviations between the mean vector of a layer and its extreme one (about 1 in 5,000 vectors)."""
+_GRID_S = np.geomspace(1e-8, 1e-1, 1401)
 
 
 @dataclass(frozen=True)
 class ColumnModel:
-    """Per layer and block size; ``rows`` and ``cols`` index (full array, remainder)."""
+    """Per layer and block size; the last two axes index rows and columns of the block (full, remainder)."""
 
     energy_j: Array
-    """Conversion energy of one column and one vector: layers x 2 x 2 (rows, cols)."""
+    """Conversion energy of one column and one vector: layers x 2 x 2."""
     sensing_s: Array
     """Slowest sensing of a layer: layers."""
     active_share: Array
     """Share of ones over all vectors and rows: layers."""
 
 
-def column_model(
-    layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig, pieces: Layout
-) -> ColumnModel:
-    """Expected conversion energy and slowest sensing.
+def column_model(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig, pieces: Layout) -> ColumnModel:
+    """Expected conversion energy and slowest sensing of the layers of a network.
 
     Args:
         layers: Layers of the network.
         config: The chip.
         pieces: How the layers are cut into arrays.
     """
-    inside = np.asarray([inside_share(a, b) for a, b in zip(layers, zero_borders(layers), strict=True)])
-    planes = plane_densities(layers, config)
     shape = (len(layers), 2, 2)
     rows = np.broadcast_to(pieces.rows.block[:, :, None], shape)
     cols = np.broadcast_to(pieces.cols.block[:, None, :], shape)
-    present = pieces.rows.blocks[:, :, None] & pieces.cols.blocks[:, None, :]
-    cell, spread = mean_cell_currents(config, rows, cols, array_prices(config).access_ohm)
-    share = inside[:, None, None, None]
-    density = planes[:, None, None, :] * share
+    cell, variance = mean_cell_currents(config, rows, cols, array_prices(config).access_ohm)
+    cases = input_cases(layers, config)
+    weight, density = cases.weight[:, None, None, :], cases.density[:, None, None, :]
     active = rows[..., None] * density
-    read = config.read_voltage_v / 0.5
-    time, slowest = _sensing(config, active, density, cell, spread, present)
-    fixed, scale, power = column_power_coefficients(
+    fixed_w, scale, power = column_power_coefficients(
         config.adc_type, config.tech_node_nm, config.roadmap, config.adc_bits
     )
-    current = scale * (active * cell.mean(axis=-1)[..., None] * read) ** power
-    empty = (1 - planes[:, None, None, :]) ** (rows[..., None] * share)
-    watts = (1 - empty) * fixed + empty * ZERO_COLUMN_W + current
-    heat = 1 + 1.3e-3 * (config.temp_k - 300)
-    return ColumnModel((watts * time).mean(axis=-1) * heat, slowest, planes.mean(axis=1) * inside)
-
-
-def _sensing(
-    config: NeuroSimConfig,
-    active: Array,
-    density: Array,
-    cell: Array,
-    spread: Array,
-    present: NDArray[np.bool_],
-) -> tuple[Array, Array]:
-    """Mean time per vector (broadcastable to ``active``) and slowest time per layer."""
-    layers = active.shape[0]
+    current_w = scale * (active * cell.mean(axis=-1)[..., None] * (config.read_voltage_v / 0.5)) ** power
+    empty = (1 - cases.plane_density[:, None, None, :]) ** (rows[..., None] * cases.inside[:, None, None, :])
+    watts = (1 - empty) * fixed_w + empty * ZERO_COLUMN_W + current_w
     if config.adc_type == SAR:
-        return np.full_like(active, (config.adc_bits + 1) * 1e-9), np.zeros(layers)
-    if not sensing_depends_on_data(config.adc_type, config.tech_node_nm, config.roadmap):
-        return np.full_like(active, 1e-9), np.full(layers, 1e-9)
-    deviation = np.sqrt(active * np.maximum(1 - density, 0.0))
-    scale = config.read_voltage_v / 0.5
-    mean_time = np.zeros_like(active)
-    for shift in (-1.0, 0.0, 1.0):
-        low, high = _column_range(np.maximum(active + shift * deviation, 1.0), cell, spread, _SPREAD_WITHIN_VECTOR)
-        mean_time += _slowest_between(config, low * scale, high * scale) / 3
-    mean_time = np.where(active > 1e-9, mean_time, SENSING_RANGE_S[0])
-    sparsest = np.maximum(active - _SPREAD_OF_VECTORS * deviation, 1.0)
-    densest = active + _SPREAD_OF_VECTORS * deviation
-    low, _ = _column_range(sparsest, cell, spread, _SPREAD_WITHIN_VECTOR)
-    _, high = _column_range(densest, cell, spread, _SPREAD_WITHIN_VECTOR)
-    extreme = np.where((active > 1e-9) & present[..., None], _slowest_between(config, low * scale, high * scale), SENSING_RANGE_S[0])
-    return mean_time, extreme.reshape(layers, -1).max(axis=1)
+        time_s, slowest_s = np.asarray((config.adc_bits + 1) * 1e-9), np.zeros(len(layers))
+    elif sensing_depends_on_data(config.adc_type, config.tech_node_nm, config.roadmap):
+        sensing = _Sensing(config, cell, variance, cols)
+        spread = np.sqrt(active * (1 - density))
+        time_s = sensing.mean_s(active, spread)
+        present = pieces.rows.blocks[:, :, None] & pieces.cols.blocks[:, None, :]
+        extreme_s = sensing.extreme_s(active, spread)
+        occurs = present[..., None] & (weight > 0)
+        slowest_s = np.where(occurs, extreme_s, SENSING_RANGE_S[0]).max(axis=(1, 2, 3))
+    else:
+        time_s, slowest_s = np.asarray(SENSING_RANGE_S[0]), np.full(len(layers), SENSING_RANGE_S[0])
+    heat = 1 + 1.3e-3 * (config.temp_k - 300)
+    energy_j = (watts * time_s * weight).sum(axis=-1) * heat
+    return ColumnModel(energy_j, slowest_s, (cases.weight * cases.density).sum(axis=1))
 
 
-def _column_range(active: Array, cell: Array, spread: Array, deviations: float) -> tuple[Array, Array]:
-    """Smallest and largest column conductance among the digits of a weight (S)."""
-    mean = active[..., None] * cell[..., None, :]
-    sigma = np.sqrt(active[..., None] * spread[..., None, :])
-    low = np.maximum(mean - deviations * sigma, 0.05 * mean)
-    return low.min(axis=-1), (mean + deviations * sigma).max(axis=-1)
+class _Sensing:
+    """Sensing times of the columns of an array, given the number of active rows."""
 
+    def __init__(self, config: NeuroSimConfig, cell: Array, variance: Array, cols: Array) -> None:
+        read = config.read_voltage_v / 0.5
+        self.table_s = _sensing_table(config)
+        self.cell_s = cell[..., None, :] * read
+        self.variance_s2 = variance[..., None, :] * read**2
+        cells = config.cells_per_weight
+        # the leading digit of centred weights varies less than the others and does not give the extremes
+        self.columns = np.maximum(cols * ((cells - 1) / cells if cells > 1 else 1.0), 1.0)
 
-_GRID = np.geomspace(1e-8, 1e-1, 701)
+    def mean_s(self, active: Array, spread: Array) -> Array:
+        """Sensing time averaged over vectors with a mean and a spread of active rows."""
+        total = np.zeros(active.shape)
+        for level in _EXTREME_LEVELS:
+            deviations = self._column_deviations(level)
+            for shift in _VECTOR_QUANTILES:
+                rows = np.maximum(active + shift * spread, 0.0)
+                total += np.where(rows > 0.5, self._slowest_s(np.maximum(rows, 1.0), deviations), SENSING_RANGE_S[0])
+        return total / (len(_EXTREME_LEVELS) * len(_VECTOR_QUANTILES))
+
+    def extreme_s(self, active: Array, spread: Array) -> Array:
+        """Sensing time of the slowest vector."""
+        deviations = self._column_deviations(0.95)
+        fewest = np.maximum(active - _EXTREME_VECTOR * spread, 1.0)
+        most = np.maximum(active + _EXTREME_VECTOR * spread, 1.0)
+        low_s, _ = self._bounds(fewest, deviations)
+        _, high_s = self._bounds(most, deviations)
+        return np.where(active > 1e-9, self._between(low_s, high_s), SENSING_RANGE_S[0])
+
+    def _column_deviations(self, level: float) -> Array:
+        """Deviations of the extreme of all columns from the mean column, at a level of its distribution."""
+        sizes, place = np.unique(self.columns, return_inverse=True)
+        values = np.asarray([NormalDist().inv_cdf(level ** (1 / size)) for size in sizes])
+        return np.maximum(values[place].reshape(self.columns.shape), 0.0)[..., None]
+
+    def _bounds(self, rows: Array, deviations: Array) -> tuple[Array, Array]:
+        mean = rows[..., None] * self.cell_s
+        reach = deviations[..., None] * np.sqrt(rows[..., None] * self.variance_s2)
+        return np.maximum(mean - reach, 0.05 * mean).min(axis=-1), (mean + reach).max(axis=-1)
+
+    def _slowest_s(self, rows: Array, deviations: Array) -> Array:
+        return self._between(*self._bounds(rows, deviations))
+
+    def _between(self, low_s: Array, high_s: Array) -> Array:
+        """Largest sensing time for conductances between two bounds."""
+        first = np.clip(np.searchsorted(_GRID_S, low_s), 0, len(_GRID_S) - 1)
+        last = np.clip(np.searchsorted(_GRID_S, high_s), first + 1, len(_GRID_S))
+        flat = np.stack([first.ravel(), last.ravel()], axis=1).ravel()
+        worst: Array = np.maximum.reduceat(np.append(self.table_s, 0.0), flat)[::2].reshape(low_s.shape)
+        return worst
 
 
 @lru_cache(maxsize=256)
@@ -129,17 +148,5 @@ def _sensing_table(config: NeuroSimConfig) -> Array:
     """Clipped sensing time on the conductance grid."""
     references = flash_references_ohm(config.r_on_ohm, config.r_off_ohm, config.xbar_rows_cols, config.adc_bits)
     if len(references) < 2:
-        return np.full(len(_GRID), SENSING_RANGE_S[0])
-    time = sensing_time_s(config.tech_node_nm, 1 / _GRID, references)
-    return np.clip(time, *SENSING_RANGE_S)
-
-
-def _slowest_between(config: NeuroSimConfig, low_s: Array, high_s: Array) -> Array:
-    """Largest sensing time for conductances between two bounds."""
-    table = _sensing_table(config)
-    first = np.clip(np.searchsorted(_GRID, low_s, side="right") - 1, 0, len(_GRID) - 1)
-    last = np.clip(np.searchsorted(_GRID, high_s, side="right"), first + 1, len(_GRID))
-    flat = np.stack([first.ravel(), last.ravel()], axis=1).ravel()
-    padded = np.append(table, table[-1])
-    worst: Array = np.maximum.reduceat(padded, flat)[::2].reshape(low_s.shape)
-    return worst
+        return np.full(len(_GRID_S), SENSING_RANGE_S[0])
+    return np.clip(sensing_time_s(config.tech_node_nm, 1 / _GRID_S, references), *SENSING_RANGE_S)

@@ -7,6 +7,7 @@ The distributions are those of `Activity`; bits and digits are counted exactly o
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -81,14 +82,45 @@ def _factors_of_two(value: int) -> int:
     return (value & -value).bit_length() - 1 if value > 0 else -1
 
 
-def inside_share(layer: NeuroSimLayer, border: int) -> float:
-    """Share of a window's pixels that are not in the zero border, averaged over windows."""
-    share = 1.0
-    for size, kernel in ((layer.in_h, layer.k_h), (layer.in_w, layer.k_w)):
-        starts = range(0, size - kernel + 1, layer.stride)
-        inside = sum(border <= start + tap < size - border for start in starts for tap in range(kernel))
-        share *= inside / (len(starts) * kernel)
-    return share
+@lru_cache(maxsize=4096)
+def _window_shares(size: int, kernel: int, stride: int, border: int) -> dict[float, float]:
+    """Share of a window's taps off the zero border, and how often it occurs, along one dimension."""
+    starts = np.arange(0, size - kernel + 1, stride)
+    taps = starts[:, None] + np.arange(kernel)
+    inside = ((taps >= border) & (taps < size - border)).mean(axis=1)
+    shares, counts = np.unique(inside, return_counts=True)
+    return dict(zip(shares.tolist(), (counts / len(starts)).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class InputCases:
+    """Kinds of binary input vectors of each layer: one per bit plane and kind of window. Arrays: layers x cases."""
+
+    weight: Array
+    """How often a case occurs; rows sum to 1."""
+    density: Array
+    """Share of rows that are one."""
+    plane_density: Array
+    """Share of ones off the zero border."""
+    inside: Array
+    """Share of rows off the zero border."""
+
+
+def input_cases(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig) -> InputCases:
+    """Kinds of input vectors; cases that a layer lacks have weight 0."""
+    planes = plane_densities(layers, config)
+    windows = []
+    for layer, border in zip(layers, zero_borders(layers), strict=True):
+        down = _window_shares(layer.in_h, layer.k_h, layer.stride, border)
+        across = _window_shares(layer.in_w, layer.k_w, layer.stride, border)
+        windows.append([(a * b, wa * wb) for a, wa in down.items() for b, wb in across.items()])
+    most = max(len(kinds) for kinds in windows)
+    padded = np.asarray([kinds + [(1.0, 0.0)] * (most - len(kinds)) for kinds in windows])
+    shape = (len(layers), planes.shape[1], most)
+    inside = np.broadcast_to(padded[:, None, :, 0], shape).reshape(len(layers), -1)
+    weight = np.broadcast_to(padded[:, None, :, 1] / planes.shape[1], shape).reshape(len(layers), -1)
+    ones = np.broadcast_to(planes[:, :, None], shape).reshape(len(layers), -1)
+    return InputCases(weight, ones * inside, ones, inside)
 
 
 def signed_inputs(layers: tuple[NeuroSimLayer, ...], activity: Activity) -> tuple[bool, ...]:
