@@ -24,6 +24,11 @@ _BUILT_IN = {
     "sobol": "nax_bo.search.baselines:SobolSearch",
     "nsga2": "nax_bo.search.baselines:Nsga2",
     "local-search": "nax_bo.search.baselines:LocalSearch",
+    "linas": "nax_bo.search.linas:Linas",
+    "optuna-tpe": "nax_bo.search.peers:OptunaTpe",
+    "optuna-gp": "nax_bo.search.peers:OptunaGp",
+    "optuna-nsga2": "nax_bo.search.peers:OptunaNsga2",
+    "pymoo-nsga2": "nax_bo.search.peers:PymooNsga2",
 }
 _REGISTERED: dict[str, Callable[[], Strategy]] = {}
 
