@@ -1,0 +1,211 @@
+"""Designs side by side, and grids of settings."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nax_bo.errors import InputError
+from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
+from nax_bo.hardware.report import CostBatch, CostReport
+from nax_bo.network.spec import NetworkSpec
+from nax_bo.whatif.settings import Setting, Sweep, apply_settings
+
+Row = dict[str, Any]
+Model = str | CostEvaluator
+
+METRICS = (
+    "energy_uj",
+    "latency_ms",
+    "area_mm2",
+    "edap_uj_ms_mm2",
+    "tops_w",
+    "tops_mm2",
+    "fps",
+    "utilisation",
+)
+"""Columns of every table of designs."""
+
+_MOST_DESIGNS = 200_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Designs side by side; the first is the baseline.
+
+    Attributes:
+        names: Of the designs.
+        reports: Their costs.
+        chips: Their chips.
+    """
+
+    names: tuple[str, ...]
+    reports: tuple[CostReport, ...]
+    chips: tuple[ChipSpec, ...]
+
+    def rows(self) -> list[Row]:
+        """One row per design: :data:`METRICS`, ``feasible``, and ``edap_ratio`` to the baseline."""
+        batch = CostBatch.stack(self.reports)
+        first = self.reports[0].edap_uj_ms_mm2
+        return [
+            {"design": name, **metrics(batch, i), "edap_ratio": report.edap_uj_ms_mm2 / first}
+            for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
+        ]
+
+    def layer_rows(self) -> list[Row]:
+        """One row per design and layer."""
+        return [
+            {
+                "design": name,
+                "layer": layer.name,
+                "energy_uj": layer.energy_pj * 1e-6,
+                "latency_ms": layer.latency_ns * 1e-6,
+                "area_mm2": layer.area_um2 * 1e-6,
+                "tiles": layer.tiles,
+                "arrays": layer.arrays,
+                "utilisation": layer.utilisation,
+            }
+            for name, report in zip(self.names, self.reports, strict=True)
+            for layer in report.layers
+        ]
+
+    def component_rows(self) -> list[Row]:
+        """One row per design and component, with its share of the design's energy and area."""
+        return [
+            {
+                "design": name,
+                "component": part.name,
+                "energy_uj": part.energy_pj * 1e-6,
+                "energy_share": part.energy_pj / report.energy_pj,
+                "area_mm2": part.area_um2 * 1e-6,
+                "area_share": part.area_um2 / report.area_um2,
+            }
+            for name, report in zip(self.names, self.reports, strict=True)
+            for part in report.components
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON form: the tables, and every chip in full."""
+        return {
+            "designs": self.rows(),
+            "layers": self.layer_rows(),
+            "components": self.component_rows(),
+            "chips": {name: asdict(chip) for name, chip in zip(self.names, self.chips, strict=True)},
+        }
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A grid of settings.
+
+    Attributes:
+        addresses: What was varied.
+        points: Settings of each design, in the order of the grid (last axis fastest).
+        errors: Why a combination is impossible, empty if it is not.
+        costs: Totals of the possible ones, in order; None if none is possible.
+    """
+
+    addresses: tuple[str, ...]
+    points: tuple[tuple[Setting, ...], ...]
+    errors: tuple[str, ...]
+    costs: CostBatch | None
+
+    def rows(self) -> list[Row]:
+        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``error``."""
+        out, position = [], 0
+        for point, error in zip(self.points, self.errors, strict=True):
+            row: Row = {
+                s.address: s.label.partition("=")[2] if isinstance(s.value, tuple) else s.value for s in point
+            }
+            if error or self.costs is None:
+                row |= {**dict.fromkeys(METRICS), "feasible": False}
+            else:
+                row |= metrics(self.costs, position)
+                position += 1
+            out.append({**row, "error": error})
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return {"settings": list(self.addresses), "designs": self.rows()}
+
+
+def variants(
+    network: NetworkSpec, chip: ChipSpec, changes: Sequence[Sequence[Setting]]
+) -> dict[str, tuple[NetworkSpec, ChipSpec]]:
+    """Named designs for :func:`compare`: the chip as it is (``"base"``), then one per set of changes.
+
+    Raises:
+        InputError: Two sets of changes are the same, or one does not fit the network.
+    """
+    designs = {"base": (network, chip)}
+    for settings in changes:
+        name = " ".join(setting.label for setting in settings)
+        if not settings or name in designs:
+            raise InputError(f"a variant {name!r} is empty or given twice", "Give each set of changes once.")
+        designs[name] = (network, apply_settings(network, chip, settings))
+    return designs
+
+
+def compare(designs: Mapping[str, tuple[NetworkSpec, ChipSpec]], model: Model = "published") -> Comparison:
+    """Price designs side by side, down to layers and components.
+
+    Args:
+        designs: (network, chip) by name; the first is the baseline.
+        model: A cost model, or a reference to one (:func:`~nax_bo.hardware.protocol.cost_model`).
+
+    Raises:
+        InputError: No designs, or one that the model cannot price.
+    """
+    if not designs:
+        raise InputError("no designs to compare", "Give at least one.")
+    pricer = cost_model(model) if isinstance(model, str) else model
+    reports = tuple(pricer.evaluate(network, chip) for network, chip in designs.values())
+    return Comparison(tuple(designs), reports, tuple(chip for _, chip in designs.values()))
+
+
+def sweep(
+    network: NetworkSpec, chip: ChipSpec, axes: Sequence[Sweep], model: Model = "published"
+) -> SweepResult:
+    """Price every combination of the axes' values; impossible ones are listed with the reason.
+
+    Raises:
+        InputError: No axis, an axis given twice, or too many combinations.
+    """
+    addresses = tuple(axis.address for axis in axes)
+    size = math.prod(len(axis.settings) for axis in axes)
+    if not axes or len(set(addresses)) < len(addresses) or size > _MOST_DESIGNS:
+        raise InputError(
+            f"a sweep over {', '.join(addresses) or 'nothing'} with {size} combinations",
+            f"Give each setting once, and at most {_MOST_DESIGNS} combinations.",
+        )
+    points = tuple(itertools.product(*(axis.settings for axis in axes)))
+    chips, errors = [], []
+    for point in points:
+        try:
+            chips.append(apply_settings(network, chip, point))
+            errors.append("")
+        except InputError as ex:
+            errors.append(ex.message)
+    return SweepResult(addresses, points, tuple(errors), price(network, chips, model) if chips else None)
+
+
+def price(network: NetworkSpec, chips: Sequence[ChipSpec], model: Model) -> CostBatch:
+    """Totals of one network on many chips; arrays of shape (n,)."""
+    pricer = cost_model(model) if isinstance(model, str) else model
+    return evaluate_designs(pricer, [network] * len(chips), list(chips))
+
+
+def metrics(batch: CostBatch, index: int) -> Row:
+    """:data:`METRICS` and ``feasible`` of one design of a batch."""
+    values = {
+        "energy_uj": batch.energy_pj[index] * 1e-6,
+        "latency_ms": batch.latency_ns[index] * 1e-6,
+        "area_mm2": batch.area_um2[index] * 1e-6,
+        **{name: getattr(batch, name)[index] for name in METRICS[3:]},
+    }
+    return {name: float(value) for name, value in values.items()} | {"feasible": bool(batch.feasible[index])}
