@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from nax_bo.errors import InputError, SurrogateError
@@ -24,7 +25,8 @@ class GradientBoosting:
 
     The variance is ``a * variance over bags + b * squared distance from the data + c``; a, b and c maximise
     the density of outcomes that a bag has not seen. Distance weighs features by their importance. Known noise
-    enters as weights ``1 / (Yvar + learned noise)``. Proxies and fidelity are features like others.
+    enters as weights; outcomes beyond 6 robust standard deviations are clipped, and count little. Proxies and
+    fidelity are features like others.
 
     Args:
         columns: Description of the columns of ``X``; all ordinal if left out.
@@ -130,10 +132,12 @@ class GradientBoosting:
         from sklearn.ensemble import GradientBoostingRegressor
 
         n, rng = len(y), np.random.default_rng([self.seed, outcome])
+        y, sound = _without_extremes(y)
         centre, scale = float(y.mean()), float(y.std())
         scale = scale if scale > 1e-9 * max(1.0, abs(centre)) else max(1e-3 * abs(centre), 1e-6)
         target = (y - centre) / scale
         weight = 1.0 / (noise / scale**2 + 0.05)  # the floor stands for what trees leave unexplained
+        weight *= np.where(sound, 1.0, 0.02)
         members, held_out, rows_of = [], np.full((self.bags, n), np.nan), []
         for b in range(self.bags):
             rows = rng.integers(0, n, n)
@@ -242,6 +246,14 @@ class _Outcome:
             float(np.median(self._distance(self.data / np.maximum(self.weights, 1e-12), self.data, 1))), 1e-6
         )
         return np.asarray(np.exp(-_squares(z * self.weights, points * self.weights) / typical))
+
+
+def _without_extremes(y: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Outcomes clipped at 6 robust standard deviations (failed trainings), and which ones were not."""
+    middle = float(np.median(y))
+    reach = 6.0 * 1.4826 * float(np.median(np.abs(y - middle))) or np.inf
+    clipped = np.clip(y, middle - reach, middle + reach)
+    return clipped, np.asarray(clipped == y)
 
 
 def _fit_spread(parts: Array, error: Array, noise: Array) -> tuple[float, float, float]:

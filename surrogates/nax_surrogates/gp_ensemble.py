@@ -13,8 +13,12 @@ from nax_surrogates.calibration import log_density, spread_factor
 from nax_surrogates.exact_gp import ExactGP, Model, Observations, Prior, condition, most_probable
 from nax_surrogates.kernel import FeatureMap, Layout, Smoothness
 
-OUTLIER_Z = 4.5
-"""A held-out error beyond this many standard deviations marks an outlier (a failed training, say) ..."""
+OUTLIER_Z = 3.0
+"""A held-out error beyond this many predicted standard deviations ..."""
+
+OUTLIER_USUAL = 7.0
+"""... and beyond this many robust standard deviations of all held-out errors marks an outlier, as does an outcome
+this far from the median ..."""
 
 OUTLIER_SHARE = 0.05
 """... if at most this share of the points does so; more of them are structure, not accidents."""
@@ -129,22 +133,33 @@ def fit_ensemble(
         starts: Hyperparameters to start from, as :attr:`Ensemble.thetas` gives them.
     """
     y, noise = outcome
-    centre, scale = float(y.mean()), float(y.std())
+    extreme = _rare(np.abs(y - np.median(y)) > OUTLIER_USUAL * 1.4826 * np.median(np.abs(y - np.median(y))))
+    noise = noise + np.where(extreme, (y - np.median(y)) ** 2, 0.0)
+    ensemble = _attempt(features, X, (y, noise, ~extreme), recipe, starts)
+    accidents = _outliers(ensemble, y)
+    if accidents.any():
+        extra = np.where(accidents, (y - ensemble.leave_one_out()[0]) ** 2, 0.0)
+        ensemble = _attempt(features, X, (y, noise + extra, ~(accidents | extreme)), recipe, None)
+    return _calibrated_on_folds(ensemble, recipe) if len(y) <= REFIT_BELOW else ensemble.calibrated()
+
+
+def _attempt(
+    features: Sequence[FeatureMap],
+    X: Array,
+    outcome: tuple[Array, Array, NDArray[np.bool_]],
+    recipe: Recipe,
+    starts: Sequence[Array] | None,
+) -> Ensemble:
+    """One fit; ``outcome`` is outcomes, known noise variances and which rows the scale is taken from, ``n`` each."""
+    y, noise, sound = outcome
+    centre, scale = float(y[sound].mean()), float(y[sound].std())
     if not scale > 1e-9 * max(1.0, abs(centre)):
         scale = max(1e-3 * abs(centre), 1e-6)  # a constant outcome: nothing to scale by
     known, values = noise / scale**2, (y - centre) / scale
     options = [Observations(option(X), values, known) for option in features]
     best = _best(features, options, recipe)
-    data = options[best]
-    fitted = _fit(features[best].layout, data, recipe, starts)
-    ensemble = Ensemble(features[best], fitted, centre, scale, 1.0, known)
-    accidents = _outliers(ensemble)
-    if accidents.any():
-        mean, _ = ensemble.leave_one_out()
-        known = known + np.where(accidents, ((y - mean) / scale) ** 2, 0.0)
-        fitted = _fit(features[best].layout, replace(data, known_noise=known), recipe, ensemble.thetas)
-        ensemble = replace(ensemble, members=fitted, known_noise=known)
-    return _calibrated_on_folds(ensemble, recipe) if len(y) <= REFIT_BELOW else ensemble.calibrated()
+    fitted = _fit(features[best].layout, options[best], recipe, starts)
+    return Ensemble(features[best], fitted, centre, scale, 1.0, known)
 
 
 def _calibrated_on_folds(ensemble: Ensemble, recipe: Recipe) -> Ensemble:
@@ -191,11 +206,17 @@ def _best(features: Sequence[FeatureMap], options: Sequence[Observations], recip
     return int(np.argmax(scores))
 
 
-def _outliers(ensemble: Ensemble) -> NDArray[np.bool_]:
+def _outliers(ensemble: Ensemble, y: Array) -> NDArray[np.bool_]:
+    """Held-out errors far beyond both the predicted and the usual spread (median absolute deviation)."""
     mean, std = ensemble.leave_one_out()
-    error = ensemble.centre + ensemble.scale * ensemble.members[0].data.y - mean
-    found = np.asarray(np.abs(error) > OUTLIER_Z * std)
-    return found if 0 < found.sum() <= OUTLIER_SHARE * len(found) else np.zeros_like(found)
+    error = np.abs(y - mean)
+    usual = 1.4826 * float(np.median(error))
+    return _rare(np.asarray((error > OUTLIER_USUAL * usual) & (error > OUTLIER_Z * std)))
+
+
+def _rare(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """``found`` if few are, nothing otherwise."""
+    return found if 0 < found.sum() <= max(1.0, OUTLIER_SHARE * len(found)) else np.zeros_like(found)
 
 
 def _relevant(u: Array, recipe: Recipe) -> NDArray[np.int64]:
