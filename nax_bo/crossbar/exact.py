@@ -1,4 +1,4 @@
-"""The exact mode: every slice, stream and row block is summed in its array and converted on its own."""
+"""Products of bit-streamed inputs and bit-sliced weights in torch operations; the compiled kernel does the same, faster."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from torch import Generator, Tensor
 
 from nax_bo.crossbar.adc import Converter
 from nax_bo.crossbar.quantise import exact_dtype
-from nax_bo.crossbar.slicing import input_digits, slice_weights, stream_weights, weight_offset
+from nax_bo.crossbar.slicing import input_digits, slice_weights, stream_weights
 from nax_bo.hardware.chip import ArraySpec
 
 _VALUES_PER_CHUNK = 1 << 18  # partial sums in flight: stays in the second-level cache
+_INT8 = 127
 
 
 def integer_product(x: Tensor, codes: Tensor, array: ArraySpec) -> Tensor:
@@ -20,16 +21,21 @@ def integer_product(x: Tensor, codes: Tensor, array: ArraySpec) -> Tensor:
     return torch.bmm(x.to(dtype), codes.to(dtype))
 
 
-def exact_product(
+def array_product(
     x: Tensor,
     levels: Tensor,
     array: ArraySpec,
     blocks: tuple[int, ...],
     converter: Converter,
+    *,
     read_variance: Tensor | None = None,
     generator: Generator | None = None,
+    pairs: Tensor | None = None,
+    errors: bool = False,
 ) -> Tensor:
     """What the arrays return for input codes ``x``, in units of input step times weight step.
+
+    Offset encoding: before the digital subtraction of the offset.
 
     Args:
         x: ``groups x vectors x rows`` input codes.
@@ -39,6 +45,8 @@ def exact_product(
         converter: Converts each partial sum.
         read_variance: ``slices x groups x blocks x cols``; adds Gaussian noise to each partial sum.
         generator: Source of the read noise.
+        pairs: ``slices x streams`` booleans; the others contribute nothing. Default: all.
+        errors: Sum up what conversion and read noise add, instead of the values.
 
     Returns:
         ``groups x vectors x cols``.
@@ -46,11 +54,8 @@ def exact_product(
     groups, vectors, _ = x.shape
     slices, _, _, cols = levels.shape
     streams = array.streams
-    largest = float(2**array.adc_bits) * 2 ** (array.input_bits + array.weight_bits) * len(blocks)
-    dtype = exact_dtype(largest)
-    place = torch.tensor(stream_weights(array), dtype=dtype)[:, None] * torch.tensor(
-        slice_weights(array), dtype=dtype
-    )
+    dtype = exact_dtype(float(2 ** (array.adc_bits + array.input_bits + array.weight_bits)) * len(blocks))
+    place = places(array, pairs).to(dtype)
     matrix = levels.permute(1, 2, 0, 3).reshape(groups, -1, slices * cols).split(blocks, dim=1)
     chunk = max(1, _VALUES_PER_CHUNK // (streams * slices * cols))
     out = torch.empty(groups, vectors, cols, dtype=dtype)
@@ -60,16 +65,37 @@ def exact_product(
         pulses = input_digits(part, array).movedim(0, 1).reshape(groups, streams * count, -1)
         total = torch.zeros(groups, count, cols, dtype=dtype)
         for b, pulse in enumerate(pulses.split(blocks, dim=-1)):
-            sums = torch.bmm(pulse, matrix[b]).reshape(groups, streams, count, slices, cols)
+            sums = partial_sums(pulse, matrix[b]).reshape(groups, streams, count, slices, cols)
+            clean = sums / converter.step if errors else None
             if read_variance is not None:
                 energy = pulse.square().sum(-1).reshape(groups, streams, count, 1, 1)
                 variance = energy * read_variance[:, :, b].movedim(0, 1)[:, None, None]
-                noise = torch.randn(sums.shape, generator=generator)
-                sums += noise.mul_(variance.sqrt_())
-            codes = converter.convert(sums).to(dtype)
-            total += torch.einsum("gtmsn,ts->gmn", codes, place)
+                sums += torch.randn(sums.shape, generator=generator).mul_(variance.sqrt_())
+            codes = converter.convert(sums)
+            if clean is not None:
+                codes -= clean
+            total += torch.einsum("gtmsn,st->gmn", codes.to(dtype), place)
         out[:, start : start + chunk] = total
-    out *= converter.step
-    if offset := weight_offset(array):
-        out -= offset * x.to(dtype).sum(-1, keepdim=True)
-    return out
+    return out.mul_(converter.step)
+
+
+def places(array: ArraySpec, pairs: Tensor | None = None) -> Tensor:
+    """``slices x streams``: place value of each pair; 0 where ``pairs`` is false."""
+    slices = torch.tensor(slice_weights(array), dtype=torch.float64)
+    value = slices[:, None] * torch.tensor(stream_weights(array), dtype=torch.float64)
+    return value if pairs is None else value * pairs
+
+
+def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
+    """``groups x vectors x rows`` times ``groups x rows x columns``; in 8-bit integers where both are small integers."""
+    small = bool(pulses.abs().amax() <= _INT8) and bool(matrix.abs().amax() <= _INT8)
+    if len(pulses) != 1 or not small or not bool((matrix == matrix.round()).all()):
+        return torch.bmm(pulses, matrix)
+    try:
+        product = torch._int_mm(pulses[0].to(torch.int8), matrix[0].to(torch.int8))
+    except (
+        RuntimeError,
+        AttributeError,
+    ):  # a private function of torch, with limits on shape that vary by version
+        return torch.bmm(pulses, matrix)
+    return product.unsqueeze(0).to(pulses.dtype)

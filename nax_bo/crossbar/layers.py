@@ -12,12 +12,16 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from nax_bo.crossbar.adaptive import carrying_pairs
 from nax_bo.crossbar.adc import Converter
+from nax_bo.crossbar.calibration import best_converter
 from nax_bo.crossbar.cells import Cells, program_cells
-from nax_bo.crossbar.exact import exact_product, integer_product
+from nax_bo.crossbar.geometry import Geometry
 from nax_bo.crossbar.quantise import InputRange, exact_dtype, largest_code, weight_codes, weight_scale
-from nax_bo.crossbar.slicing import RowBlocks, row_blocks, slice_weights, weight_offset
-from nax_bo.crossbar.training import WeightNoise
+from nax_bo.crossbar.readout import Arrays
+from nax_bo.crossbar.response import Response, fit
+from nax_bo.crossbar.slicing import row_blocks, slice_weights, weight_offset
+from nax_bo.crossbar.training import TrainingState
 from nax_bo.crossbar.wires import Wire
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, Conditions, WeightMapping
@@ -25,6 +29,7 @@ from nax_bo.hardware.devices import Device
 
 Mode = Literal["float", "ideal", "fast", "adaptive", "exact"]
 MODES: tuple[Mode, ...] = ("float", "ideal", "fast", "adaptive", "exact")
+Pass = Literal["read", "calibrate", "fit"]
 
 
 @dataclass
@@ -34,6 +39,7 @@ class ReadState:
     mode: Mode = "ideal"
     draw: int = 0
     generator: Generator | None = None
+    work: Pass = "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Hardware:
         wire: Wire resistance per cell.
         mapping: How rows are spread over arrays.
         digital: The layer's products are computed digitally: quantised, otherwise exact, in every mode.
+        coverage: Fraction of the converters' error energy that the adaptive mode simulates exactly.
     """
 
     array: ArraySpec
@@ -53,6 +60,16 @@ class Hardware:
     wire: Wire
     mapping: WeightMapping = "conventional"
     digital: bool = False
+    coverage: float = 0.99
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the cheap modes know of the exact one: responses, and the pairs that the adaptive mode simulates."""
+
+    fast: Response
+    adaptive: Response
+    pairs: Tensor
 
 
 class CrossbarLayer(nn.Module):
@@ -68,44 +85,42 @@ class CrossbarLayer(nn.Module):
         self.weight = weight
         self.register_parameter("bias", bias)
         self.hardware = hardware
-        self.state = state
-        self.name = ""
+        self.name = "layer"
         self.input_range: InputRange | None = None
         self.converter: Converter | None = None
         self.cells: Cells | None = None
-        self.noise: WeightNoise | None = None
-        self.train_noise_generator: Generator | None = None
-        self._seen: tuple[float, float] | None = None
+        self.fit: Fit | None = None
+        self.training_state = TrainingState()
+        self._state = state
+        self._written: tuple[Tensor, Tensor] | None = None
+        self._arrays: Arrays | None = None
+        self._arrays_draw = 0
+        self._linear_weight: Tensor | None = None
+        self._fast_weight: tuple[Tensor, Tensor] | None = None
 
     @property
     @abstractmethod
-    def groups(self) -> int:
-        """Independent weight matrices."""
-
-    @property
-    @abstractmethod
-    def blocks(self) -> RowBlocks:
-        """Row blocks of one matrix."""
-
-    @abstractmethod
-    def patches(self, x: Tensor) -> Tensor:
-        """Input vectors of ``x``, ``groups x vectors x rows``, rows in array order."""
-
-    @abstractmethod
-    def assemble(self, products: Tensor, x: Tensor) -> Tensor:
-        """Layer output, without bias, from ``products: groups x vectors x cols``."""
+    def geometry(self) -> Geometry:
+        """How vectors and products lie."""
 
     @abstractmethod
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The layer's own linear map with another weight."""
 
-    def matrix(self, weight: Tensor) -> Tensor:
-        """``weight: out x ...`` as ``groups x rows x cols``, rows in array order."""
-        grouped = weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
-        return self.blocks.arrange(grouped.transpose(1, 2), 1)
+    @abstractmethod
+    def input_image(self, x: Tensor) -> Tensor:
+        """Input as ``batch x channels x height x width``, for :attr:`geometry`."""
+
+    @abstractmethod
+    def output_image(self, y: Tensor) -> Tensor:
+        """Output in the same form, contiguous."""
+
+    @abstractmethod
+    def from_image(self, y: Tensor, x: Tensor) -> Tensor:
+        """Inverse of :meth:`output_image` for the output of input ``x``."""
 
     def codes(self) -> tuple[Tensor, Tensor]:
-        """Weight codes and scale per output.
+        """Codes of the present weights, and scale per output.
 
         Raises:
             InputError: Weights are NaN or infinite.
@@ -120,108 +135,182 @@ class CrossbarLayer(nn.Module):
 
     def program(self, conditions: Conditions, generator: Generator, draws: int) -> None:
         """Write the present weights into the cells of ``draws`` chips."""
-        if self.hardware.digital:
-            return
+        self._arrays, self._fast_weight = None, None
+        self._written = self.codes()
         h = self.hardware
-        codes, _ = self.codes()
-        self.cells = program_cells(
-            self.matrix(codes), h.array, h.device, h.wire, self.blocks.sizes, conditions, generator, draws
-        )
+        if h.digital:
+            return
+        matrix, blocks = self.geometry.matrix(self._written[0]), self.geometry.blocks.sizes
+        self.cells = program_cells(matrix, h.array, h.device, h.wire, blocks, conditions, generator, draws)
 
     @override
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            return self._train_forward(x)
-        mode = self.state.mode
-        if mode == "float":
+            return self._train(x)
+        state = self._state
+        if state.mode == "float":
             return self.linear(x, self.weight, self.bias)
         with torch.no_grad():
-            return self._read(x, "ideal" if self.hardware.digital else mode)
+            if state.work == "calibrate":
+                self._calibrate(x)
+                return self._read_ideal(x)
+            if self.hardware.digital or state.mode == "ideal":
+                return self._read_ideal(x)
+            if state.work == "fit":
+                return self._fit(x)
+            if state.mode == "exact":
+                return self._read_exact(x)
+            return self._read_fast(x) if state.mode == "fast" else self._read_adaptive(x)
 
-    def _read(self, x: Tensor, mode: Mode) -> Tensor:
-        inputs = self._range()
-        codes, scale = self.codes()
-        x_codes = inputs.codes(x)
-        if mode == "ideal":
-            array = self.hardware.array
-            largest = float(inputs.high) * largest_code(array.weight_bits) * codes[0].numel()
-            dtype = exact_dtype(largest)
-            product = self.linear(x_codes.to(dtype), codes.to(dtype), None)
-        elif mode == "exact":
-            product = self.assemble(self._exact(self.patches(x_codes)), x)
-        else:
-            product = self._fast(x_codes)
-        channel = self._per_channel(scale * inputs.scale, product)
-        out = (product * channel).to(x.dtype)
-        return out if self.bias is None else out + self._per_channel(self.bias, out)
+    def _train(self, x: Tensor) -> Tensor:
+        bits = self.hardware.array
+        xq = self.training_state.quantise(x, bits.input_bits)
+        return self.linear(xq, self.training_state.noisy(self.weight, bits.weight_bits), self.bias)
 
-    def _exact(self, patches: Tensor) -> Tensor:
-        cells, converter = self._programmed()
-        array, d = self.hardware.array, min(self.state.draw, len(cells.levels) - 1)
-        variance = None if cells.read_variance is None else cells.read_variance[d]
-        if cells.integer and variance is None and converter.lossless:
-            codes, _ = self.codes()
-            return integer_product(patches, self.matrix(codes), array)
-        product = exact_product(
-            patches, cells.levels[d], array, self.blocks.sizes, converter, variance, self.state.generator
-        )
-        return product * cells.gain[d]
-
-    def _fast(self, x_codes: Tensor) -> Tensor:
-        cells, _ = self._programmed()
-        d = min(self.state.draw, len(cells.levels) - 1)
+    def _calibrate(self, x: Tensor) -> None:
         array = self.hardware.array
-        places = torch.tensor(slice_weights(array), dtype=torch.float32)
-        matrix = torch.einsum("sgkn,s->gkn", cells.levels[d], places) - weight_offset(array)
-        patches = self.patches(x_codes)
-        return self.assemble(torch.bmm(patches, matrix) * cells.gain[d], x_codes)
+        if not bool(torch.isfinite(x).all()):
+            raise InputError(
+                f"layer {self.name!r} receives NaN or infinite values",
+                "Check the images and earlier weights.",
+            )
+        self.input_range = InputRange.fitted(x, array.input_bits)
+        self.fit, self._arrays, self._fast_weight = None, None, None
+        if not self.hardware.digital:
+            matrix = self.geometry.matrix(self.codes()[0])
+            self.converter = best_converter(
+                self.input_image(x), matrix, self.geometry, array, self.input_range
+            )
 
-    def _programmed(self) -> tuple[Cells, Converter]:
+    def _read_ideal(self, x: Tensor) -> Tensor:
+        inputs, array = self._range(), self.hardware.array
+        codes, scale = self.codes()
+        largest = float(inputs.high) * largest_code(array.weight_bits) * codes[0].numel()
+        dtype = exact_dtype(largest)
+        product = self.linear(inputs.codes(x).to(dtype), codes.to(dtype), None)
+        return self._finish(product, scale * inputs.scale, x)
+
+    def _read_exact(self, x: Tensor) -> Tensor:
+        arrays = self.arrays()
+        _, scale = self._programmed_codes()
+        if arrays.lossless and arrays.gain == 1:
+            codes, _ = self._programmed_codes()
+            largest = float(arrays.inputs.high) * largest_code(arrays.array.weight_bits) * codes[0].numel()
+            dtype = exact_dtype(largest)
+            product = self.linear(arrays.inputs.codes(x).to(dtype), codes.to(dtype), None)
+            return self._finish(product, scale * arrays.inputs.scale, x)
+        image = self.input_image(x)
+        y = arrays.read(image, scale * arrays.inputs.scale, self._bias(scale), self._state.generator)
+        return self.from_image(y, x)
+
+    def _finish(self, product: Tensor, scale: Tensor, x: Tensor) -> Tensor:
+        out = (product * self._per_channel(scale.to(product.dtype))).to(x.dtype)
+        return out if self.bias is None else out.add_(self._per_channel(self.bias))
+
+    def _read_fast(self, x: Tensor) -> Tensor:
+        fit_ = self._fitted()
+        weight, bias = self._effective()
+        y = self.linear(self._range().quantised(x), weight, bias)
+        return fit_.fast.add_noise(y, self._per_channel(fit_.fast.sigma), self._state.generator)
+
+    def _read_adaptive(self, x: Tensor) -> Tensor:
+        found = self._fitted()
+        y = self._with_pairs(x, self._linear_image(x), found.pairs)
+        r = found.adaptive
+        y = y.mul_(r.gain.reshape(-1, 1, 1)).add_(r.bias.reshape(-1, 1, 1))
+        return self.from_image(r.add_noise(y, r.sigma.reshape(-1, 1, 1), self._state.generator), x)
+
+    def _with_pairs(self, x: Tensor, linear: Tensor, pairs: Tensor) -> Tensor:
+        arrays = self.arrays()
+        _, scale = self._programmed_codes()
+        scale = scale * arrays.inputs.scale
+        return arrays.read(
+            self.input_image(x), scale, self._bias(scale), self._state.generator, pairs=pairs, linear=linear
+        )
+
+    def _linear_image(self, x: Tensor) -> Tensor:
+        """Output with the programmed cells but without converters and read noise."""
+        self.arrays()
+        if self._linear_weight is None:
+            self._linear_weight = self._programmed_weight()
+        weight = self._linear_weight
+        return self.output_image(self.linear(self._range().quantised(x), weight, self.bias))
+
+    def _fit(self, x: Tensor) -> Tensor:
+        exact = self._read_exact(x)
+        if self.fit is None:
+            image = self.output_image(exact)
+            linear = self._linear_image(x)
+            pairs = carrying_pairs(self.input_image(x), self.arrays(), self.hardware.coverage)
+            fast = fit(linear, image)
+            adaptive = fit(self._with_pairs(x, linear, pairs), image)
+            self.fit, self._fast_weight = Fit(fast, adaptive, pairs), None
+        return exact
+
+    def arrays(self) -> Arrays:
+        """The arrays of the chip that is being read.
+
+        Raises:
+            InputError: The network has not been calibrated or not been programmed.
+        """
+        if self._arrays is None or self._arrays_draw != self._state.draw:
+            cells, inputs = self._cells(), self._range()
+            if self.converter is None:
+                raise _not_calibrated(self.name)
+            d = self._state.draw
+            variance = None if cells.read_variance is None else cells.read_variance[d].contiguous()
+            levels, gain = cells.levels[d].contiguous(), float(cells.gain[d])
+            array = self.hardware.array
+            self._arrays = Arrays(
+                self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain
+            )
+            self._arrays_draw, self._linear_weight, self._fast_weight = d, None, None
+        return self._arrays
+
+    def _programmed_weight(self) -> Tensor:
+        arrays = self.arrays()
+        places = torch.tensor(slice_weights(arrays.array), dtype=torch.float32)
+        matrix = torch.einsum("sgkn,s->gkn", arrays.levels, places) * arrays.gain - weight_offset(
+            arrays.array
+        )
+        _, scale = self._programmed_codes()
+        weight = self.geometry.weight(matrix).reshape(self.weight.shape)
+        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+    def _effective(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the fast mode: programmed cells, and the mean response of the converters."""
+        self.arrays()
+        if self._fast_weight is None:
+            r, weight = self._fitted().fast, self._programmed_weight()
+            bias = self._bias(r.bias) * r.gain + r.bias
+            self._fast_weight = weight * r.gain.reshape(-1, *[1] * (weight.ndim - 1)), bias
+        return self._fast_weight
+
+    def _bias(self, like: Tensor) -> Tensor:
+        return torch.zeros_like(like) if self.bias is None else self.bias.detach()
+
+    def _programmed_codes(self) -> tuple[Tensor, Tensor]:
+        if self._written is None:
+            raise _not_programmed(self.name)
+        return self._written
+
+    def _cells(self) -> Cells:
         if self.cells is None:
-            raise InputError(
-                f"layer {self.name!r} has not been programmed", "Call network.program(seed) first."
-            )
-        if self.converter is None:
-            raise InputError(
-                f"layer {self.name!r} has not been calibrated", "Call network.calibrate(images) first."
-            )
-        return self.cells, self.converter
+            raise _not_programmed(self.name)
+        return self.cells
 
     def _range(self) -> InputRange:
         if self.input_range is None:
-            raise InputError(
-                f"layer {self.name!r} has not been calibrated", "Call network.calibrate(images) first."
-            )
+            raise _not_calibrated(self.name)
         return self.input_range
 
-    def _train_forward(self, x: Tensor) -> Tensor:
-        return self.linear(self._train_input(x), self._train_weight(), self.bias)
+    def _fitted(self) -> Fit:
+        if self.fit is None:
+            raise _not_calibrated(self.name)
+        return self.fit
 
-    def _train_input(self, x: Tensor) -> Tensor:
-        low, high = (float(v) for v in torch.aminmax(x.detach()))
-        if self._seen is not None:
-            before_low, before_high = self._seen
-            low, high = 0.9 * before_low + 0.1 * low, 0.9 * before_high + 0.1 * high
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise InputError(
-                f"layer {self.name!r} was given NaN or infinite inputs", "Lower the learning rate."
-            )
-        self._seen = (low, high)
-        r = InputRange.of(low, high, self.hardware.array.input_bits)
-        return torch.fake_quantize_per_tensor_affine(x, r.scale, 0, r.low, r.high)
-
-    def _train_weight(self) -> Tensor:
-        with torch.no_grad():
-            bits = self.hardware.array.weight_bits
-            scale = weight_scale(self.weight, bits)
-            codes = weight_codes(self.weight, scale, bits)
-            if self.noise is not None and not self.hardware.digital:
-                codes = codes + self.noise.sample(codes, self.train_noise_generator)
-            change = codes.mul_(scale.reshape(-1, *[1] * (codes.ndim - 1))).sub_(self.weight)
-        return self.weight + change
-
-    def _per_channel(self, values: Tensor, out: Tensor) -> Tensor:
-        return values.to(out.dtype)
+    def _per_channel(self, values: Tensor) -> Tensor:
+        return values
 
 
 class CrossbarConv2d(CrossbarLayer):
@@ -235,61 +324,51 @@ class CrossbarConv2d(CrossbarLayer):
 
     def __init__(self, conv: nn.Conv2d, hardware: Hardware, state: ReadState) -> None:
         super().__init__(conv.weight, conv.bias, hardware, state)
-        self.stride, self.dilation = conv.stride, conv.dilation
-        self.kernel_size = conv.kernel_size
-        self._groups = conv.groups
-        self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
+        self.kernel_size, self.stride, self.dilation = conv.kernel_size, conv.stride, conv.dilation
+        self.groups, self.in_channels, self.out_channels = conv.groups, conv.in_channels, conv.out_channels
         plain = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+        self.padding = (int(conv.padding[0]), int(conv.padding[1])) if plain else (0, 0)
+        # other paddings are applied to the image beforehand
         self._pad: list[int] | None = None if plain else list(conv._reversed_padding_repeated_twice)
         self._pad_mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-        self.padding: tuple[int, ...] = tuple(conv.padding) if plain else (0, 0)  # type: ignore[arg-type]
-        positions = math.prod(conv.kernel_size)
-        self._blocks = row_blocks(
-            conv.in_channels // conv.groups, positions, hardware.array.rows, hardware.mapping
+        channels, positions = conv.in_channels // conv.groups, math.prod(conv.kernel_size)
+        blocks = row_blocks(channels, positions, hardware.array.rows, hardware.mapping)
+        self._geometry = Geometry(
+            conv.in_channels,
+            conv.out_channels,
+            conv.groups,
+            (conv.kernel_size[0], conv.kernel_size[1]),
+            (conv.stride[0], conv.stride[1]),
+            (conv.dilation[0], conv.dilation[1]),
+            self.padding,
+            blocks,
         )
 
     @property
     @override
-    def groups(self) -> int:
-        return self._groups
-
-    @property
-    @override
-    def blocks(self) -> RowBlocks:
-        return self._blocks
-
-    @override
-    def patches(self, x: Tensor) -> Tensor:
-        x = self._padded(x)
-        columns = functional.unfold(x, self.kernel_size, self.dilation, self.padding, self.stride)  # type: ignore[arg-type]
-        batch, _, positions = columns.shape
-        grouped = columns.reshape(batch, self.groups, -1, positions).permute(1, 0, 3, 2)
-        return self.blocks.arrange(grouped.reshape(self.groups, batch * positions, -1), 2)
-
-    @override
-    def assemble(self, products: Tensor, x: Tensor) -> Tensor:
-        height, width = self._output_size(x)
-        out = products.reshape(self.groups, len(x), height, width, -1).permute(1, 0, 4, 2, 3)
-        return out.reshape(len(x), self.out_channels, height, width)
+    def geometry(self) -> Geometry:
+        return self._geometry
 
     @override
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self._pad is not None:
-            x = self._padded(x)
-        return functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self._groups)  # type: ignore[arg-type]
+        g = self._geometry
+        return functional.conv2d(self.input_image(x), weight, bias, g.stride, g.padding, g.dilation, g.groups)
 
     @override
-    def _per_channel(self, values: Tensor, out: Tensor) -> Tensor:
-        return values.to(out.dtype).reshape(-1, 1, 1)
-
-    def _padded(self, x: Tensor) -> Tensor:
+    def input_image(self, x: Tensor) -> Tensor:
         return x if self._pad is None else functional.pad(x, self._pad, self._pad_mode)
 
-    def _output_size(self, x: Tensor) -> tuple[int, int]:
-        height, width = self._padded(x).shape[-2:]
-        sizes = zip((height, width), self.padding, self.dilation, self.kernel_size, self.stride, strict=True)
-        h, w = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, p, d, k, s in sizes)
-        return h, w
+    @override
+    def output_image(self, y: Tensor) -> Tensor:
+        return y.contiguous()
+
+    @override
+    def from_image(self, y: Tensor, x: Tensor) -> Tensor:
+        return y
+
+    @override
+    def _per_channel(self, values: Tensor) -> Tensor:
+        return values.reshape(-1, 1, 1)
 
 
 class CrossbarLinear(CrossbarLayer):
@@ -298,26 +377,35 @@ class CrossbarLinear(CrossbarLayer):
     def __init__(self, linear: nn.Linear, hardware: Hardware, state: ReadState) -> None:
         super().__init__(linear.weight, linear.bias, hardware, state)
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self._blocks = row_blocks(linear.in_features, 1, hardware.array.rows, hardware.mapping)
+        blocks = row_blocks(linear.in_features, 1, hardware.array.rows, hardware.mapping)
+        one = (1, 1)
+        self._geometry = Geometry(linear.in_features, linear.out_features, 1, one, one, one, (0, 0), blocks)
 
     @property
     @override
-    def groups(self) -> int:
-        return 1
-
-    @property
-    @override
-    def blocks(self) -> RowBlocks:
-        return self._blocks
-
-    @override
-    def patches(self, x: Tensor) -> Tensor:
-        return x.reshape(1, -1, x.shape[-1])
-
-    @override
-    def assemble(self, products: Tensor, x: Tensor) -> Tensor:
-        return products.reshape(*x.shape[:-1], self.out_features)
+    def geometry(self) -> Geometry:
+        return self._geometry
 
     @override
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return functional.linear(x, weight, bias)
+
+    @override
+    def input_image(self, x: Tensor) -> Tensor:
+        return x.reshape(-1, x.shape[-1]).t()[None, :, None, :]
+
+    @override
+    def output_image(self, y: Tensor) -> Tensor:
+        return y.reshape(-1, y.shape[-1]).t()[None, :, None, :].contiguous()
+
+    @override
+    def from_image(self, y: Tensor, x: Tensor) -> Tensor:
+        return y[0, :, 0, :].t().reshape(*x.shape[:-1], self.out_features)
+
+
+def _not_calibrated(name: str) -> InputError:
+    return InputError(f"layer {name!r} has not been calibrated", "Call network.calibrate(images) first.")
+
+
+def _not_programmed(name: str) -> InputError:
+    return InputError(f"layer {name!r} has not been programmed", "Call network.program(seed) first.")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
-from nax_bo.crossbar.adc import converter
-from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, ReadState
-from nax_bo.crossbar.quantise import InputRange
-from nax_bo.crossbar.training import weight_noise
+from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, Pass, ReadState
+from nax_bo.crossbar.training import TrainingState, weight_noise
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 
@@ -33,6 +31,9 @@ class CrossbarNetwork(nn.Module):
         self.layers = layers
         self._state = state
         self.draws = 0
+        self._images: Tensor | None = None
+        self._conditions: Conditions | None = None
+        self._fitted_to: Conditions | None = None
 
     @property
     def mode(self) -> Mode:
@@ -58,32 +59,44 @@ class CrossbarNetwork(nn.Module):
 
     @override
     def forward(self, images: Tensor) -> Tensor:
+        cheap = self._state.mode in ("fast", "adaptive") and not self.training
+        if cheap and (self._fitted_to is None or self._fitted_to != self._conditions):
+            self.fit()
         out: Tensor = self.model(images)
         return out
 
     def calibrate(self, images: Tensor) -> None:
-        """Set input ranges and converter ranges on ``images``, passed through the unquantised model.
+        """Choose input ranges and converter ranges on ``images``, layer after layer, each fed with quantised inputs.
+
+        The images are kept: the fast and the adaptive mode fit themselves to the exact one on them, once for each
+        kind of conditions, when they are first used.
 
         Raises:
-            InputError: No images, or they lead to NaN.
+            InputError: No images, or they lead to NaN or infinite values.
         """
         if len(images) == 0:
             raise InputError("calibration without images", "Pass at least one image; 64 are usual.")
-        with _captured(self.layers.values()) as inputs, self._reading("float"):
-            self(images)
-        for name, layer in self.layers.items():
-            if name not in inputs:
-                continue
-            low, high = (float(v) for v in torch.aminmax(inputs[name]))
-            array = layer.hardware.array
-            layer.input_range = InputRange.of(low, high, array.input_bits)
-            layer.converter = self._best_converter(layer)
+        with self._reading("ideal", "calibrate"):
+            self.model(images)
+        self._images, self._fitted_to = images, None
 
-    def _best_converter(self, layer: CrossbarLayer):
-        array = layer.hardware.array
-        fraction = 1.0 if array.adc_range == "calibrated" else float(array.adc_range)
-        assert layer.input_range is not None
-        return converter(array, max(layer.blocks.sizes), layer.input_range.signed, fraction)
+    def fit(self) -> None:
+        """Fit the cheap modes to the exact mode of the chip as programmed, on the calibration images.
+
+        Called when needed. Later chips programmed under the same conditions use the same fit.
+
+        Raises:
+            InputError: Not calibrated, or not programmed.
+        """
+        if self._images is None:
+            raise InputError("the network has not been calibrated", "Call network.calibrate(images) first.")
+        if self._conditions is None:
+            raise InputError("the network has not been programmed", "Call network.program(seed) first.")
+        for layer in self.layers.values():
+            layer.fit = None
+        with self._reading("exact", "fit"):
+            self.model(self._images)
+        self._fitted_to = self._conditions
 
     def program(self, seed: int | Generator, conditions: Conditions | None = None, draws: int = 1) -> None:
         """Write the present weights into the cells of ``draws`` chips.
@@ -96,8 +109,9 @@ class CrossbarNetwork(nn.Module):
         if draws < 1:
             raise InputError(f"draws = {draws}", "Program at least one chip.")
         generator = seed if isinstance(seed, Generator) else Generator().manual_seed(seed)
+        self._conditions = conditions or Conditions()
         for layer in self.layers.values():
-            layer.program(conditions or Conditions(), generator, draws)
+            layer.program(self._conditions, generator, draws)
         self._state.generator = Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
         self.draws = draws
         self.draw = 0
@@ -108,35 +122,17 @@ class CrossbarNetwork(nn.Module):
         for layer in self.layers.values():
             h = layer.hardware
             noisy = conditions is not None and not h.digital
-            layer.noise = weight_noise(h.array, h.device, conditions) if noisy and conditions else None
-            layer.train_noise_generator = generator
+            noise = weight_noise(h.array, h.device, conditions) if noisy and conditions else None
+            layer.training_state = TrainingState(noise, generator)
 
     @contextmanager
-    def _reading(self, mode: Mode) -> Iterator[None]:
+    def _reading(self, mode: Mode, work: Pass) -> Iterator[None]:
         before, training = self._state.mode, self.training
-        self._state.mode = mode
+        self._state.mode, self._state.work = mode, work
         self.eval()
         try:
             with torch.no_grad():
                 yield
         finally:
-            self._state.mode = before
+            self._state.mode, self._state.work = before, "read"
             self.train(training)
-
-
-@contextmanager
-def _captured(layers: Iterable[CrossbarLayer]) -> Iterator[dict[str, Tensor]]:
-    seen: dict[str, Tensor] = {}
-    handles = [layer.register_forward_pre_hook(_keep(seen)) for layer in layers]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _keep(seen: dict[str, Tensor]):
-    def hook(layer: CrossbarLayer, args: tuple[Tensor, ...]) -> None:
-        seen[layer.name] = args[0].detach()
-
-    return hook

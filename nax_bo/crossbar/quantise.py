@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -54,9 +55,33 @@ class InputRange:
         # a subnormal step would lose the codes' precision; such inputs are zero for every purpose
         return cls(reach / high if reach > 1e-30 else 1.0, -high if signed else 0, high)
 
+    @classmethod
+    def fitted(cls, x: Tensor, bits: int) -> InputRange:
+        """The range for inputs like ``x`` that makes their mean squared quantisation error least.
+
+        Values beyond it are clipped, which pays at few bits. Clip candidates reach down to a fifth of the largest
+        magnitude; errors are measured on at most 8192 evenly spaced elements.
+
+        Raises:
+            InputError: ``x`` holds NaN or infinity.
+        """
+        low, high = (float(v) for v in torch.aminmax(x))
+        widest = cls.of(low, high, bits)
+        sample = x.flatten()
+        sample = sample[:: max(1, len(sample) // 8192)]
+        scales = widest.scale * torch.linspace(1.0, 0.2, 17, dtype=x.dtype)[:, None]
+        error = torch.fake_quantize_per_channel_affine(
+            sample.expand(len(scales), -1), scales.flatten(), _zeros(len(scales)), 0, widest.low, widest.high
+        ).sub_(sample)
+        return cls(float(scales[error.square_().mean(1).argmin()]), widest.low, widest.high)
+
     def codes(self, x: Tensor) -> Tensor:
         """Integer codes of ``x``, as floats."""
-        return (x / self.scale).round_().clamp_(self.low, self.high)
+        return (x * (1 / self.scale)).round_().clamp_(self.low, self.high)
+
+    def quantised(self, x: Tensor) -> Tensor:
+        """``codes(x) * scale`` in one pass; its gradient is 1 inside the range and 0 outside."""
+        return torch.fake_quantize_per_tensor_affine(x, self.scale, 0, self.low, self.high)
 
 
 def weight_scale(weight: Tensor, bits: int) -> Tensor:
@@ -73,6 +98,11 @@ def weight_codes(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
     high = largest_code(bits)
     scale = scale.reshape(-1, *[1] * (weight.ndim - 1))
     return (weight.detach() / scale).round_().clamp_(-high, high)
+
+
+@lru_cache
+def _zeros(count: int) -> Tensor:
+    return torch.zeros(count, dtype=torch.int32)
 
 
 def largest_code(bits: int) -> int:

@@ -1,4 +1,4 @@
-"""Noise-aware training: quantised inputs, weights as a freshly programmed chip would hold them, straight-through gradients.
+"""Noise-aware training: quantised inputs, weights as on a freshly programmed chip, straight-through gradients.
 
 Each step draws new weight noise and uses the same noisy weights forward and backward (Joshi et al. 2020,
 doi:10.1038/s41467-020-16108-9); the clean weights are updated. Noise is Gaussian per weight with the mean and the
@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from nax_bo.crossbar.cells import program_cells
-from nax_bo.crossbar.quantise import largest_code
+from nax_bo.crossbar.quantise import InputRange, largest_code, weight_codes, weight_scale
 from nax_bo.crossbar.slicing import slice_weights
 from nax_bo.crossbar.wires import PRESETS
 from nax_bo.hardware.chip import ArraySpec, Conditions
@@ -22,6 +22,8 @@ from nax_bo.hardware.devices import Device
 
 _SAMPLES = 512
 _MOST_CODES = 255
+_EAGER_STEPS = 8
+_FIT_EVERY = 16
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,44 @@ def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> We
         values -= largest + 1
     error = values - codes
     return WeightNoise(error.mean(0), error.std(0), largest)
+
+
+@dataclass
+class TrainingState:
+    """What a layer keeps from step to step while it is trained.
+
+    Attributes:
+        noise: Error of programmed weights; ``None``: quantisation alone.
+        generator: Source of the noise.
+        inputs: Present input range.
+        steps: Training steps so far.
+    """
+
+    noise: WeightNoise | None = None
+    generator: Generator | None = None
+    inputs: InputRange | None = None
+    steps: int = 0
+
+    def quantise(self, x: Tensor, bits: int) -> Tensor:
+        """Quantised ``x``; the gradient passes inside the range. The range follows the data.
+
+        It is fitted anew at each of the first steps and then at every 16th, and moves half way to the new fit.
+        """
+        if self.inputs is None or self.steps < _EAGER_STEPS or self.steps % _FIT_EVERY == 0:
+            found = InputRange.fitted(x.detach(), bits)
+            before = self.inputs
+            if before is not None and before.signed == found.signed:
+                found = InputRange(0.5 * (before.scale + found.scale), found.low, found.high)
+            self.inputs = found
+        self.steps += 1
+        return self.inputs.quantised(x)
+
+    def noisy(self, weight: Tensor, bits: int) -> Tensor:
+        """``weight: out x ...`` quantised and with fresh noise; the gradient passes unchanged."""
+        with torch.no_grad():
+            scale = weight_scale(weight, bits)
+            codes = weight_codes(weight, scale, bits)
+            if self.noise is not None:
+                codes += self.noise.sample(codes, self.generator)
+            change = codes.mul_(scale.reshape(-1, *[1] * (codes.ndim - 1))).sub_(weight)
+        return weight + change

@@ -1,0 +1,123 @@
+"""Builds and loads ``kernel.c``, the optional accelerator of the exact and adaptive modes.
+
+The kernel is compiled once with the machine's C compiler into the user's cache directory
+(``$NAXBO_CACHE`` or ``$XDG_CACHE_HOME/naxbo`` or ``~/.cache/naxbo``). Without a compiler, without AVX-512, or with
+``NAXBO_COMPILED=0`` the eager torch path computes the same, more slowly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+_SOURCE = Path(__file__).with_name("kernel.c")
+_INSTRUCTIONS = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
+_FLAGS = ("-O3", "-g", "-shared", "-fPIC", *(f"-m{name}" for name in _INSTRUCTIONS))
+_COMPILE_SECONDS = 60
+
+_F, _I64, _I32, _P = ctypes.c_float, ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
+
+
+class Problem(ctypes.Structure):
+    """Arguments of the kernel, field by field as in ``kernel.c``."""
+
+    _fields_ = (
+        ("x", _P),
+        *((name, _I64) for name in ("batch", "channels", "height", "width")),
+        *((name, _I64) for name in ("pad_top", "pad_left", "padded_height", "padded_width")),
+        ("inverse_scale", _F),
+        ("low", _I32),
+        ("high", _I32),
+        *(
+            (name, _I64)
+            for name in ("out_height", "out_width", "stride_h", "stride_w", "groups", "group_channels")
+        ),
+        ("row_offset", _P),
+        ("block_rows", _P),
+        ("blocks", _I64),
+        ("dac_bits", _I32),
+        ("radix", _I32),
+        ("rows_per_lookup", _I32),
+        ("streams", _I32),
+        ("stream_place", _P),
+        ("tables", _P),
+        *((name, _I64) for name in ("lookups", "column_stride", "cols", "slices")),
+        ("slice_place", _P),
+        ("level", _F),
+        ("selected", _P),
+        ("one_pass", _I32),
+        ("error_only", _I32),
+        *((name, _F) for name in ("step", "inverse_step", "code_low", "code_high")),
+        ("read_sigma", _P),
+        ("bank", _P),
+        ("seed", ctypes.c_uint64),
+        ("y", _P),
+        ("scale", _P),
+        ("bias", _P),
+        ("accumulate", _I32),
+    )
+
+
+def available() -> bool:
+    """Whether the compiled kernel can be used here and now."""
+    return os.environ.get("NAXBO_COMPILED", "1") != "0" and _library() is not None
+
+
+def run(problem: Problem) -> None:
+    """Run the kernel. The GIL is released meanwhile.
+
+    Raises:
+        MemoryError: The kernel could not allocate its working memory.
+    """
+    library = _library()
+    if library is None or library.naxbo_crossbar(ctypes.byref(problem)):
+        raise MemoryError("the crossbar kernel found no memory")
+
+
+@lru_cache(maxsize=1)
+def _library() -> ctypes.CDLL | None:
+    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None or not _supported():
+        return None
+    try:
+        library = ctypes.CDLL(str(_built(compiler)))
+    except (OSError, subprocess.SubprocessError):
+        return None  # the eager path needs nothing of this
+    library.naxbo_crossbar.argtypes = [ctypes.POINTER(Problem)]
+    library.naxbo_crossbar.restype = ctypes.c_int
+    return library
+
+
+def _supported() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    line = next((x for x in flags.splitlines() if x.startswith("flags")), "")
+    return set(_INSTRUCTIONS) <= set(line.split())
+
+
+def _built(compiler: str) -> Path:
+    digest = hashlib.sha256(_SOURCE.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()[:16]
+    folder = _cache() / "kernels"
+    target = folder / f"crossbar-{digest}.so"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            made = Path(scratch) / target.name
+            command = [compiler, *_FLAGS, "-o", str(made), str(_SOURCE), "-lm"]
+            subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
+            made.replace(target)  # atomic: several processes may build at once
+    return target
+
+
+def _cache() -> Path:
+    if own := os.environ.get("NAXBO_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naxbo"

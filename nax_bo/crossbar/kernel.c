@@ -1,0 +1,341 @@
+/* Partial sums of bit-streamed inputs and bit-sliced weights by table lookup, converted and accumulated in registers.
+ *
+ * A lookup group is a few rows whose input digits together take at most 32 values. The sum of that group is a table of
+ * 32 sixteen-bit numbers per column, one AVX-512 register, and `vpermw` reads it for 32 input vectors at once. One
+ * instruction thus does the work of 32 x (rows of the group) multiply-accumulates.
+ *
+ * Loaded through ctypes; needs AVX-512 F, BW, DQ and VL.
+ */
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LANES 32      /* input vectors per register */
+#define TILES 8       /* registers of vectors per pass over the tables */
+#define COLUMNS 4     /* columns per micro-kernel */
+#define BANK_MASK 0xffff
+
+typedef struct {
+    /* input: batch x channels x height x width floats; code = clamp(rint(x * inverse_scale), low, high) */
+    const float *x;
+    int64_t batch, channels, height, width;
+    int64_t pad_top, pad_left, padded_height, padded_width;
+    float inverse_scale;
+    int32_t low, high;
+    /* vectors: output positions; row k of group g reads channel offset + row_offset[k] */
+    int64_t out_height, out_width, stride_h, stride_w;
+    int64_t groups, group_channels;
+    const int64_t *row_offset; /* rows, in array order */
+    const int64_t *block_rows; /* blocks */
+    int64_t blocks;
+    /* digits */
+    int32_t dac_bits, radix, rows_per_lookup;
+    int32_t streams;
+    const float *stream_place; /* streams */
+    /* tables: groups x (lookups of all blocks) x column_stride x 32 */
+    const int16_t *tables;
+    int64_t lookups, column_stride, cols, slices; /* columns are slice-major: column = slice * cols + output */
+    const float *slice_place;                     /* slices */
+    float level;                                  /* levels per table unit */
+    /* which streams of a slice are converted: slices x streams, bytes; others are left out */
+    const uint8_t *selected;
+    int32_t one_pass; /* all pairs are selected */
+    int32_t error_only; /* accumulate the converter's error instead of its value */
+    /* converter */
+    float step, inverse_step, code_low, code_high;
+    /* read noise: NULL, or groups x blocks x column_stride standard deviations for unit input energy */
+    const float *read_sigma;
+    const float *bank; /* 2^16 + 16 * LANES normals */
+    uint64_t seed;
+    /* output: batch x (groups * cols) x out_height x out_width; y = total * scale[channel] + bias[channel] */
+    float *y;
+    const float *scale, *bias;
+    int32_t accumulate; /* add to y instead of overwriting it */
+} problem;
+
+static inline uint64_t next_random(uint64_t *state) {
+    *state += 0x9e3779b97f4a7c15ull; /* splitmix64 */
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+static void quantise(const problem *p, int16_t *codes) {
+    const int64_t plane = p->padded_height * p->padded_width;
+    memset(codes, 0, sizeof(int16_t) * (size_t)(p->batch * p->channels * plane));
+    const __m512 inverse = _mm512_set1_ps(p->inverse_scale);
+    const __m512 low = _mm512_set1_ps((float)p->low), high = _mm512_set1_ps((float)p->high);
+    for (int64_t i = 0; i < p->batch * p->channels; i++)
+        for (int64_t h = 0; h < p->height; h++) {
+            const float *from = p->x + (i * p->height + h) * p->width;
+            int16_t *to = codes + i * plane + (h + p->pad_top) * p->padded_width + p->pad_left;
+            for (int64_t w = 0; w < p->width; w += 16) {
+                const int64_t left = p->width - w;
+                const __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+                __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, from + w), inverse);
+                v = _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+                v = _mm512_min_ps(_mm512_max_ps(v, low), high);
+                _mm256_mask_storeu_epi16(to + w, mask, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
+            }
+        }
+}
+
+/* Offsets of the first row of each vector of a tile, and how far it runs contiguously. */
+static void locate(const problem *p, int64_t first, int64_t vectors, int64_t *offset) {
+    const int64_t positions = p->out_height * p->out_width, plane = p->padded_height * p->padded_width;
+    for (int64_t i = 0; i < LANES; i++) {
+        const int64_t m = first + i < vectors ? first + i : vectors - 1;
+        const int64_t image = m / positions, position = m % positions;
+        offset[i] = image * p->channels * plane + position / p->out_width * p->stride_h * p->padded_width
+                    + position % p->out_width * p->stride_w;
+    }
+}
+
+static inline __m512i gather_row(const int16_t *codes, const int64_t *offset, int run) {
+    if (run == LANES) return _mm512_loadu_si512(codes + offset[0]);
+    int16_t lane[LANES] __attribute__((aligned(64)));
+    if (run == 16)
+        for (int i = 0; i < LANES; i += 16) memcpy(lane + i, codes + offset[i], 32);
+    else if (run == 8)
+        for (int i = 0; i < LANES; i += 8) memcpy(lane + i, codes + offset[i], 16);
+    else if (run == 4)
+        for (int i = 0; i < LANES; i += 4) memcpy(lane + i, codes + offset[i], 8);
+    else
+        for (int i = 0; i < LANES; i++) lane[i] = codes[offset[i]];
+    return _mm512_load_si512(lane);
+}
+
+static int run_length(const int64_t *offset) {
+    for (int run = LANES; run > 1; run >>= 1) {
+        int whole = 1;
+        for (int i = 0; i < LANES && whole; i++)
+            if (offset[i] != offset[i / run * run] + i % run) whole = 0;
+        if (whole) return run;
+    }
+    return 1;
+}
+
+/* Table indices of one block and tile: lookups x streams x LANES; and square roots of the input energies. */
+static void pack(const problem *p, const int16_t *codes, const int64_t *offset, int64_t first_row, int64_t rows,
+                 __m512i *index, float *root_energy) {
+    const int run = run_length(offset), streams = p->streams, is_signed = p->low < 0;
+    const __m512i mask = _mm512_set1_epi16((short)((1 << p->dac_bits) - 1));
+    const __m512i shift_down = _mm512_set1_epi16(is_signed ? (short)((1 << p->dac_bits) - 1) : 0);
+    __m512i energy[16][2];
+    if (root_energy) memset(energy, 0, sizeof energy);
+    for (int64_t start = 0, j = 0; start < rows; start += p->rows_per_lookup, j++) {
+        __m512i *out = index + j * streams;
+        for (int t = 0; t < streams; t++) out[t] = _mm512_setzero_si512();
+        short place = 1;
+        for (int64_t r = start; r < start + p->rows_per_lookup; r++, place = (short)(place * p->radix)) {
+            const __m512i factor = _mm512_set1_epi16(place);
+            if (r >= rows) break;
+            const __m512i code = gather_row(codes + p->row_offset[first_row + r], offset, run);
+            const __m512i magnitude = is_signed ? _mm512_abs_epi16(code) : code;
+            const __m512i sign = is_signed ? _mm512_srai_epi16(code, 15) : _mm512_setzero_si512();
+            for (int t = 0; t < streams; t++) {
+                __m512i digit = _mm512_srl_epi16(magnitude, _mm_cvtsi32_si128(t * p->dac_bits));
+                digit = _mm512_and_si512(digit, mask);
+                if (root_energy) {
+                    const __m512i square = _mm512_mullo_epi16(digit, digit);
+                    energy[t][0] = _mm512_add_epi32(energy[t][0], _mm512_cvtepu16_epi32(_mm512_castsi512_si256(square)));
+                    energy[t][1] = _mm512_add_epi32(energy[t][1], _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(square, 1)));
+                }
+                if (is_signed) digit = _mm512_add_epi16(_mm512_sub_epi16(_mm512_xor_si512(digit, sign), sign), shift_down);
+                out[t] = _mm512_add_epi16(out[t], _mm512_mullo_epi16(digit, factor));
+            }
+        }
+    }
+    if (root_energy)
+        for (int t = 0; t < streams; t++)
+            for (int half = 0; half < 2; half++)
+                _mm512_storeu_ps(root_energy + t * LANES + 16 * half,
+                                 _mm512_sqrt_ps(_mm512_cvtepi32_ps(energy[t][half])));
+}
+
+typedef struct {
+    const __m512i *index;      /* lookups x streams */
+    const int16_t *table;      /* first column: lookups x column_stride x 32 */
+    const float *root_energy;  /* streams x LANES */
+    const float *sigma;        /* COLUMNS, or NULL */
+    int64_t lookups;
+    const int *stream;         /* which streams */
+    float *total[COLUMNS];     /* LANES totals of each column */
+    float place[COLUMNS];
+} tile_job;
+
+/* One register of partial sums (16 vectors of one column and stream) to converter codes, or to their errors. */
+static inline __attribute__((always_inline)) __m512 convert(const problem *p, __m256i sums, __m512 noise, int noisy,
+                                                            int error_only) {
+    __m512 code = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(sums));
+    const __m512 factor = _mm512_set1_ps(p->level * p->inverse_step); /* level is a power of two: no extra rounding */
+    code = noisy ? _mm512_fmadd_ps(code, factor, noise) : _mm512_mul_ps(code, factor);
+    const __m512 analog = code;
+    code = _mm512_roundscale_ps(code, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    code = _mm512_min_ps(_mm512_max_ps(code, _mm512_set1_ps(p->code_low)), _mm512_set1_ps(p->code_high));
+    return error_only ? _mm512_sub_ps(code, analog) : code;
+}
+
+static inline __attribute__((always_inline)) void tile_kernel(const problem *p, const tile_job *job, const int streams,
+                                                              const int noisy, const int error_only, uint64_t *rng) {
+    __m512i sum[4][COLUMNS];
+#pragma GCC unroll 4
+    for (int t = 0; t < streams; t++)
+#pragma GCC unroll 4
+        for (int c = 0; c < COLUMNS; c++) sum[t][c] = _mm512_setzero_si512();
+    const __m512i *index = job->index;
+    const int16_t *table = job->table;
+    const int64_t index_step = p->streams, table_step = p->column_stride * 32;
+    int64_t at[4];
+    for (int t = 0; t < streams; t++) at[t] = job->stream[t];
+    for (int64_t j = 0; j < job->lookups; j++, index += index_step, table += table_step) {
+        __m512i entries[COLUMNS];
+#pragma GCC unroll 4
+        for (int c = 0; c < COLUMNS; c++) entries[c] = _mm512_load_si512(table + 32 * c);
+#pragma GCC unroll 4
+        for (int t = 0; t < streams; t++) {
+            const __m512i selector = index[at[t]];
+#pragma GCC unroll 4
+            for (int c = 0; c < COLUMNS; c++)
+                sum[t][c] = _mm512_add_epi16(sum[t][c], _mm512_permutexvar_epi16(selector, entries[c]));
+        }
+    }
+    const uint64_t draw = noisy ? next_random(rng) : 0;
+#pragma GCC unroll 4
+    for (int c = 0; c < COLUMNS; c++) {
+        __m512 total[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+        const float *normals = p->bank + (draw >> (16 * c) & BANK_MASK);
+#pragma GCC unroll 4
+        for (int t = 0; t < streams; t++) {
+            const __m512 place = _mm512_set1_ps(p->stream_place[at[t]]);
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; half++) {
+                const __m256i part = half ? _mm512_extracti64x4_epi64(sum[t][c], 1) : _mm512_castsi512_si256(sum[t][c]);
+                __m512 noise = _mm512_setzero_ps();
+                if (noisy) {
+                    const int64_t lane = at[t] * LANES + 16 * half;
+                    noise = _mm512_mul_ps(_mm512_loadu_ps(normals + lane), _mm512_loadu_ps(job->root_energy + lane));
+                    noise = _mm512_mul_ps(noise, _mm512_set1_ps(job->sigma[c] * p->inverse_step));
+                }
+                total[half] = _mm512_fmadd_ps(convert(p, part, noise, noisy, error_only), place, total[half]);
+            }
+        }
+        const __m512 place = _mm512_set1_ps(job->place[c]);
+        float *out = job->total[c];
+        _mm512_store_ps(out, _mm512_fmadd_ps(total[0], place, _mm512_load_ps(out)));
+        _mm512_store_ps(out + 16, _mm512_fmadd_ps(total[1], place, _mm512_load_ps(out + 16)));
+    }
+}
+
+#define STREAM_LOOP(NOISY, ERROR)                                                                         \
+    for (; streams >= 4; streams -= 4, job->stream += 4) tile_kernel(p, job, 4, NOISY, ERROR, rng);       \
+    if (streams >= 2) tile_kernel(p, job, 2, NOISY, ERROR, rng), job->stream += 2, streams -= 2;          \
+    if (streams) tile_kernel(p, job, 1, NOISY, ERROR, rng);
+
+static void run_tile(const problem *p, tile_job *job, int streams, uint64_t *rng) {
+    if (job->sigma && p->error_only) {
+        STREAM_LOOP(1, 1)
+    } else if (job->sigma) {
+        STREAM_LOOP(1, 0)
+    } else if (p->error_only) {
+        STREAM_LOOP(0, 1)
+    } else {
+        STREAM_LOOP(0, 0)
+    }
+}
+
+/* Columns first ... end - 1 of one block, all tiles, the given streams. */
+static void run_columns(const problem *p, int64_t first, int64_t end, const int *stream, int streams, int tiles,
+                        const __m512i *index, const float *root_energy, int64_t lookups, int64_t most_lookups,
+                        const int16_t *table, const float *sigma, float *totals, uint64_t *rng) {
+    float padding[LANES] __attribute__((aligned(64))) = {0}; /* receives the columns past the end */
+    for (int64_t column = first; column < end; column += COLUMNS)
+        for (int tile = 0; tile < tiles; tile++) {
+            tile_job job;
+            job.index = index + (int64_t)tile * most_lookups * p->streams;
+            job.table = table + column * 32;
+            job.root_energy = root_energy ? root_energy + (int64_t)tile * p->streams * LANES : NULL;
+            job.sigma = sigma ? sigma + column : NULL;
+            job.lookups = lookups;
+            job.stream = stream;
+            for (int c = 0; c < COLUMNS; c++) {
+                const int real = column + c < end;
+                job.total[c] = real ? totals + ((column + c) % p->cols * TILES + tile) * LANES : padding;
+                job.place[c] = real ? p->slice_place[(column + c) / p->cols] : 0;
+            }
+            run_tile(p, &job, streams, rng);
+        }
+}
+
+static void store(const problem *p, const float *totals, int64_t group, int64_t first, int64_t count) {
+    const int64_t positions = p->out_height * p->out_width, channels = p->groups * p->cols;
+    for (int64_t n = 0; n < p->cols; n++) {
+        const int64_t channel = group * p->cols + n;
+        const float scale = p->scale[channel] * p->step, bias = p->bias[channel];
+        for (int64_t i = 0; i < count;) {
+            const int64_t m = first + i, image = m / positions, position = m % positions;
+            const int64_t run = positions - position < count - i ? positions - position : count - i;
+            float *to = p->y + (image * channels + channel) * positions + position;
+            const float *from = totals + n * TILES * LANES + i;
+            if (p->accumulate)
+                for (int64_t k = 0; k < run; k++) to[k] += from[k] * scale;
+            else
+                for (int64_t k = 0; k < run; k++) to[k] = from[k] * scale + bias;
+            i += run;
+        }
+    }
+}
+
+/* Returns 0, or 1 if memory ran out. */
+int naxbo_crossbar(const problem *p) {
+    const int64_t vectors = p->batch * p->out_height * p->out_width;
+    const int64_t plane = p->padded_height * p->padded_width;
+    int64_t most_rows = 0;
+    for (int64_t b = 0; b < p->blocks; b++) most_rows = p->block_rows[b] > most_rows ? p->block_rows[b] : most_rows;
+    const int64_t most_lookups = (most_rows + p->rows_per_lookup - 1) / p->rows_per_lookup;
+    const size_t index_bytes = sizeof(__m512i) * (size_t)(TILES * most_lookups * p->streams);
+    /* a register may be read past the last row of a plane, hence the slack */
+    int16_t *codes = aligned_alloc(64, ((size_t)(p->batch * p->channels * plane) * 2 + 64 * LANES + 63) / 64 * 64);
+    __m512i *index = aligned_alloc(64, index_bytes);
+    float *totals = aligned_alloc(64, sizeof(float) * (size_t)(p->cols * TILES * LANES));
+    float *root_energy = p->read_sigma ? aligned_alloc(64, sizeof(float) * (size_t)(TILES * p->streams * LANES)) : NULL;
+    const int failed = !codes || !index || !totals || (p->read_sigma && !root_energy);
+    uint64_t rng = p->seed;
+    if (!failed) quantise(p, codes);
+    for (int64_t first = 0; !failed && first < vectors; first += TILES * LANES) {
+        const int64_t count = vectors - first < TILES * LANES ? vectors - first : TILES * LANES;
+        const int tiles = (int)((count + LANES - 1) / LANES);
+        int64_t offset[TILES][LANES];
+        for (int tile = 0; tile < tiles; tile++) locate(p, first + (int64_t)tile * LANES, vectors, offset[tile]);
+        for (int64_t group = 0; group < p->groups; group++) {
+            const int16_t *channel = codes + group * p->group_channels * plane;
+            memset(totals, 0, sizeof(float) * (size_t)(p->cols * TILES * LANES));
+            int64_t row = 0, lookup = group * p->lookups;
+            for (int64_t b = 0; b < p->blocks; b++) {
+                const int64_t rows = p->block_rows[b], lookups = (rows + p->rows_per_lookup - 1) / p->rows_per_lookup;
+                for (int tile = 0; tile < tiles; tile++)
+                    pack(p, channel, offset[tile], row, rows, index + tile * most_lookups * p->streams,
+                         root_energy ? root_energy + (int64_t)tile * p->streams * LANES : NULL);
+                const int16_t *table = p->tables + lookup * p->column_stride * 32;
+                const float *sigma = p->read_sigma ? p->read_sigma + (group * p->blocks + b) * p->column_stride : NULL;
+                int64_t width = p->one_pass ? p->slices * p->cols : p->cols;
+                for (int64_t slice = 0; slice < p->slices; slice += p->one_pass ? p->slices : 1) {
+                    int stream[16], streams = 0;
+                    for (int t = 0; t < p->streams; t++)
+                        if (p->selected[slice * p->streams + t]) stream[streams++] = t;
+                    if (streams)
+                        run_columns(p, slice * p->cols, slice * p->cols + width, stream, streams, tiles, index,
+                                    root_energy, lookups, most_lookups, table, sigma, totals, &rng);
+                }
+                row += rows;
+                lookup += lookups;
+            }
+            store(p, totals, group, first, count);
+        }
+    }
+    free(codes), free(index), free(totals), free(root_energy);
+    return failed;
+}
