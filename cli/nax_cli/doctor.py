@@ -14,7 +14,18 @@ import typer
 
 from nax_cli.output import JsonFlag, print_json
 
-PACKAGES = ("naxbo", "torch", "botorch", "gpytorch", "scikit-learn", "numpy", "scipy", "loky", "matplotlib", "typer")
+PACKAGES = (
+    "naxbo",
+    "torch",
+    "botorch",
+    "gpytorch",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "loky",
+    "matplotlib",
+    "typer",
+)
 
 
 def doctor(as_json: JsonFlag = False) -> None:
@@ -90,4 +101,3 @@ CHECKS: dict[str, Callable[[], str]] = {
     "surrogates": _surrogates,
     "folder": _writable,
 }
-

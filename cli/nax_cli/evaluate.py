@@ -12,14 +12,26 @@ from nax_cli.output import JsonFlag, print_json, say, table
 def evaluate(
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Choices of the design (naxbo spaces NAME lists them); the rest "
-                     "take their first value. Repeat for several."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Choices of the design (naxbo spaces NAME lists them); the rest "
+            "take their first value. Repeat for several.",
+        ),
     ] = None,
-    study: Annotated[str | None, typer.Option("--study", "-s", metavar="FILE", help="Take settings from this study.")] = None,
-    design: Annotated[int | None, typer.Option("--design", help="Evaluate this design of the study again.")] = None,
+    study: Annotated[
+        str | None, typer.Option("--study", "-s", metavar="FILE", help="Take settings from this study.")
+    ] = None,
+    design: Annotated[
+        int | None, typer.Option("--design", help="Evaluate this design of the study again.")
+    ] = None,
     system: Annotated[str, typer.Option("--system", help="Joint space, when no study is given.")] = "vgg",
-    data: Annotated[str, typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH, folder:PATH.")] = "digits",
-    fidelity: Annotated[str, typer.Option("--fidelity", help="short: seconds, a guess. full: what fronts are made of.")] = "full",
+    data: Annotated[
+        str, typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH, folder:PATH.")
+    ] = "digits",
+    fidelity: Annotated[
+        str, typer.Option("--fidelity", help="short: seconds, a guess. full: what fronts are made of.")
+    ] = "full",
     seed: Annotated[int, typer.Option("--seed", help="Seed of weights, batches and noise.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -29,7 +41,13 @@ def evaluate(
 
     say("training ...")
     answer = evaluate_design(
-        choices=pairs("--set", set_), study=study, design=design, system=system, data=data, fidelity=fidelity, seed=seed
+        choices=pairs("--set", set_),
+        study=study,
+        design=design,
+        system=system,
+        data=data,
+        fidelity=fidelity,
+        seed=seed,
     )
     if as_json:
         print_json(answer)

@@ -31,7 +31,9 @@ def export(
             "again from its seed and write the weights as safetensors.",
         ),
     ] = Form.json,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File or folder to write; default: stdout for json.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File or folder to write; default: stdout for json.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write one design so that it can be built, checked in another simulator, or trained elsewhere."""
@@ -50,7 +52,9 @@ def export(
             say("training the design again from its seed ...")
             written = [write_weights(opened, trial, out or Path(f"design-{number}.safetensors"))]
         else:
-            written = write_simulator_files(opened, trial, form.value, out or Path(f"design-{number}-{form.value}"))
+            written = write_simulator_files(
+                opened, trial, form.value, out or Path(f"design-{number}-{form.value}")
+            )
     if as_json:
         print_json({"design": number, "files": [str(p) for p in written]})
     else:

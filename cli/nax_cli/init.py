@@ -24,7 +24,9 @@ def init(
     try:
         file.write_text(config_toml(), encoding="utf-8")
     except OSError as ex:
-        raise InputError(f"cannot write {file}: {ex.strerror}", "Choose a folder that can be written.") from ex
+        raise InputError(
+            f"cannot write {file}: {ex.strerror}", "Choose a folder that can be written."
+        ) from ex
     if as_json:
         print_json({"file": str(file)})
     else:

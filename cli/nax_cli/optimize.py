@@ -15,43 +15,70 @@ if TYPE_CHECKING:
 
 def optimize(
     budget: Annotated[
-        int | None, typer.Option("--budget", "-n", help="Designs to look at; a resumed study goes on up to this many. [200]")
+        int | None,
+        typer.Option(
+            "--budget", "-n", help="Designs to look at; a resumed study goes on up to this many. [200]"
+        ),
     ] = None,
     study: StudyOption = "study.naxbo",
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="TOML settings (naxbo init writes one).")] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH. [digits]")
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="TOML settings (naxbo init writes one).")
     ] = None,
-    system: Annotated[str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH. [digits]"),
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")
+    ] = None,
     max_: Annotated[
         list[str] | None,
-        typer.Option("--max", metavar="COST=LIMIT", help="Never propose designs above a cost, e.g. area_mm2=5. Repeatable."),
+        typer.Option(
+            "--max",
+            metavar="COST=LIMIT",
+            help="Never propose designs above a cost, e.g. area_mm2=5. Repeatable.",
+        ),
     ] = None,
     min_: Annotated[
         list[str] | None,
-        typer.Option("--min", metavar="accuracy=A", help="Designs below this accuracy do not count for the front."),
+        typer.Option(
+            "--min", metavar="accuracy=A", help="Designs below this accuracy do not count for the front."
+        ),
     ] = None,
     surrogate: Annotated[
-        str | None, typer.Option("--surrogate", help="Model of accuracy: a name, module:Class or file.py:Class. [blend]")
+        str | None,
+        typer.Option("--surrogate", help="Model of accuracy: a name, module:Class or file.py:Class. [blend]"),
     ] = None,
     strategy: Annotated[
         str | None, typer.Option("--strategy", help="naxbo, or a baseline: random, sobol, nsga2, ... [naxbo]")
     ] = None,
     learn: Annotated[
         list[str] | None,
-        typer.Option("--learn", metavar="edap", help="Learn EDAP too, instead of computing it for every candidate: worth it "
-                     "only when the cost model takes seconds."),
+        typer.Option(
+            "--learn",
+            metavar="edap",
+            help="Learn EDAP too, instead of computing it for every candidate: worth it "
+            "only when the cost model takes seconds.",
+        ),
     ] = None,
-    cost_model: Annotated[str | None, typer.Option("--cost-model", help="Profile, TOML file or evaluator class. [published]")] = None,
+    cost_model: Annotated[
+        str | None, typer.Option("--cost-model", help="Profile, TOML file or evaluator class. [published]")
+    ] = None,
     calibrate_every: Annotated[
-        int | None, typer.Option("--calibrate-every", help="Full trainings are done after this many designs. [10]")
+        int | None,
+        typer.Option("--calibrate-every", help="Full trainings are done after this many designs. [10]"),
     ] = None,
     accuracy_stat: Annotated[
-        str | None, typer.Option("--accuracy-stat", help="mean over chips, or p05: what 95 % of chips exceed. [mean]")
+        str | None,
+        typer.Option("--accuracy-stat", help="mean over chips, or p05: what 95 % of chips exceed. [mean]"),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same designs. [0]")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")] = None,
-    report: Annotated[Path, typer.Option("--report", help="Folder of the report written at the end.")] = Path("report"),
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
+    ] = None,
+    report: Annotated[Path, typer.Option("--report", help="Folder of the report written at the end.")] = Path(
+        "report"
+    ),
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -103,7 +130,9 @@ def _min_accuracy(texts: list[str] | None) -> float | None:
 
     limits = numbers("--min", texts)
     if set(limits) - {"accuracy"}:
-        raise InputError(f"cannot bound {', '.join(limits)} from below", "Write --min accuracy=0.9; costs take --max.")
+        raise InputError(
+            f"cannot bound {', '.join(limits)} from below", "Write --min accuracy=0.9; costs take --max."
+        )
     return limits.get("accuracy")
 
 
@@ -113,7 +142,9 @@ def _learn_edap(names: list[str] | None) -> bool | None:
     if not names:
         return None
     if set(names) - {"edap", "accuracy"}:
-        raise InputError(f"cannot learn {', '.join(names)}", "Write --learn edap; accuracy is always learned.")
+        raise InputError(
+            f"cannot learn {', '.join(names)}", "Write --learn edap; accuracy is always learned."
+        )
     return "edap" in names
 
 

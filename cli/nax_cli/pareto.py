@@ -36,4 +36,6 @@ def pareto(
         out.writerows(flat)
         return
     print(table([{k: v for k, v in row.items() if k != "design"} for row in rows]))
-    say(f"\nhypervolume {hypervolume:.4g}; settings of one: naxbo export NUMBER; all columns: --csv or --json")
+    say(
+        f"\nhypervolume {hypervolume:.4g}; settings of one: naxbo export NUMBER; all columns: --csv or --json"
+    )

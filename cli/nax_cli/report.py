@@ -12,9 +12,14 @@ from nax_cli.output import JsonFlag, StudyOption, print_json, say
 
 def report(
     study: StudyOption = "study.naxbo",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for index.html and the PNG files.")] = Path("report"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for index.html and the PNG files.")] = Path(
+        "report"
+    ),
     design: Annotated[
-        int | None, typer.Option("--design", help="Number of the design to show layer by layer; default: the front's knee.")
+        int | None,
+        typer.Option(
+            "--design", help="Number of the design to show layer by layer; default: the front's knee."
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -25,5 +25,18 @@ def numbers(option: str, texts: Sequence[str] | None) -> dict[str, float]:
         try:
             out[name] = float(value)
         except ValueError:
-            raise InputError(f"{option} {name}={value!r} is not a number", f"Write {option} {name}=NUMBER.") from None
+            raise InputError(
+                f"{option} {name}={value!r} is not a number", f"Write {option} {name}=NUMBER."
+            ) from None
     return out
+
+
+def image_shape(text: str) -> tuple[int, int, int]:
+    """``"3x32x32"`` as (channels, height, width); raises InputError otherwise."""
+    try:
+        channels, height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise InputError(f"--shape {text!r}", "Write channels x height x width, such as 3x32x32.") from None
+    if min(channels, height, width) < 1:
+        raise InputError(f"--shape {text!r}", "Every size is at least 1.")
+    return channels, height, width

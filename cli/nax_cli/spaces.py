@@ -12,18 +12,22 @@ from nax_cli.output import JsonFlag, print_json, table
 def spaces(
     name: Annotated[str | None, typer.Argument(help="Show the variables of one space.")] = None,
     shape: Annotated[
-        str, typer.Option("--shape", metavar="CxHxW", help="Image shape: larger images allow deeper, wider networks.")
+        str,
+        typer.Option(
+            "--shape", metavar="CxHxW", help="Image shape: larger images allow deeper, wider networks."
+        ),
     ] = "1x8x8",
     as_json: JsonFlag = False,
 ) -> None:
     """List joint spaces of network and chip choices, or the variables of one."""
     from nax_bo.systems import load_system, system_names
+    from nax_cli.settings import image_shape
 
     if name is None:
         rows = [{"name": n, "what": text} for n, text in system_names().items()]
         print_json(rows) if as_json else print(table(rows))
         return
-    space = load_system(name, _shape(shape), 10).space
+    space = load_system(name, image_shape(shape), 10).space
     if as_json:
         import json
 
@@ -42,13 +46,3 @@ def spaces(
     ]
     print(table(rows))
     print(f"\n{space.size:.3g} designs")
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    from nax_bo.errors import InputError
-
-    try:
-        channels, height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise InputError(f"--shape {text!r}", "Write channels x height x width, such as 3x32x32.") from None
-    return channels, height, width

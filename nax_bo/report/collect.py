@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
 from nax_bo.report.chosen import anatomy, choose

@@ -1,0 +1,89 @@
+"""``naxbo surrogates``: which models of accuracy there are, and whether one keeps the contract."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
+
+app = typer.Typer(
+    no_args_is_help=True, help="List models of accuracy, check your own, compare them on a study."
+)
+
+
+@app.command("list")
+def list_(as_json: JsonFlag = False) -> None:
+    """List the surrogates that can be asked for by name, who provides them, and whether they load."""
+    from nax_bo.surrogate import describe_surrogates
+
+    rows = [
+        {"name": s.name, "provider": s.provider, "state": s.problem or "ok"} for s in describe_surrogates()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print(table(rows))
+        say(
+            "\nYours: naxbo optimize --surrogate ./my_model.py:MyModel, after: naxbo surrogates check ./my_model.py:MyModel"
+        )
+
+
+@app.command()
+def check(
+    reference: Annotated[
+        str, typer.Argument(help="A name, package.module:Class or file.py:Class, with ,key=value arguments.")
+    ],
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds that one check may take.")
+    ] = 30.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check that a surrogate keeps the contract: shapes, finite numbers, seeds, no side effects.
+
+    Runs its code in a process of its own. Exit code 5 if it breaks the contract. Says nothing about how well it
+    predicts: that is `naxbo surrogates compare`.
+    """
+    from nax_surrogates.conformance import check as run
+
+    report = run(reference, timeout_s=timeout)
+    print_json(report.to_dict()) if as_json else print(report.table())
+    if not report.passed:
+        raise typer.Exit(5)
+
+
+@app.command()
+def compare(
+    references: Annotated[
+        list[str] | None, typer.Argument(help="Surrogates to compare. [gp gbt and the study's own]")
+    ] = None,
+    study: StudyOption = "study.naxbo",
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, help="Parts; each is predicted from the others.")
+    ] = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """Predict each fully trained design of a study from the others, with several surrogates.
+
+    Coverage should be near 0.95; tau is the rank correlation with the measured accuracy, which is what a search needs.
+    """
+    from nax_bo.study import Study
+    from nax_bo.study.prediction import cross_validate
+
+    with Study(study) as opened:
+        names = references or list(dict.fromkeys((opened.config.surrogate, "gp", "gbt")))
+        rows = []
+        for name in names:
+            say(f"{name} ...")
+            c = cross_validate(opened, name, folds)
+            rows.append(
+                {
+                    "surrogate": name,
+                    "designs": len(c.numbers),
+                    "tau": c.tau,
+                    "r2": c.r2,
+                    "coverage_95": c.coverage,
+                }
+            )
+    print_json({"study": study, "surrogates": rows}) if as_json else print(table(rows))

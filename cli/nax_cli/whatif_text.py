@@ -1,0 +1,77 @@
+"""Answers of ``what-if`` as text tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nax_cli.output import table
+
+LABELS = {
+    "energy_uj": "energy (uJ)",
+    "latency_ms": "latency (ms)",
+    "area_mm2": "area (mm2)",
+    "edap_uj_ms_mm2": "EDAP (uJ ms mm2)",
+    "tops_w": "TOPS/W",
+    "tops_mm2": "TOPS/mm2",
+    "fps": "inferences/s",
+    "utilisation": "cells used",
+}
+SHORT = ("energy_uj", "latency_ms", "area_mm2", "edap_uj_ms_mm2")
+
+
+def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
+    """One column per design, the first being the baseline, with changes against it."""
+    lines = []
+    for name, label in LABELS.items():
+        line: dict[str, Any] = {"": label}
+        for i, row in enumerate(rows):
+            line[str(row["design"])] = float(row[name])
+            if i:
+                line["change" if i == 1 else "change" + " " * (i - 1)] = _change(row[name], rows[0][name])
+        lines.append(line)
+    if not all(row["feasible"] for row in rows):
+        lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
+    return table(lines)
+
+
+def _change(value: float, base: float) -> str:
+    if not base:
+        return "-"
+    ratio = value / base
+    return (
+        "same"
+        if abs(ratio - 1) < 5e-4
+        else f"x {ratio:.3g}"
+        if not 0.5 < ratio < 2
+        else f"{100 * (ratio - 1):+.1f} %"
+    )
+
+
+def breakdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Layer or component rows with readable headings."""
+    return table([{LABELS.get(k, k): v for k, v in row.items()} for row in rows])
+
+
+def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str:
+    """One line per combination: settings and costs, least EDAP marked; the reason where it is impossible."""
+    possible = [row["edap_uj_ms_mm2"] for row in rows if not row["error"] and row["feasible"]]
+    best = min(possible, default=None)
+    lines = []
+    for row in rows:
+        line = {a: row[a] for a in addresses} | {LABELS[m]: row[m] for m in (*SHORT, "tops_w", "tops_mm2")}
+        remark = row["error"] or ("" if row["feasible"] else "does not fit")
+        lines.append({**line, "": remark or ("least EDAP" if row["edap_uj_ms_mm2"] == best else "")})
+    return table(lines)
+
+
+def influence_rows(alone: Sequence[dict[str, Any]], shares: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row per setting, the most influential on EDAP first: its swing, and its total share of each cost."""
+    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == "edap_uj_ms_mm2"}
+    order = [row["setting"] for row in shares if row["output"] == "edap_uj_ms_mm2"]
+    total = {(row["setting"], row["output"]): row["total"] for row in shares}
+    names = {"edap_uj_ms_mm2": "EDAP", "energy_uj": "energy", "latency_ms": "latency", "area_mm2": "area"}
+    return [
+        {"setting": s, "EDAP swing": swing[s], **{f"{n} share": total[s, o] for o, n in names.items()}}
+        for s in order
+    ]

@@ -1,0 +1,93 @@
+"""One design of a study, written for other tools: JSON, trained weights, input files of simulators."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.errors import InputError
+from nax_bo.study.job import job_seed
+from nax_bo.study.study import Study
+from nax_bo.study.trial import Trial
+
+
+def design_document(study: Study, trial: Trial) -> dict[str, Any]:
+    """Everything about one design as plain values: choices, network, chip, cost breakdown, accuracies, settings.
+
+    ``NetworkSpec.from_dict`` and ``ChipSpec.from_dict`` read ``network`` and ``chip`` back.
+    """
+    network, chip = study.study_problem.system.decode(trial.design)
+    cost = study.study_problem.cost_model.evaluate(network, chip)
+    return {
+        "study": study.store.path.name,
+        "number": trial.number,
+        "seed": job_seed(study.config.seed, trial.number),
+        "design": dict(trial.design),
+        "network": network.to_dict(),
+        "chip": chip.to_dict(),
+        "cost": cost.to_dict(),
+        "accuracy": {e.fidelity: dict(e.outcome) for e in trial.evaluations if e.state == "done"},
+        "failures": {e.fidelity: e.message for e in trial.evaluations if e.state in ("failed", "infeasible")},
+        "settings": study.config.to_dict(),
+        "data": study.store.meta("data"),
+    }
+
+
+def write_weights(study: Study, trial: Trial, path: Path) -> Path:
+    """Train the design again from its seed, as the study did, and write its weights as safetensors.
+
+    Keys and shapes are those of ``nax_bo.network.torch_build.build(network)``; the metadata entry ``naxbo`` holds
+    network, chip, seed and fidelity as JSON text. The same machine and torch version give the same bytes.
+
+    Raises:
+        InputError: The file cannot be written.
+        EvaluationError: The training fails.
+    """
+    import torch
+    from safetensors.torch import save
+
+    from nax_bo.accuracy.data import parse_data
+    from nax_bo.accuracy.fidelity import fidelity as rung
+    from nax_bo.accuracy.training import train
+
+    _check_place(path)
+    torch.set_num_threads(1)  # as the study's workers: sums keep their order
+    network, chip = study.study_problem.system.decode(trial.design)
+    level = SHORT.name if trial.at(FULL.name) is None and trial.at(SHORT.name) else FULL.name
+    seed = job_seed(study.config.seed, trial.number)
+    trained = train(
+        network,
+        chip,
+        parse_data(study.config.data).load(),
+        epochs=rung(level).epochs,
+        seed=seed,
+        conditions=study.config.conditions,
+        timeout_s=study.config.timeout_s,
+    )
+    weights = {name: value.detach().contiguous() for name, value in trained.model.state_dict().items()}
+    about = {"network": network.to_dict(), "chip": chip.to_dict(), "seed": seed, "fidelity": level}
+    metadata = {"naxbo": json.dumps(about, sort_keys=True)}  # one entry: safetensors shuffles several
+    _write(path, save(weights, metadata=metadata))
+    return path
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a place that cannot be written before the training, not after it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", "Give the name of a file with --out.")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"there is no folder {path.parent}", "Create it, or choose another place with --out."
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)  # the file is there as a whole or not at all
+    except OSError as ex:
+        draft.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {ex.strerror}", "Choose another place with --out.") from ex

@@ -1,0 +1,129 @@
+"""One design at a time: build it from choices, price it, train it. No study is needed and none is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nax_bo.errors import EvaluationError, InputError
+from nax_bo.space import Design, Space, Value
+from nax_bo.study.config import StudyConfig
+from nax_bo.study.job import Job, describe_data, job_seed, run_job
+from nax_bo.study.problem import StudyProblem
+from nax_bo.study.study import Study
+
+
+def typical_design(space: Space) -> Design:
+    """The design in the middle: middle value of every ordinal variable, first value of every categorical one."""
+    return space.design(_middle(space))
+
+
+def _middle(space: Space) -> dict[str, Value]:
+    return {v.name: v.values[v.cardinality // 2 if v.kind == "ordinal" else 0] for v in space.variables}
+
+
+def changed_design(space: Space, base: Mapping[str, Value], choices: Mapping[str, str]) -> Design:
+    """``base`` with some choices replaced, given as text.
+
+    Variables that become active take their middle or first value (:func:`typical_design`).
+
+    Raises:
+        InputError: A choice names no variable or no value of it, or does not matter for the resulting design.
+    """
+    parsed = {name: space[name].parse(text) for name, text in choices.items()}
+    design = space.design({**_middle(space), **base, **parsed})
+    for name in parsed:
+        if name not in design:
+            needed = " and ".join(f"{c.variable} in {list(c.values)}" for c in space[name].active_when)
+            raise InputError(f"{name} does not matter for this design", f"It does only when {needed}.")
+    return design
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a single design is priced and trained: settings, problem, design, seed."""
+
+    config: StudyConfig
+    problem: StudyProblem
+    design: Design
+    seed: int
+
+
+def evaluate_design(
+    choices: Mapping[str, str] | None = None,
+    *,
+    study: str | None = None,
+    design: int | None = None,
+    system: str = "vgg",
+    data: str = "digits",
+    fidelity: str = "full",
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """Price one design and train it under the noise of its chip.
+
+    Args:
+        choices: Choices by name, as text; the rest is that of ``design``, else middle values.
+        study: Study whose space, data, conditions and cost model to use.
+        design: Number of a design of that study to start from.
+        system, data: Space and data set when no study is given.
+        fidelity: ``short`` or ``full``.
+        seed: Seed of weights, batches and noise. By default the one that the study uses for ``design``, so an
+            unchanged design gives the same accuracy again; 0 for others.
+
+    Returns:
+        ``design`` (choices by name), ``costs``, ``accuracy`` (see ``AccuracyReport.to_dict``) and the settings used.
+
+    Raises:
+        InputError, DataError, StoreError: Something named does not exist or does not fit.
+        EvaluationError: The training failed.
+    """
+    setting = _setting(choices or {}, study, design, system, data, seed)
+    network, chip = setting.problem.system.decode(setting.design)
+    job = Job(
+        network.to_dict(),
+        chip.to_dict(),
+        setting.config.to_dict()["conditions"],
+        setting.config.data,
+        fidelity,
+        setting.seed,
+        setting.config.timeout_s,
+    )
+    (costs,) = setting.problem.costs_of([setting.design])
+    result = run_job(job)
+    if result.outcome is None:
+        raise EvaluationError(
+            f"the design cannot be evaluated: {result.error}", "Change it with --set NAME=VALUE."
+        )
+    return {
+        "system": setting.config.system,
+        "data": setting.config.data,
+        "fidelity": fidelity,
+        "seed": setting.seed,
+        "design": dict(setting.design),
+        "costs": costs,
+        "accuracy": dict(result.outcome),
+    }
+
+
+def _setting(
+    choices: Mapping[str, str],
+    study: str | None,
+    number: int | None,
+    system: str,
+    data: str,
+    seed: int | None,
+) -> Setting:
+    if study is None:
+        if number is not None:
+            raise InputError(f"design {number} of which study?", "Add --study FILE.")
+        config = StudyConfig(system=system, data=data)
+        facts = describe_data(data)
+        problem = StudyProblem(config, tuple(facts["input_shape"]), facts["num_classes"])
+        return Setting(config, problem, changed_design(problem.space, {}, choices), seed or 0)
+    with Study(study) as opened:
+        problem, config = opened.study_problem, opened.config
+        base = {} if number is None else dict(opened.trial(number).design)
+        own = 0 if number is None else job_seed(config.seed, number)
+        design = changed_design(problem.space, base, choices)
+    return Setting(config, problem, design, own if seed is None else seed)

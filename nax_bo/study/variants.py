@@ -1,0 +1,110 @@
+"""What if a study's design were changed: its exact cost, and the accuracy that the study's trainings predict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nax_bo.errors import InputError
+from nax_bo.hardware import ChipSpec, CostReport
+from nax_bo.network import NetworkSpec
+from nax_bo.space import Design, Space
+from nax_bo.study.prediction import Prediction, fit_accuracy
+from nax_bo.study.single import changed_design
+from nax_bo.study.study import Study
+from nax_bo.whatif import Setting, apply_settings, setting_names
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A changed design.
+
+    Attributes:
+        name: The changes, ``"base"`` for none.
+        design: The design; None where a change lies outside the study's space.
+        network, chip: What was priced.
+        cost: By the study's cost model.
+        prediction: Predicted accuracy; None where the study cannot tell, see ``note``.
+        note: Why there is no prediction, else empty.
+    """
+
+    name: str
+    design: Design | None
+    network: NetworkSpec
+    chip: ChipSpec
+    cost: CostReport
+    prediction: Prediction | None
+    note: str
+
+
+def vary(study: Study, number: int, changes: Sequence[Sequence[str]]) -> tuple[Variant, ...]:
+    """Price a design of the study with changed choices, and predict their accuracy.
+
+    A change is ``name=value``. A variable of the study's space (``width_2=16``) is changed there; ``crossbar=64`` sets
+    ``crossbar_1``, ``crossbar_2``, ... at once and ``layer3.crossbar=64`` is ``crossbar_3``. Anything else, or a value
+    that the space does not offer, is a hardware setting as in :mod:`nax_bo.whatif.settings`: it is priced, but no
+    accuracy is predicted, since the study has seen nothing like it.
+
+    Args:
+        study: The study.
+        number: The design to start from.
+        changes: One entry per variant, each a list of changes; an empty list is the design as it is.
+
+    Raises:
+        InputError: There is no such design, a change cannot be read or does not fit.
+        SurrogateError: The study's surrogate cannot be fitted.
+    """
+    base = study.trial(number).design
+    variants = [_variant(study, base, texts) for texts in changes]
+    inside = [v.design for v in variants if v.design is not None]
+    try:
+        predictions = iter(fit_accuracy(study).predict(inside) if inside else [])
+    except InputError as ex:  # too few trainings to predict from
+        return tuple(replace(v, note=v.note or ex.message) for v in variants)
+    return tuple(v if v.design is None else replace(v, prediction=next(predictions)) for v in variants)
+
+
+def _variant(study: Study, base: Design, texts: Sequence[str]) -> Variant:
+    choices: dict[str, str] = {}
+    outside: list[Setting] = []
+    for text in texts:
+        found = _choices(study.store.space, base, text)
+        if found is None:
+            outside.append(Setting.parse(text))
+        else:
+            choices |= found
+    design = changed_design(study.store.space, base, choices)
+    network, chip = study.study_problem.system.decode(design)
+    chip = apply_settings(network, chip, outside)
+    note = f"the study never varied {', '.join(s.label for s in outside)}" if outside else ""
+    return Variant(
+        " ".join(texts) or "base",
+        None if outside else design,
+        network,
+        chip,
+        study.study_problem.cost_model.evaluate(network, chip),
+        None,
+        note,
+    )
+
+
+def _choices(space: Space, base: Design, text: str) -> dict[str, str] | None:
+    """The change as choices of the space; None if it lies outside."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not value:
+        raise InputError(f"{text!r} is no setting", "Write name=value, for example adc_bits=5.")
+    names = {v.name for v in space.variables}
+    layer = re.fullmatch(r"layer(\d+)\.(\w+)", name)
+    if layer:
+        name = f"{layer[2]}_{layer[1]}"
+    group = [n for n in base if re.fullmatch(rf"{re.escape(name)}_\d+", n)]
+    wanted = [name] if name in names else group
+    try:
+        for variable in wanted:
+            space[variable].parse(value)
+    except InputError:
+        if name not in setting_names():
+            raise
+        return None
+    return dict.fromkeys(wanted, value) if wanted else None
