@@ -58,14 +58,14 @@ class Timing:
 
     Attributes:
         period_ns: n x 1.
-        step_cycles: Cycles per input pulse, n x L.
+        step_ns: Time per input pulse, n x L.
         slot_ns: Time of each slot, n x L.
         latency_ns: Interval between inferences, n.
         response_ns: Time from image to result, n; differs from ``latency_ns`` when pipelined.
     """
 
     period_ns: Floats
-    step_cycles: Floats
+    step_ns: Floats
     slot_ns: Floats
     latency_ns: Floats
     response_ns: Floats
@@ -124,30 +124,29 @@ def time(
     crossbar = w.kind == CROSSBAR
     slowest = np.where(crossbar, conversion_ns(w, s, p), 0.0).max(axis=1, keepdims=True)
     period = np.maximum(slowest, 1.0 / w.clock_ghz)
-    read = np.ceil(cells.read_pulse_ns[w.device] / period)
-    step = np.maximum(np.ceil(w.mux * adc.cycles[adc_index(w)]), read)
-    mvm = np.ceil(w.vectors / w.duplication) * m.streams * step
-    macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors
+    convert = np.ceil(w.mux * adc.cycles[adc_index(w)]) * period
+    step_ns = np.maximum(convert, cells.read_pulse_ns[w.device])
+    mvm_ns = np.ceil(w.vectors / w.duplication) * m.streams * step_ns
+    macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors * (w.kind != ABSENT)
     lanes = np.where(
         crossbar, p["digital.lanes_per_tile"] * np.maximum(m.tiles, 1.0), p["digital.macs_per_cycle"]
     )
-    compute = np.where(crossbar, mvm, macs * (w.kind != ABSENT) / p["digital.macs_per_cycle"])
+    compute = np.where(crossbar, mvm_ns, macs / p["digital.macs_per_cycle"] * period)
     routers = np.ceil(np.maximum(m.tiles, 1.0) / p["interconnect.tiles_per_router"])
-    local = np.maximum(compute, w.digital_ops / lanes)
-    local = np.maximum(local, t.network / (p["interconnect.flit_bits"] * routers))
-    port = (t.global_read + t.global_write) / p["buffer.global_port_bits"]
+    digital = np.maximum(w.digital_ops / lanes, t.network / (p["interconnect.flit_bits"] * routers))
+    port_ns = (t.global_read + t.global_write) / p["buffer.global_port_bits"] * period
     memory_ns = t.off_chip / (8.0 * w.dram_bandwidth_gb_s)
     write_ns = t.rewritten * w.rows * cells.write_pulse_ns[w.device] * crossbar
-    fill = (hops(m, p) * p["interconnect.hop_cycles"] + step) * (w.kind != ABSENT)
-    busy_ns = local * period
-    slot_ns = np.maximum(np.maximum(busy_ns, port * period), memory_ns) + fill * period + write_ns
+    fill_ns = (hops(m, p) * p["interconnect.hop_cycles"] * period + step_ns * crossbar) * (w.kind != ABSENT)
+    busy_ns = np.maximum(compute, digital * period)
+    slot_ns = np.maximum(np.maximum(busy_ns, port_ns), memory_ns) + fill_ns + write_ns
     response = total(slot_ns)
     latency = response
     if w.pipelined.any():
-        shared = np.maximum(total(port * period), total(memory_ns))
-        interval = np.maximum(slot_ns.max(axis=1), shared) + total(write_ns * w.pipelined)
+        shared = np.maximum(total(port_ns), total(memory_ns))
+        interval = np.maximum(slot_ns.max(axis=1), shared)
         latency = np.where(w.pipelined[:, 0] != 0, interval, response)
-    return Timing(period, step, slot_ns, latency, response)
+    return Timing(period, step_ns, slot_ns, latency, response)
 
 
 def hops(m: Mapping, p: Profile) -> Floats:
