@@ -260,7 +260,8 @@ class _Readout:
 def _readout(tech: Technology, config: NeuroSimConfig, width_m: float) -> _Readout:
     """Converters with their encoders, and the shift-adders behind them."""
     units, cells, mux = config.converters, config.cells_per_weight, config.col_mux
-    area = converter_area_m2(tech, config.adc_type, config.adc_bits) * units
+    full = config.quirks.full_flash_amplifiers
+    area = converter_area_m2(tech, config.adc_type, config.adc_bits, full) * units
     height, delay, energy, leakage = area / width_m, (config.adc_bits + 1) * 1e-9, 0.0, 0.0
     if config.adc_type != SAR:
         levels = encoder(tech, 2**config.adc_bits)

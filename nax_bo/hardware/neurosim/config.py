@@ -15,10 +15,12 @@ DEVICES = ("RRAM", "FeFET", "SRAM")
 
 @dataclass(frozen=True)
 class Quirks:
-    """Behaviours of the reference simulator that a physical model would not have; all on by default."""
+    """Behaviours of the reference simulator that a physical model would not have, or that its versions differ in."""
 
     floor_mux_per_weight: bool = True
     """Reads of adder trees and input shift-adds per vector are floor(mux / cells), hence 0 when mux < cells."""
+    exact_reads_in_conventional_tile: bool = True
+    """The adder tree of a conventional tile is read ceil(mux / cells) times all the same."""
     phantom_processing_elements: bool = True
     """Unmapped processing elements of an undivided tile cost what the last mapped one cost."""
     unit_clock_in_wires: bool = True
@@ -26,11 +28,27 @@ class Quirks:
     stale_leakage: bool = True
     """Leakage of an adder tree is that of its last use, even by another layer."""
     activity_per_array_rows: bool = True
-    """Active rows are counted; off: the active share of the mapped rows is applied to all rows (XPertSim)."""
+    """Active rows are counted; off: the active share of the mapped rows is applied to all rows."""
+    round_up_buffer_cores: bool = True
+    """Global buffer cores hold the largest input; off: their number is rounded down."""
+    tile_sums_per_column: bool = True
+    """Sums over tiles are counted per cell column; off: per weight and tile column."""
+    full_flash_amplifiers: bool = True
+    """Flash comparators have n devices in their amplifier; off: only p devices are laid out there."""
 
 
 V13 = Quirks()
 """Behaviour of DNN+NeuroSim V1.3."""
+V14 = Quirks()
+"""Behaviour of DNN+NeuroSim V1.4."""
+XPERTSIM = Quirks(
+    exact_reads_in_conventional_tile=False,
+    activity_per_array_rows=False,
+    round_up_buffer_cores=False,
+    tile_sums_per_column=False,
+    full_flash_amplifiers=False,
+)
+"""Behaviour of XPertSim (Moitra et al., DAC 2023, arXiv:2303.17646), a modified V1.3."""
 
 
 @dataclass(frozen=True)

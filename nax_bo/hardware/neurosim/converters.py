@@ -76,13 +76,14 @@ def column_power_coefficients(adc_type: str, node_nm: int, roadmap: str, adc_bit
     return _VOLTAGE_UW_PER_LEVEL[roadmap][at] * comparators * 1e-6, _SAR_COLUMN[roadmap][at], power
 
 
-def converter_area_m2(tech: Technology, adc_type: str, adc_bits: int) -> float:
-    """Area of one converter without its encoder."""
+def converter_area_m2(tech: Technology, adc_type: str, adc_bits: int, full_amplifiers: bool = True) -> float:
+    """Area of one converter without its encoder; ``full_amplifiers`` is a switch of `Quirks`."""
     n = tech.gate_area("inv", 1, tech.min_n_m, 0)
     p = tech.gate_area("inv", 1, 0, tech.min_p_m)
     if adc_type == SAR:
         return n * (269 + (adc_bits - 1) * 109) + p * (209 + (adc_bits - 1) * 73)
-    per_level = n * 57 + p * 49 if adc_type == FLASH_CURRENT else n * 52 + p * 60
+    amplifier = n * 48 + p * 40 if full_amplifiers else p * 40
+    per_level = amplifier + 9 * (n + p) if adc_type == FLASH_CURRENT else n * 52 + p * 60
     return per_level * (2**adc_bits - 1)
 
 

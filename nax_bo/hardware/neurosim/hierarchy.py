@@ -144,7 +144,8 @@ def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> Ch
     memory = buffer_core(
         tech, GLOBAL_BUFFER_LINE_BITS**2, GLOBAL_BUFFER_LINE_BITS, config.global_buffer_type == "SRAM", ohm
     )
-    global_cores = math.ceil(int(_input_values(table, config) * config.input_bits) / GLOBAL_BUFFER_LINE_BITS**2)
+    held = int(_input_values(table, config) * config.input_bits) / GLOBAL_BUFFER_LINE_BITS**2
+    global_cores = math.ceil(held) if config.quirks.round_up_buffer_cores else max(int(held), 1)
     tree, relu_units = _global_units(tech, table, plan, config)
     pool = max_pool(tech, config.input_bits)
     side_m = max(conventional.side_m, novel.side_m if novel else 0.0)

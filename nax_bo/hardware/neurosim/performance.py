@@ -215,6 +215,8 @@ class _Run:
         vectors = self.layerwise(self.vectors, 2)
         operands, used = self.tile_operands()
         exact = math.ceil(config.col_mux / config.cells_per_weight)
+        if not config.quirks.exact_reads_in_conventional_tile:
+            exact = self.reads
         reads = vectors * self.layerwise(self.per_kind(self.reads, exact), 2)
         sum_energy = reads * used * self.tree_table(novel.tree, conv.tree, operands, "energy")
         sum_cycles = reads * used * self.tree_table(novel.tree, conv.tree, operands, "cycles")
@@ -312,7 +314,8 @@ class _Run:
         energy = relu_uses * register * chip.relu_units * config.input_bits
         cycles = relu_uses
         tiles = self.plan.tile_rows
-        uses = np.where(tiles > 1, np.ceil(table.cols * (table.vectors / chip.tree.trees)), 0.0)
+        summed = table.cols if config.quirks.tile_sums_per_column else table.c_out * self.plan.tile_cols
+        uses = np.where(tiles > 1, np.ceil(summed * (table.vectors / chip.tree.trees)), 0.0)
         most = int(tiles.max())
         sums = np.asarray([chip.tree.energy_j(count) for count in range(most + 1)])[tiles]
         sum_cycles = np.asarray([chip.tree.cycles(count, self.clock_hz) for count in range(most + 1)])[tiles]

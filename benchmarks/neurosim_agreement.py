@@ -1,0 +1,277 @@
+"""Compare the closed-form `neurosim` cost model with tables of simulator outputs, row by row.
+
+Reads any of these from a folder: ``neurosim13_chip.csv`` with ``neurosim13_layers.csv``, the same of ``neurosim14``,
+``xpertsim_layers.csv`` and ``infeasible.csv``; and prints, per simulator, network and quantity, the median and 95th
+percentile of the relative error and Spearman's rank correlation. Rows that cannot be priced are named with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import rankdata
+
+from nax_bo.errors import NaxboError
+from nax_bo.hardware.neurosim import NeuroSimReport, evaluate
+from nax_bo.hardware.neurosim.config import V13, V14, XPERTSIM, NeuroSimConfig, NeuroSimLayer
+from nax_bo.hardware.neurosim.tables import config_of_row, layer_of_row, network_of_rows
+
+Row = Mapping[str, str]
+PARTS = ("adc", "accum", "other", "buffer", "ic")
+AREA_PARTS = ("array", "adc", "accum", "other", "ic")
+SIMULATORS = {"neurosim13": V13, "neurosim14": V14}
+XPERT_PAD = {"c_in": 64, "k_h": 3, "k_w": 3, "c_out": 512}
+"""Layer that XPertSim's authors append to every single layer, to fix the tile size."""
+
+
+@dataclass
+class Comparison:
+    """Pairs of (predicted, reference) by (simulator, level, network, quantity), and what could not be compared."""
+
+    pairs: dict[tuple[str, str, str, str], list[tuple[float, float]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    unpriced: list[dict[str, str]] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, simulator: str, level: str, network: str, predicted: Mapping[str, float], row: Row) -> None:
+        for quantity, value in predicted.items():
+            reference = _reference(row, quantity)
+            if reference is not None:
+                self.pairs[simulator, level, network, quantity].append((float(value), reference))
+
+
+def _reference(row: Row, quantity: str) -> float | None:
+    if quantity == "energy_pj":
+        parts = [row.get("dynamic_energy_pj"), row.get("leakage_energy_pj")]
+        return sum(float(part) for part in parts if part) if all(parts) else None
+    return float(row[quantity]) if row.get(quantity) else None
+
+
+def _chip_quantities(report: NeuroSimReport) -> dict[str, float]:
+    found = {
+        "energy_pj": report.total_energy_pj,
+        "latency_ns": report.latency_ns,
+        "area_um2": report.area_um2,
+        "dynamic_energy_pj": report.energy_pj,
+        "leakage_energy_pj": report.leakage_energy_pj,
+        "leakage_power_uw": report.leakage_power_uw,
+        "clock_period_ns": report.clock_period_ns,
+        "num_tiles": report.num_tiles,
+        "tops_per_w": report.tops_per_w,
+        "edap_pj_ns_mm2": report.edap_pj_ns_mm2,
+    }
+    for part in PARTS:
+        found[f"{part}_energy_pj"] = report.energy_parts_pj[part]
+        found[f"{part}_latency_ns"] = report.latency_parts_ns[part]
+    for part in AREA_PARTS:
+        found[f"{part}_area_um2"] = report.area_parts_um2[part]
+    return found
+
+
+def _layer_quantities(report: NeuroSimReport, index: int) -> dict[str, float]:
+    found = {
+        "energy_pj": report.layer_energy_pj[index] + report.layer_leakage_energy_pj[index],
+        "latency_ns": report.layer_latency_ns[index],
+        "dynamic_energy_pj": report.layer_energy_pj[index],
+        "leakage_energy_pj": report.layer_leakage_energy_pj[index],
+        "leakage_power_uw": report.layer_leakage_power_uw[index],
+        "layer_tiles": report.layer_tiles[index],
+        "layer_duplication": report.layer_duplication[index],
+        "layer_utilization": report.layer_utilization[index],
+    }
+    for part in PARTS:
+        found[f"{part}_energy_pj"] = report.layer_energy_parts_pj[part][index]
+        found[f"{part}_latency_ns"] = report.layer_latency_parts_ns[part][index]
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def compare_networks(folder: Path, simulator: str, result: Comparison) -> dict[str, tuple[NeuroSimLayer, ...]]:
+    """Compare whole networks; return the layers of each network name met."""
+    chips, layers = folder / f"{simulator}_chip.csv", folder / f"{simulator}_layers.csv"
+    if not layers.exists():
+        return {}
+    by_run: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in _rows(layers):
+        by_run[row["run_id"]].append(row)
+    networks = {rows[0].get("network", run): network_of_rows(rows) for run, rows in by_run.items()}
+    for row in _rows(chips) if chips.exists() else []:
+        result.rows[simulator] += 1
+        run, network = row["run_id"], row.get("network", "unknown")
+        try:
+            own = by_run.get(run)
+            if own is None and network not in networks:
+                result.unpriced.append({"run_id": run, "simulator": simulator, "reason": "no layer rows for this run"})
+                continue
+            report = evaluate(
+                network_of_rows(own) if own else networks[network], config_of_row(row, SIMULATORS[simulator])
+            )
+        except NaxboError as ex:
+            result.unpriced.append({"run_id": run, "simulator": simulator, "reason": ex.message})
+            continue
+        result.add(simulator, "chip", network, _chip_quantities(report), row)
+        for index, layer_row in enumerate(sorted(own or [], key=lambda item: int(item["layer_index"]))):
+            result.add(simulator, "layer", network, _layer_quantities(report, index), layer_row)
+    return networks
+
+
+def xpert_case(row: Row) -> tuple[list[NeuroSimLayer], NeuroSimConfig]:
+    """One layer and its padding layer, and the chip; the wire width is the node's own, whatever the cell pitch."""
+    border = (int(row["k_h"]) - 1) // 2
+    layer = layer_of_row(row, zero_border=border, signed_input=row.get("layer_index") == "1")
+    pad = replace(layer, **XPERT_PAD, maxpool_after=False, stride=1, zero_border=None, signed_input=False)
+    return [layer, pad], replace(config_of_row(row, XPERTSIM), feature_size_nm=None)
+
+
+def compare_xpert(folder: Path, result: Comparison) -> None:
+    """Compare single layers of XPertSim."""
+    path = folder / "xpertsim_layers.csv"
+    for row in _rows(path) if path.exists() else []:
+        result.rows["xpertsim"] += 1
+        try:
+            layers, config = xpert_case(row)
+            report = evaluate(layers, config)
+        except NaxboError as ex:
+            result.unpriced.append({"run_id": row["run_id"], "simulator": "xpertsim", "reason": ex.message})
+            continue
+        found = _layer_quantities(report, 0) | {
+            "area_um2": report.area_um2,
+            "clock_period_ns": report.clock_period_ns,
+            "pad_tiles": float(report.layer_tiles[1]),
+        }
+        found |= {f"{part}_area_um2": report.area_parts_um2[part] for part in AREA_PARTS}
+        result.add("xpertsim", "layer", row.get("network", "unknown"), found, row)
+
+
+def compare_infeasible(
+    folder: Path, networks: Mapping[str, tuple[NeuroSimLayer, ...]], result: Comparison
+) -> dict[str, object]:
+    """Whether configurations that a simulator refuses are refused here too."""
+    path = folder / "infeasible.csv"
+    outcome: dict[str, object] = {"refused": 0, "total": 0, "missed": [], "unknown": []}
+    missed: list[str] = []
+    unknown: list[str] = []
+    refused = 0
+    rows = _rows(path) if path.exists() else []
+    for row in rows:
+        try:
+            if row["simulator"] == "XPertSim":
+                index = row.get("layer_index") or "1"
+                layer = networks.get(row["network"], ())[int(index) - 1 : int(index)]
+                if not layer:
+                    unknown.append(row["run_id"])
+                    continue
+                pad = replace(layer[0], **XPERT_PAD)
+                evaluate([layer[0], pad], config_of_row(row, XPERTSIM))
+            else:
+                quirks = V14 if row["simulator"].endswith("1.4") else V13
+                if row["network"] not in networks:
+                    unknown.append(row["run_id"])
+                    continue
+                evaluate(networks[row["network"]], config_of_row(row, quirks))
+            missed.append(row["run_id"])
+        except NaxboError:
+            refused += 1
+    outcome.update(refused=refused, total=len(rows), missed=missed, unknown=unknown)
+    return outcome
+
+
+def summary(pairs: Iterable[tuple[float, float]]) -> dict[str, float | int | None]:
+    """Median and 95th percentile of the relative error, and rank correlation (None where undefined)."""
+    values = np.asarray(list(pairs))
+    predicted, reference = values[:, 0], values[:, 1]
+    error = np.abs(predicted - reference) / np.where(reference == 0, 1.0, np.abs(reference))
+    return {
+        "n": len(values),
+        "median": float(np.median(error)),
+        "p95": float(np.quantile(error, 0.95)),
+        "max": float(error.max()),
+        "spearman": _spearman(predicted, reference),
+    }
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float | None:
+    # six digits, the precision of the tables: ties there must be ties here
+    ranks = [rankdata([float(f"{value:.5g}") for value in values]) for values in (a, b)]
+    if len(a) < 3 or any(np.ptp(rank) == 0 for rank in ranks):
+        return None
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def tabulate(result: Comparison) -> list[dict[str, object]]:
+    """One record per simulator, level, network (and ``all``) and quantity."""
+    grouped: dict[tuple[str, str, str, str], list[tuple[float, float]]] = defaultdict(list)
+    for (simulator, level, network, quantity), pairs in result.pairs.items():
+        for scope in ("all", network):
+            grouped[simulator, level, scope, quantity] += pairs
+    keys = ("simulator", "level", "network", "quantity")
+    return [dict(zip(keys, key, strict=True)) | summary(pairs) for key, pairs in grouped.items()]
+
+
+def print_table(records: list[dict[str, object]], detail: bool) -> None:
+    print(f"{'simulator':<11}{'level':<6}{'network':<9}{'quantity':<20}{'n':>6}{'median':>9}{'p95':>9}{'max':>9}{'rank':>8}")
+    main = {"energy_pj", "latency_ns", "area_um2"}
+    for record in records:
+        if not detail and record["network"] != "all" and record["quantity"] not in main:
+            continue
+        rank = "-" if record["spearman"] is None else f"{record['spearman']:.4f}"
+        print(
+            f"{record['simulator']:<11}{record['level']:<6}{record['network']:<9}{record['quantity']:<20}"
+            f"{record['n']:>6}{record['median']:>9.2%}{record['p95']:>9.2%}{record['max']:>9.2%}{rank:>8}"
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference", type=Path, required=True, help="folder with the reference tables")
+    parser.add_argument("--json", action="store_true", help="print one JSON line instead of the table")
+    parser.add_argument("--detail", action="store_true", help="all quantities for every network, not only totals")
+    options = parser.parse_args(arguments)
+    if not options.reference.is_dir():
+        print(f"{options.reference} is not a folder", file=sys.stderr)
+        return 2
+    result = Comparison()
+    networks: dict[str, tuple[NeuroSimLayer, ...]] = {}
+    for simulator in SIMULATORS:
+        networks = compare_networks(options.reference, simulator, result) | networks
+    compare_xpert(options.reference, result)
+    feasibility = compare_infeasible(options.reference, networks, result)
+    records = tabulate(result)
+    if options.json:
+        print(
+            json.dumps(
+                {
+                    "agreement": records,
+                    "rows": dict(result.rows),
+                    "unpriced": result.unpriced,
+                    "infeasible": feasibility,
+                }
+            )
+        )
+        return 0
+    print_table(records, options.detail)
+    print(f"rows: {dict(result.rows)}; not priced: {len(result.unpriced)}")
+    for item in result.unpriced:
+        print(f"  {item['simulator']} {item['run_id']}: {item['reason']}")
+    print(
+        f"infeasible rows refused here too: {feasibility['refused']} of {feasibility['total']}"
+        f" (priced instead: {feasibility['missed'] or 'none'}; network unknown: {feasibility['unknown'] or 'none'})"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
