@@ -42,11 +42,11 @@ class Prior:
         noise_log_std: Standard deviation of log noise variance.
     """
 
-    length_log_mean: float = 0.41
+    length_log_mean: float = 0.9
     length_log_std: float = 1.0
     scale_log_std: float = 0.5
-    noise_log_mean: float = -4.0
-    noise_log_std: float = 1.0
+    noise_log_mean: float = -3.0
+    noise_log_std: float = 1.5
 
     def moments(self, layout: Layout) -> tuple[Array, Array]:
         """Mean and standard deviation of every hyperparameter."""
