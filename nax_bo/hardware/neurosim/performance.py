@@ -69,12 +69,14 @@ class _Run:
         pieces: Layout,
         config: NeuroSimConfig,
         columns: ColumnModel,
+        clock_hz: float,
     ) -> None:
         self.table, self.plan, self.chip, self.config, self.columns = table, plan, chip, config, columns
         self.pieces, self.rows, self.cols, self.novel = pieces, pieces.rows, pieces.cols, pieces.novel
         self.vectors = table.vectors.astype(np.float64)
         self.bits = config.input_bits
         self.reads = reads_per_vector(config)
+        self.clock_hz = clock_hz
 
     def layerwise(self, values: object, extra: int) -> Array:
         """Per-layer values with ``extra`` trailing axes."""
@@ -177,8 +179,6 @@ class _Run:
         kind = np.where(self.novel, 0, 1).reshape((-1,) + (1,) * (inputs.ndim - 1))
         values: Array = np.asarray(tables, dtype=np.float64)[kind, inputs.astype(np.int64)]
         return values
-
-    clock_hz = REFERENCE_CLOCK_HZ
 
     # ---- tiles -------------------------------------------------------------------------------------------------
 
@@ -389,6 +389,8 @@ def layer_costs(
     pieces: Layout,
     config: NeuroSimConfig,
     columns: ColumnModel,
+    period_s: float,
 ) -> LayerCosts:
-    """Price every layer of a network on a chip."""
-    return _Run(table, plan, chip, pieces, config, columns).layer_costs()
+    """Price every layer of a network on a chip whose clock has the given period."""
+    clock_hz = REFERENCE_CLOCK_HZ if config.quirks.unit_clock_in_wires else min(REFERENCE_CLOCK_HZ, 1 / period_s)
+    return _Run(table, plan, chip, pieces, config, columns, clock_hz).layer_costs()
