@@ -1,0 +1,1 @@
+"""Designs from and to other tools."""
