@@ -65,7 +65,7 @@ class Nsga2:
         """A child of good designs."""
         if (first := initial_suggestion(state)) is not None:
             return first
-        x, y, violation = state.points()
+        x, y, violation = state.points(state.best_looks)
         if len(x) < 2:
             return random_suggestion(state, "drawn at random: fewer than two results")
         rng = state.rng("nsga2")
@@ -84,7 +84,7 @@ class LocalSearch:
         """A neighbour of a front design."""
         if (first := initial_suggestion(state)) is not None:
             return first
-        x, y, violation = state.points()
+        x, y, violation = state.points(state.best_looks)
         if not len(x):
             return random_suggestion(state, "drawn at random: no results yet")
         rng = state.rng("local-search")

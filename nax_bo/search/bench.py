@@ -82,14 +82,28 @@ def bench(
         **settings: Further arguments of the optimiser (``surrogate``, ``initial``, ...).
     """
     return [
-        run_once(testbed, optimizer(testbed.problem, strategy=name, seed=seed, **settings), str(name), seed, budget, q, asynchronous)
+        run_once(
+            testbed,
+            optimizer(testbed.problem, strategy=name, seed=seed, **settings),
+            str(name),
+            seed,
+            budget,
+            q,
+            asynchronous,
+        )
         for name in strategies
         for seed in seeds
     ]
 
 
 def run_once(
-    testbed: Testbed, search: Optimizer, name: str, seed: int, budget: int, q: int = 1, asynchronous: bool = False
+    testbed: Testbed,
+    search: Optimizer,
+    name: str,
+    seed: int,
+    budget: int,
+    q: int = 1,
+    asynchronous: bool = False,
 ) -> Curve:
     """One run of ``search`` to ``budget`` evaluations."""
     rng = np.random.default_rng([seed, 7])

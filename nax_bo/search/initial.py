@@ -11,11 +11,6 @@ from nax_bo.search.problem import Problem
 IndexArray = NDArray[np.int64]
 
 
-def initial_size(problem: Problem) -> int:
-    """Ten to twenty designs, half the number of variables in between."""
-    return min(max(10, min(20, len(problem.space) // 2)), problem.space.size)
-
-
 def initial_design(problem: Problem, count: int, seed: int) -> IndexArray:
     """``count`` different designs that satisfy the known limits as well as possible, ``count x d``.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,20 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from nax_bo.errors import SurrogateError
-from nax_bo.references import load_object
+from nax_bo.errors import NaxboError
 from nax_bo.search.problem import Constraint, Problem
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Look, Observation, SearchState, merged
-from nax_bo.surrogate import Column, Surrogate, columns_of
-from nax_bo.surrogate.protocol import ConditionalSurrogate, JointSurrogate, UpdatableSurrogate
+from nax_bo.surrogate import AdaptedSurrogate, Column, build, columns_of
+from nax_bo.surrogate.protocol import JointSurrogate, UpdatableSurrogate
 
 DEFAULT_SURROGATE = "gp"
-_NAMES = {
-    "gp": "nax_surrogates:GaussianProcess",
-    "gbt": "nax_surrogates:GradientBoosting",
-    "blend": "nax_surrogates:Blend",
-}
+
+_UNKNOWN_CORRELATION = (
+    0.8  # between fidelities, for surrogates that cannot tell; as measured on short trainings
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,8 @@ class Models:
     """
 
     problem: Problem
-    by_name: Mapping[str, Surrogate]
-    success: Surrogate | None
+    by_name: Mapping[str, AdaptedSurrogate]
+    success: AdaptedSurrogate | None
     with_level: bool
     notes: tuple[str, ...] = ()
 
@@ -59,37 +56,31 @@ class Models:
             SurrogateError: A surrogate fails or does not return finite numbers of the right shape.
         """
         x = self.inputs(indices, level)
-        return {name: checked_predict(model, x, name) for name, model in self.by_name.items()}
+        return {name: _flat(model, x) for name, model in self.by_name.items()}
 
     def success_probability(self, indices: ArrayLike) -> Array:
         """Probability that evaluating each design succeeds, ``n``."""
         if self.success is None:
             return np.ones(len(np.asarray(indices)))
-        mean, std = checked_predict(self.success, self.inputs(indices), "success")
+        mean, std = _flat(self.success, self.inputs(indices))
         return np.asarray(np.maximum(ndtr((mean - 0.5) / np.sqrt(std**2 + 0.15**2)), 1e-9))
 
     def believing(self, pending: Sequence[Look]) -> Models:
-        """With the pending looks at their predicted means (kriging believer, Ginsbourger et al. 2010).
-
-        Surrogates that cannot be conditioned stay as they are.
-        """
+        """With the pending looks at their predicted means (kriging believer, Ginsbourger et al. 2010)."""
         if not pending:
             return self
         x = self.inputs([i for i, _ in pending], [level for _, level in pending])
         out = {}
         for name, model in self.by_name.items():
-            mean, _ = checked_predict(model, x, name)
-            out[name] = (
-                model.condition(x, mean[:, None]) if isinstance(model, ConditionalSurrogate) else model
-            )
+            out[name] = model.condition(x, model.predict(x)[0])
         return replace(self, by_name=out)
 
     def correlation(self, indices: NDArray[np.int64], level: float) -> float:
         """Mean correlation between what is believed of designs at ``level`` and at the full fidelity, in [0, 1]."""
         found = []
         for model in self.by_name.values():
-            if not (self.with_level and isinstance(model, JointSurrogate)):
-                return 0.8
+            if not isinstance(model.inner, JointSurrogate):
+                return _UNKNOWN_CORRELATION
             n = len(indices)
             x = np.vstack([self.inputs(indices, level), self.inputs(indices, 1.0)])
             cov = model.predict_joint(x)[1][0]
@@ -144,6 +135,15 @@ def feasibility(
     return out
 
 
+def in_words(problem: Problem, predicted: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Predictions as text, with one standard deviation to either side."""
+    out = []
+    for name, (mean, std) in predicted.items():
+        low, middle, high = problem.scale_of(name).model_to_raw([mean - std, mean, mean + std]).tolist()
+        out.append(f"{name} {middle:.3g} ({min(low, high):.3g} to {max(low, high):.3g})")
+    return out
+
+
 def fit_models(state: SearchState) -> Models:
     """Surrogates of all learned outcomes, from the whole log (every fidelity).
 
@@ -162,9 +162,14 @@ def fit_models(state: SearchState) -> Models:
     notes: list[str] = []
     by_name = {}
     for name in problem.learned_names:
-        y, noise = _targets(problem, name, observations)
-        by_name[name] = _fit_with_fallback(state, name, columns, x, y, noise, notes)
-    success = _fit_success(state, empty, columns, observations, notes) if state.failures else None
+        by_name[name], found = _fit_with_fallback(
+            state, name, columns, x, _targets(problem, name, observations)
+        )
+        notes += found
+    success = None
+    if state.failures:
+        success, found = _fit_success(state, empty, columns, observations)
+        notes += found
     return Models(problem, by_name, success, with_level, tuple(notes))
 
 
@@ -175,54 +180,6 @@ def input_columns(problem: Problem, with_level: bool) -> tuple[Column, ...]:
     return (*variables, *proxies, *([Column("fidelity", "fidelity")] if with_level else []))
 
 
-def checked_predict(model: Surrogate, x: Array, name: str) -> tuple[Array, Array]:
-    """Mean and standard deviation, ``n`` each, of a surrogate of one outcome.
-
-    Raises:
-        SurrogateError: It fails, or returns other shapes, NaN, infinity or a negative deviation.
-    """
-    if not len(x):
-        return np.zeros(0), np.zeros(0)
-    hint = (
-        f"Check the surrogate of {name!r} with the conformance suite, or use surrogate={DEFAULT_SURROGATE!r}."
-    )
-    try:
-        mean, std = (np.asarray(part, dtype=float) for part in model.predict(x))
-    except SurrogateError:
-        raise
-    except Exception as ex:
-        raise SurrogateError(
-            f"the surrogate of {name!r} cannot predict: {type(ex).__name__}: {ex}", hint
-        ) from ex
-    if mean.shape not in ((len(x), 1), (len(x),)) or std.shape != mean.shape:
-        raise SurrogateError(
-            f"the surrogate of {name!r} gave shapes {mean.shape} and {std.shape} for {len(x)} rows", hint
-        )
-    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std >= 0).all()):
-        raise SurrogateError(f"the surrogate of {name!r} gave NaN, infinity or a negative deviation", hint)
-    return mean.reshape(-1), std.reshape(-1)
-
-
-def make_surrogate(reference: Any, columns: Sequence[Column], seed: int) -> Surrogate:
-    """A fresh surrogate from a reference, a class or factory, or an object to copy."""
-    if isinstance(reference, str):
-        return _built(load_object(_NAMES.get(reference, reference)), columns, seed)
-    if isinstance(reference, type) or not hasattr(reference, "predict"):
-        return _built(reference, columns, seed)
-    import copy
-
-    fresh = copy.deepcopy(reference)
-    if hasattr(fresh, "columns"):
-        fresh.columns = columns
-    return fresh  # type: ignore[no-any-return]
-
-
-def _built(factory: Any, columns: Sequence[Column], seed: int) -> Surrogate:
-    accepted = inspect.signature(factory).parameters
-    given = {"columns": columns, "seed": seed}
-    return factory(**{k: v for k, v in given.items() if k in accepted})  # type: ignore[no-any-return]
-
-
 def _targets(problem: Problem, name: str, observations: Sequence[Observation]) -> tuple[Array, Array]:
     scale = problem.scale_of(name)
     raw = np.array([o.outcomes[name] for o in observations], dtype=float)
@@ -230,60 +187,60 @@ def _targets(problem: Problem, name: str, observations: Sequence[Observation]) -
     return scale.to_model(raw), scale.variance_to_model(raw, variance)
 
 
+def _flat(model: AdaptedSurrogate, x: Array) -> tuple[Array, Array]:
+    if not len(x):
+        return np.zeros(0), np.zeros(0)
+    mean, std = model.predict(x)
+    return mean[:, 0], std[:, 0]
+
+
 def _checkpoint(n: int) -> int:
     return n if n <= 100 else n - n % 5
 
 
 def _fit(
-    reference: Any, columns: Sequence[Column], seed: int, x: Array, y: Array, noise: Array, name: str
-) -> Surrogate:
-    model = make_surrogate(reference, columns, seed)
-    known = None if np.isnan(noise).all() else noise[:, None]
-    first = _checkpoint(len(y)) if isinstance(model, UpdatableSurrogate) else len(y)
-    model.fit(x[:first], y[:first, None], None if known is None else known[:first])
-    if isinstance(model, UpdatableSurrogate) and first < len(y):
-        model.update(x[first:], y[first:, None], None if known is None else known[first:])
-    checked_predict(model, x[:1], name)
+    reference: Any, columns: Sequence[Column], seed: int, x: Array, targets: tuple[Array, Array]
+) -> AdaptedSurrogate:
+    model = build(reference, columns, seed)
+    y, noise = targets[0][:, None], targets[1][:, None]
+    first = _checkpoint(len(y)) if isinstance(model.inner, UpdatableSurrogate) else len(y)
+    model.fit(x[:first], y[:first], noise[:first])
+    if first < len(y):
+        model.update(x[first:], y[first:], noise[first:])
+    model.predict(x[:1])
     return model
 
 
 def _fit_with_fallback(
-    state: SearchState,
-    name: str,
-    columns: Sequence[Column],
-    x: Array,
-    y: Array,
-    noise: Array,
-    notes: list[str],
-) -> Surrogate:
-    wanted = state.options.get("surrogate", DEFAULT_SURROGATE)
-    if isinstance(wanted, Mapping):
-        wanted = wanted.get(name, DEFAULT_SURROGATE)
-    for reference in (wanted, DEFAULT_SURROGATE):
+    state: SearchState, name: str, columns: Sequence[Column], x: Array, targets: tuple[Array, Array]
+) -> tuple[AdaptedSurrogate, list[str]]:
+    wanted = surrogate_of(state.options, name)
+    notes = []
+    for reference in dict.fromkeys([wanted, DEFAULT_SURROGATE]):
         try:
-            return _fit(reference, columns, state.seed, x, y, noise, name)
-        except Exception as ex:
-            error = ex if isinstance(ex, SurrogateError) else SurrogateError(f"{type(ex).__name__}: {ex}")
+            return _fit(reference, columns, state.seed, x, targets), notes
+        except (NaxboError, ArithmeticError, ValueError) as ex:
             if state.options.get("on_surrogate_error") == "raise":
-                raise error from ex
-            fall_back = repr(DEFAULT_SURROGATE) if reference != DEFAULT_SURROGATE else "the average"
-            notes.append(
-                f"surrogate {reference!r} of {name!r} failed ({error.message}); used {fall_back} instead"
+                raise
+            instead = (
+                "the average of what was seen" if reference == DEFAULT_SURROGATE else repr(DEFAULT_SURROGATE)
             )
-            if reference == DEFAULT_SURROGATE:
-                break
-    return Average().fit(x, y[:, None])
+            what = ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}"
+            notes.append(f"the surrogate {reference!r} of {name!r} failed, used {instead} ({what})")
+    return AdaptedSurrogate(Average()).fit(x, targets[0][:, None]), notes
+
+
+def surrogate_of(options: Mapping[str, Any], name: str) -> Any:
+    """The surrogate wanted for outcome ``name``."""
+    wanted = options.get("surrogate", DEFAULT_SURROGATE)
+    return wanted.get(name, DEFAULT_SURROGATE) if isinstance(wanted, Mapping) else wanted
 
 
 def _fit_success(
-    state: SearchState,
-    empty: Models,
-    columns: Sequence[Column],
-    observations: Sequence[Observation],
-    notes: list[str],
-) -> Surrogate:
+    state: SearchState, empty: Models, columns: Sequence[Column], observations: Sequence[Observation]
+) -> tuple[AdaptedSurrogate, list[str]]:
     rows = [(o.indices, o.level) for o in observations] + [(f.indices, f.level) for f in state.failures]
     x = empty.inputs([i for i, _ in rows], [level for _, level in rows])
     y = np.array([1.0] * len(observations) + [0.0] * len(state.failures))
     plain = replace(state, options={"surrogate": DEFAULT_SURROGATE})
-    return _fit_with_fallback(plain, "success", columns, x, y, np.full(len(y), np.nan), notes)
+    return _fit_with_fallback(plain, "success", columns, x, (y, np.zeros(len(y))))

@@ -34,18 +34,22 @@ class Linas:
         """A member of the predicted front."""
         if (first := initial_suggestion(state)) is not None:
             return first
-        x, y, violation = state.points()
+        x, y, violation = state.points(state.best_looks)
         if len(x) < 4:
             return random_suggestion(state, "drawn at random: fewer than four results")
         targets = np.column_stack([y, np.minimum(violation, 10.0)])
         usable = np.isfinite(targets).all(axis=1)
         weights = self._fit(one_hot(state, x[usable]), targets[usable])
         rng = state.rng("linas")
-        found = self._search(state, x[select(np.nan_to_num(y, nan=np.inf), self.population, violation)], weights, rng)
+        found = self._search(
+            state, x[select(np.nan_to_num(y, nan=np.inf), self.population, violation)], weights, rng
+        )
         fresh = state.unseen(state.problem.completed(found))
         if not len(fresh):
             return random_suggestion(state, "the predicted front is known, drawn at random")
-        return suggestion(state, fresh[rng.integers(len(fresh))], "on the front that ridge regressions predict")
+        return suggestion(
+            state, fresh[rng.integers(len(fresh))], "on the front that ridge regressions predict"
+        )
 
     def _fit(self, features: Array, targets: Array) -> Array:
         gram = features.T @ features + self.penalty * np.eye(features.shape[1])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
 from nax_bo.search.candidates import Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Models, feasibility, fit_models
+from nax_bo.search.learned import Models, feasibility, fit_models, in_words
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, Suggestion
@@ -137,16 +137,8 @@ class Naxbo:
             n: (float(m[0]), float(s[0])) for n, (m, s) in acquisition.models.predict(row[None]).items()
         }
         gain = float(acquisition.gain(row[None])[0][0])
-        total = float(np.prod(np.maximum(state.reference, 1e-9)))
-        parts = [f"expected gain {gain:.3g}" if total else ""]
-        for name, (mean, std) in predicted.items():
-            scale = problem.scale_of(name)
-            low, mid, high = scale.model_to_raw([mean - std, mean, mean + std]).tolist()
-            parts.append(f"{name} {mid:.3g} ({min(low, high):.3g} to {max(low, high):.3g})")
-        parts += acquisition.models.notes
-        return Suggestion(
-            problem.space.design(row), "full", ", ".join(p for p in parts if p), known, predicted, gain
-        )
+        parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *acquisition.models.notes]
+        return Suggestion(problem.space.design(row), "full", ", ".join(parts), known, predicted, gain)
 
 
 def trust_radius(state: SearchState) -> int:

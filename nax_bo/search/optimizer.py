@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nax_bo.errors import InputError
-from nax_bo.search.initial import initial_design, initial_size
+from nax_bo.search.initial import initial_design
+from nax_bo.search.ladder import choose_fidelity, promotions
+from nax_bo.search.learned import surrogate_of
+from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
-from nax_bo.search.state import Failure, Observation, SearchState, Suggestion
+from nax_bo.search.state import Failure, Observation, SearchState, Suggestion, initial_size
 from nax_bo.search.strategy import Strategy, load_strategy
 from nax_bo.space import Design, Value
+from nax_bo.surrogate import parse_reference
+from nax_bo.surrogate.reference import load_factory
 
 DesignLike = Design | Mapping[str, Value] | Sequence[int]
 
@@ -53,12 +59,18 @@ class Optimizer:
     ) -> None:
         self.problem = problem
         self.strategy = load_strategy(strategy)
+        self._helper = self.strategy if isinstance(self.strategy, Naxbo) else Naxbo()
         settings = {"surrogate": surrogate, **(options or {})}
+        for name in problem.learned_names:
+            if isinstance(wanted := surrogate_of(settings, name), str):
+                load_factory(parse_reference(wanted)[0])
         self._state = SearchState(problem, seed, initial=self._initial(initial, seed), options=settings)
 
     def _initial(self, initial: int | Sequence[DesignLike] | None, seed: int) -> tuple[tuple[int, ...], ...]:
         if initial is None or isinstance(initial, int):
-            count = initial_size(self.problem) if initial is None else min(initial, self.problem.space.size)
+            count = (
+                initial_size(self.problem.space) if initial is None else min(initial, self.problem.space.size)
+            )
             if count < 0:
                 raise InputError(f"initial = {initial}", "Give a number of designs, at least 0.")
             rows = initial_design(self.problem, count, seed) if count else np.zeros((0, 0), dtype=np.int64)
@@ -76,11 +88,30 @@ class Optimizer:
         if n < 1:
             raise InputError(f"ask({n})", "Ask for at least one design.")
         out: list[Suggestion] = []
-        for _ in range(n):
-            suggestion = self.strategy.propose(self._state)
-            if suggestion is None:
-                break
-            out.append(suggestion)
+        with one_thread():
+            while len(out) < n and (suggestion := self._next()) is not None:
+                out.append(suggestion)
+                self.add_pending(suggestion.design, suggestion.fidelity)
+        return out
+
+    def _next(self) -> Suggestion | None:
+        suggestion = self.strategy.propose(self._state)
+        if suggestion is None:
+            further = promotions(self._state, 1, self._helper)
+            return further[0] if further else None
+        models = self._helper.models(self._state) if suggestion.predicted else None
+        return choose_fidelity(self._state, models, suggestion)
+
+    def promotions(self, k: int = 1) -> list[Suggestion]:
+        """Which designs told at lower fidelities deserve the full one next; they are pending until told.
+
+        Fewer than ``k`` if there are no more. By expected gain in hypervolume per second, over what is known in full.
+        """
+        if k < 1:
+            raise InputError(f"promotions({k})", "Ask for at least one design.")
+        with one_thread():
+            out = promotions(self._state, k, self._helper)
+        for suggestion in out:
             self.add_pending(suggestion.design, suggestion.fidelity)
         return out
 
@@ -190,3 +221,11 @@ def _number(name: str, value: Any) -> float:
     if not np.isfinite(number):
         raise InputError(f"{name} = {number}", "Tell a finite number, or tell_failed(design, reason).")
     return number
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Numerical libraries on one thread: many small matrices are slower on several, and sums differ by the order."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits

@@ -209,7 +209,9 @@ def _pymoo_algorithm(state: SearchState, population: int) -> Any:
     except ImportError as ex:
         raise InputError("pymoo is not installed", "pip install naxbo[peers]") from ex
     variables = {
-        v.name: Integer(bounds=(0, v.cardinality - 1)) if v.kind == "ordinal" else Choice(options=list(range(v.cardinality)))
+        v.name: Integer(bounds=(0, v.cardinality - 1))
+        if v.kind == "ordinal"
+        else Choice(options=list(range(v.cardinality)))
         for v in state.problem.space.variables
     }
     x, _, _ = state.points()

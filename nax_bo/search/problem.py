@@ -209,6 +209,8 @@ class Problem:
     def known(self, indices: ArrayLike) -> dict[str, Array]:
         """Known outcomes by name, each ``n``, of index vectors ``n x d``; NaN where they cannot be computed."""
         x = np.asarray(indices, dtype=np.int64)
+        if not len(x):
+            return {name: np.zeros(0) for name in self.known_names}
         columns = self.space.columns(x)
         out: dict[str, Array] = {}
         if self.known_outcomes is not None:
@@ -257,6 +259,8 @@ class Problem:
     def scores(self, indices: ArrayLike) -> Array:
         """Proxies ``n x p``; NaN where one is not available."""
         x = np.asarray(indices, dtype=np.int64)
+        if not len(x):
+            return np.zeros((0, len(self.proxies)))
         columns = self.space.columns(x) if self.proxies else {}
         out = [_checked(p.name, p.score(columns), len(x)) for p in self.proxies]
         return np.where(np.isfinite(np.array(out)), np.array(out), np.nan).T if out else np.zeros((len(x), 0))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nax_bo.search.pareto import nondominated
 from nax_bo.search.problem import Problem
 from nax_bo.search.scale import Array
-from nax_bo.space import Design
+from nax_bo.space import Design, Space
 
 Indices = tuple[int, ...]
 Look = tuple[Indices, float]
@@ -117,16 +117,33 @@ class SearchState:
         """Observations at the full fidelity, repeats of a design merged (inverse-variance mean where noise is known)."""
         return merged([o for o in self.observations if o.level == 1.0])
 
-    def points(self) -> tuple[NDArray[np.int64], Array, Array]:
-        """Fully observed designs: indices ``n x d``, measured objectives ``n x m``, violation of all limits ``n``."""
+    @cached_property
+    def best_looks(self) -> tuple[Observation, ...]:
+        """For each design, what was told of it at the highest fidelity."""
+        by_design: dict[Indices, Observation] = {}
+        for observation in merged(self.observations):
+            last = by_design.get(observation.indices)
+            if last is None or observation.level > last.level:
+                by_design[observation.indices] = observation
+        return tuple(by_design.values())
+
+    def points(
+        self, observations: Sequence[Observation] | None = None
+    ) -> tuple[NDArray[np.int64], Array, Array]:
+        """Observed designs (fully observed ones by default).
+
+        Returns:
+            Indices ``n x d``, measured objectives ``n x m``, violation of all limits ``n``.
+        """
         problem = self.problem
-        x = np.array([o.indices for o in self.full], dtype=np.int64).reshape(
-            len(self.full), len(problem.space)
-        )
+        told = self.full if observations is None else observations
+        x = np.array([o.indices for o in told], dtype=np.int64).reshape(len(told), len(problem.space))
         values = dict(problem.known(x)) if len(x) else {n: np.zeros(0) for n in problem.known_names}
         for name in problem.learned_names:
-            values[name] = np.array([o.outcomes[name] for o in self.full], dtype=float)
-        y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(len(x), len(problem.objectives))
+            values[name] = np.array([o.outcomes[name] for o in told], dtype=float)
+        y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(
+            len(x), len(problem.objectives)
+        )
         violation = problem.violation(values, len(x))
         return x, y, violation
 
@@ -134,13 +151,16 @@ class SearchState:
     def reference(self) -> Array:
         """Reference point in the measure scale, ``m``: as given, else fixed by the first observations.
 
-        A missing entry is the worst of the first ``len(initial)`` fully observed designs plus a tenth of their
-        range. Limits on an objective clip it.
+        A missing entry is the worst among the first observed designs (as many as an initial design has) plus a
+        tenth of their range. Limits on an objective clip it.
         """
         problem = self.problem
         out = np.empty(len(problem.objectives))
-        _, y, _ = self.points()
-        y = y[: max(len(self.initial), 2)]
+        first: dict[Indices, Observation] = {}
+        for observation in self.observations:
+            first.setdefault(observation.indices, observation)
+        count = max(len(self.initial), initial_size(problem.space))
+        _, y, _ = self.points(list(first.values())[:count])
         for j, objective in enumerate(problem.objectives):
             if objective.name in problem.reference_point:
                 out[j] = float(objective.scales.to_measure(problem.reference_point[objective.name]))
@@ -175,3 +195,8 @@ def _mean(group: list[Observation]) -> Observation:
         if np.isfinite(v).all():
             variance[name] = float(1.0 / weight.sum()) if (v > 0).all() else 0.0
     return Observation(group[0].indices, outcomes, variance, group[0].level)
+
+
+def initial_size(space: Space) -> int:
+    """Designs to begin with: half the number of variables, at least ten and at most twenty."""
+    return min(max(10, min(20, len(space) // 2)), space.size)

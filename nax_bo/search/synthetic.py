@@ -57,7 +57,9 @@ SHAPES = {
     "chip16": Shape(4, 2, (), ("energy", "latency"), 0.1, None, 0.01, 11),
     "chain24": Shape(6, 4, ("rows",), ("edap",), 0.15, 0.5, 0.015, 12),
     "mixed40": Shape(8, 5, ("rows", "adc_bits"), ("energy", "latency"), 0.2, None, 0.01, 13),
-    "deep64": Shape(10, 6, ("rows", "adc_bits", "weight_bits", "skip"), ("edap", "area"), 0.4, None, 0.02, 14),
+    "deep64": Shape(
+        10, 6, ("rows", "adc_bits", "weight_bits", "skip"), ("edap", "area"), 0.4, None, 0.02, 14
+    ),
 }
 
 _CHOICES: dict[str, tuple[str, tuple[Any, ...]]] = {
@@ -96,7 +98,10 @@ class Synthetic:
             limits.append(Constraint("error", upper=self.shape.error_limit))
         return Problem(
             self.space,
-            [Objective("error", scale="logit"), *(Objective(n, scale="log10") for n in self.shape.objectives)],
+            [
+                Objective("error", scale="logit"),
+                *(Objective(n, scale="log10") for n in self.shape.objectives),
+            ],
             constraints=limits,
             proxies=proxies,
             known_outcomes=self.costs,
@@ -106,13 +111,24 @@ class Synthetic:
     def costs(self, columns: Columns) -> dict[str, Array]:
         """Known outcomes: ``energy``, ``latency``, ``area`` and their product ``edap`` (arbitrary units)."""
         layers = _Layers(self.shape, columns)
-        arrays = np.ceil(layers.fan_in / layers.rows) * np.ceil(layers.width * layers.weight_bits / layers.cell_bits / 64)
+        arrays = np.ceil(layers.fan_in / layers.rows) * np.ceil(
+            layers.width * layers.weight_bits / layers.cell_bits / 64
+        )
         streams = np.ceil(layers.input_bits / 2.0)
         convert = 2.0 ** (0.8 * layers.adc_bits) * (1.0 + 0.2 * layers.column_sharing**-0.5)
-        energy = np.sum(layers.on * layers.pixels * arrays * streams * (convert + 0.05 * layers.rows), axis=0) * 1e-6
-        latency = np.sum(layers.on * layers.pixels * streams * layers.column_sharing * layers.adc_bits, axis=0) * 1e-5
+        energy = (
+            np.sum(layers.on * layers.pixels * arrays * streams * (convert + 0.05 * layers.rows), axis=0)
+            * 1e-6
+        )
+        latency = (
+            np.sum(layers.on * layers.pixels * streams * layers.column_sharing * layers.adc_bits, axis=0)
+            * 1e-5
+        )
         cell = layers.device_cost * layers.rows * 64 * 1e-6
-        area = np.sum(layers.on * arrays * (cell + convert * 4e-5 * 16 / layers.column_sharing), axis=0) * 0.1 + 0.05
+        area = (
+            np.sum(layers.on * arrays * (cell + convert * 4e-5 * 16 / layers.column_sharing), axis=0) * 0.1
+            + 0.05
+        )
         return {"energy": energy, "latency": latency, "area": area, "edap": energy * latency * area}
 
     def error(self, columns: Columns) -> Array:
@@ -137,7 +153,10 @@ class Synthetic:
         layers = _Layers(self.shape, columns)
         if self.proxy == "random":
             weight = np.random.default_rng(self.shape.seed + 1).normal(size=len(columns))
-            mixed = sum(w * np.unique(c, return_inverse=True)[1] for w, c in zip(weight, columns.values(), strict=True))
+            mixed = sum(
+                w * np.unique(c, return_inverse=True)[1]
+                for w, c in zip(weight, columns.values(), strict=True)
+            )
             return np.asarray(np.sin(1e3 * np.asarray(mixed, dtype=float)))
         count = np.maximum(layers.on.sum(axis=0), 1)
         capacity = np.sum(layers.on * np.log2(layers.width), axis=0) / count
@@ -231,5 +250,9 @@ class _Layers:
         """Relative noise power of each layer: ADC range over its levels, cell variation, quantised weights and inputs."""
         range_used = self.rows * 2.0**self.cell_bits / 2.0**self.adc_bits
         adc = 0.004 * range_used**1.2
-        cells = self.variation**2 * 2.0 ** (1.5 * self.cell_bits) * np.sqrt(np.minimum(self.fan_in, self.rows) / 32.0)
+        cells = (
+            self.variation**2
+            * 2.0 ** (1.5 * self.cell_bits)
+            * np.sqrt(np.minimum(self.fan_in, self.rows) / 32.0)
+        )
         return np.asarray(adc + cells + 4.0 ** (-0.8 * self.weight_bits) + 4.0 ** (-0.9 * self.input_bits))
