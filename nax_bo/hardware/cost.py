@@ -8,36 +8,42 @@ from functools import lru_cache
 import numpy as np
 
 from nax_bo.hardware import pricing
+from nax_bo.hardware.area import Area, leakage_mw, price_area
 from nax_bo.hardware.chip import ChipSpec
-from nax_bo.hardware.components.adc import AdcTable, adc_table
-from nax_bo.hardware.components.array import CellTable, cell_table
-from nax_bo.hardware.mapping import Mapping, map_slots
+from nax_bo.hardware.components.adc import adc_table
+from nax_bo.hardware.components.array import cell_table
+from nax_bo.hardware.energy import price_energy
+from nax_bo.hardware.mapping import map_slots
+from nax_bo.hardware.pricing import Context
 from nax_bo.hardware.profiles import Profile
 from nax_bo.hardware.report import ComponentCost, CostBatch, CostReport, Details, LayerCost
 from nax_bo.hardware.tables import Floats
-from nax_bo.hardware.traffic import Traffic, count_traffic
+from nax_bo.hardware.timing import Timing, price_time
+from nax_bo.hardware.traffic import count_traffic
 from nax_bo.hardware.uncertainty import edap_band
 from nax_bo.hardware.workload import ABSENT, Workload, slot_names
 from nax_bo.network.spec import NetworkSpec
 
-CHUNK_SLOTS = 4096
+CHUNK_SLOTS = 8192
 """Slots priced at a time: their arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """Everything about one chunk of designs; dictionaries are by component."""
+    """Everything about one chunk of designs.
 
-    scales: pricing.Scales
-    mapping: Mapping
-    traffic: Traffic
-    timing: pricing.Timing
+    Attributes:
+        energy: By component, n x L or broadcastable.
+        energy_slot: Dynamic energy of every slot, n x L.
+        leakage_mw: n.
+        adc_pj, adc_um2: Per conversion and per converter of every slot.
+    """
+
+    context: Context
+    timing: Timing
     energy: dict[str, Floats]
     energy_slot: Floats
-    array_area: dict[str, Floats]
-    tile_area: dict[str, Floats]
-    chip_area: dict[str, Floats]
-    area_slot: Floats
+    area: Area
     leakage_mw: Floats
     adc_pj: Floats
     adc_um2: Floats
@@ -66,12 +72,12 @@ class AnalyticalCostModel:
             InputError: Chip and network do not fit together, or the chip names an unknown device or memory.
         """
         w = _full(Workload.from_designs([network], [chip]))
-        priced = self._price(w, self._adc)
-        details = _details(w, priced)
+        priced = self._price(w)
+        details = _details(priced)
         layers, components = _rows(slot_names(network), details)
-        low, high = edap_band(self.profile, w, priced, details["energy"])
+        low, high = edap_band(priced, details["energy"])
         return CostReport(
-            **{name: float(values[0]) for name, values in _totals(w, priced).items()},
+            **{name: float(values[0]) for name, values in _totals(priced).items()},
             layers=layers,
             components=components,
             edap_low=low,
@@ -86,95 +92,81 @@ class AnalyticalCostModel:
         parts = []
         for start in range(0, n, step):
             w = _full(workload.take(slice(start, min(start + step, n))), (min(step, n - start), slots))
-            parts.append(_totals(w, self._price(w, self._adc)))
+            parts.append(_totals(self._price(w)))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return CostBatch(**columns, _details=lambda: self._batch_details(workload))
 
     def _batch_details(self, workload: Workload) -> Details:
         w = _full(workload)
-        return _details(w, self._price(w, self._adc))
+        return _details(self._price(w))
 
-    def _price(self, w: Workload, adc: AdcTable) -> Priced:
-        p = self.profile
-        cells: CellTable = self._cells(w.devices)
+    def _price(self, w: Workload) -> Priced:
         mapping = map_slots(w)
-        traffic = count_traffic(w, mapping, p)
-        s = pricing.scales(w, p)
-        timing = pricing.time(w, mapping, traffic, s, p, adc, cells)
-        adc_pj, adc_um2 = pricing.adc_prices(w, s, p, adc, timing.period_ns)
-        energy = pricing.energy_pj(w, mapping, traffic, s, p, cells, adc_pj)
-        energy["control"] = p["tile.control_mw"] * mapping.tiles * timing.slot_ns
-        array_area = pricing.array_area_um2(w, mapping, s, p, cells, adc_um2)
-        tile_area, chip_area = pricing.tile_area_um2(s, p), pricing.chip_area_um2(w, s, p)
-        tiles = mapping.tiles * (1.0 - traffic.rewritten)
-        arrays = tiles * (w.pes_per_tile * w.arrays_per_pe)
-        area_slot = arrays * pricing.added(array_area) + tiles * pricing.added(tile_area)
-        leakage = _leakage_mw(p, s, tiles, arrays, array_area, tile_area, chip_area)
-        return Priced(s, mapping, traffic, timing, energy, pricing.added(energy), array_area, tile_area, chip_area,
-                      area_slot, leakage, adc_pj, adc_um2)  # fmt: skip
+        c = Context(
+            workload=w,
+            mapping=mapping,
+            traffic=count_traffic(w, mapping, self.profile),
+            profile=self.profile,
+            scales=pricing.scales(w, self.profile),
+            adc=self._adc,
+            cells=self._cells(w.devices),
+        )
+        timing = price_time(c)
+        adc_pj, adc_um2 = pricing.adc_prices(c, timing.period_ns)
+        energy = price_energy(c, adc_pj)
+        energy["control"] = self.profile["tile.control_mw"] * mapping.tiles * timing.slot_ns
+        area = price_area(c, adc_um2)
+        return Priced(
+            context=c,
+            timing=timing,
+            energy=energy,
+            energy_slot=pricing.added(energy),
+            area=area,
+            leakage_mw=leakage_mw(c, area),
+            adc_pj=adc_pj,
+            adc_um2=adc_um2,
+        )
 
 
-def _leakage_mw(
-    p: Profile,
-    s: pricing.Scales,
-    tiles: Floats,
-    arrays: Floats,
-    array_area: dict[str, Floats],
-    tile_area: dict[str, Floats],
-    chip_area: dict[str, Floats],
-) -> Floats:
-    """Leakage of the whole chip, mW, n: converters and logic by area, buffers by CACTI, the off-chip interface."""
-    logic = p["digital.leakage_uw_per_um2"] * 1e-3
-    per_array = p["adc.leakage_uw_per_um2"] * 1e-3 * array_area["adc"] + logic * (
-        array_area["shift_add"] + array_area["register"] + array_area["driver"]
-    )
-    per_tile = s.tile.leakage_mw + logic * (
-        tile_area["digital"] + tile_area["interconnect"] + tile_area["control"]
-    )
-    slots = pricing.total(arrays * per_array + tiles * per_tile)
-    shared = s.shared.leakage_mw + logic * chip_area["digital"] + p["interconnect.io_static_mw"]
-    return slots + shared[:, 0]
-
-
-def _totals(w: Workload, x: Priced) -> dict[str, Floats]:
+def _totals(x: Priced) -> dict[str, Floats]:
+    w, mapping = x.context.workload, x.context.mapping
     leakage = x.leakage_mw * x.timing.latency_ns
-    cells = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * x.mapping.tiles
-    held = pricing.total(x.mapping.cells * w.duplication)
+    cells = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * mapping.tiles
+    held = pricing.total(mapping.cells * w.duplication)
     macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors * (w.kind != ABSENT)
     return {
         "energy_pj": pricing.total(x.energy_slot) + leakage,
         "latency_ns": x.timing.latency_ns,
-        "area_um2": pricing.total(x.area_slot) + pricing.added(x.chip_area)[:, 0],
+        "area_um2": pricing.total(x.area.slot) + pricing.added(x.area.chip)[:, 0],
         "leakage_pj": leakage,
         "response_ns": x.timing.response_ns,
         "period_ns": np.broadcast_to(x.timing.period_ns[:, 0], leakage.shape).copy(),
         "macs": pricing.total(macs),
         "utilisation": held / np.maximum(pricing.total(cells), 1.0),
-        "unplaced_bits": x.traffic.unplaced,
+        "unplaced_bits": x.context.traffic.unplaced,
     }
 
 
-def _details(w: Workload, x: Priced) -> Details:
+def _details(x: Priced) -> Details:
+    w, mapping, a = x.context.workload, x.context.mapping, x.area
     shape = w.kind.shape
-    share = x.timing.slot_ns / pricing.total(x.timing.slot_ns)[:, None]
+    share = x.timing.slot_ns / x.timing.response_ns[:, None]
     leakage = x.leakage_mw * x.timing.latency_ns
-    tiles = x.mapping.tiles * (1.0 - x.traffic.rewritten)
-    arrays = tiles * (w.pes_per_tile * w.arrays_per_pe)
     area: dict[str, Floats] = {}
-    per_slot = {name: arrays * value for name, value in x.array_area.items()}
-    per_tile = {name: tiles * value for name, value in x.tile_area.items()}
-    shared = {name: value[:, 0] for name, value in x.chip_area.items()}
+    per_slot = {name: a.arrays * value for name, value in a.per_array.items()}
+    per_tile = {name: a.tiles * value for name, value in a.per_tile.items()}
+    shared = {name: value[:, 0] for name, value in a.chip.items()}
     for parts in (_component_totals(per_slot, shape), _component_totals(per_tile, shape), shared):
         for name, value in parts.items():
             area[name] = area[name] + value if name in area else value
-    installed = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * x.mapping.tiles
+    installed = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * mapping.tiles
     layer = {
         "energy_pj": x.energy_slot + leakage[:, None] * share,
         "latency_ns": x.timing.slot_ns,
-        "area_um2": x.area_slot,
-        "tiles": x.mapping.tiles,
-        "arrays": x.mapping.arrays * w.duplication,
-        "utilisation": x.mapping.cells * w.duplication / np.maximum(installed, 1.0),
+        "area_um2": a.slot,
+        "tiles": mapping.tiles,
+        "arrays": mapping.arrays * w.duplication,
+        "utilisation": mapping.cells * w.duplication / np.maximum(installed, 1.0),
     }
     energy = _component_totals(x.energy, shape)
     return {"layer": layer, "energy": energy | {"leakage": leakage}, "area": area}

@@ -163,7 +163,7 @@ def predict(m: Macro) -> MacroCost:
 
 
 def _analog_energy(m: Macro, cycle_ns: float) -> dict[str, float]:
-    """fJ per column and step."""
+    """Energy of a column and step, fJ."""
     v2, size = m.supply_v**2, m.tech_nm / 28
     if m.mechanism == "charge":
         cells = m.terms * _charge_ff(m) * v2
@@ -199,7 +199,7 @@ def _adc_energy(m: Macro) -> float:
 
 
 def _digital_energy(m: Macro) -> dict[str, float]:
-    """fJ per output and step: bit products, adder tree, accumulator; or adders and registers in the cells."""
+    """Energy of an output and step, fJ: bit products, adder tree, accumulator; or adders and registers in the cells."""
     v2, size = m.supply_v**2, m.tech_nm / 28
     if m.in_cell:
         width = m.weight_bits * m.weight_units + _carry_bits(m.terms)

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nax_bo.hardware import pricing
+from nax_bo.hardware.area import array_area_um2, tile_area_um2
 from nax_bo.hardware.components.adc import adc_table
 from nax_bo.hardware.components.array import cell_table
+from nax_bo.hardware.energy import price_energy
 from nax_bo.hardware.mapping import Mapping
+from nax_bo.hardware.pricing import Context
 from nax_bo.hardware.profiles import REFERENCE_NM, Profile, load_profile
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.traffic import Traffic
@@ -48,19 +51,22 @@ def peak(profile: str | Profile) -> Peak:
     p = load_profile(profile) if isinstance(profile, str) else profile
     c = {key.split(".")[1]: p[key] for key in p.constants if key.startswith("reference_chip.")}
     w = _workload(p, c)
-    s, cells = pricing.scales(w, p), cell_table(p, (DEVICE,))
-    m, t = _full_tile(c), _traffic(c)
-    adc_pj, adc_um2 = pricing.adc_prices(w, s, p, adc_table(p), np.ones((1, 1)))
-    pulse = replace(w, input_bits=np.ones((1, 1)))  # one pulse of one bit per stage
-    energy = pricing.energy_pj(pulse, m, t, s, p, cells, adc_pj)
-    power = {name: float(np.sum(pj)) / c["stage_ns"] for name, pj in energy.items()}
+    full = Context(
+        workload=w,
+        mapping=_full_tile(c),
+        traffic=_traffic(c),
+        profile=p,
+        scales=pricing.scales(w, p),
+        adc=adc_table(p),
+        cells=cell_table(p, (DEVICE,)),
+    )
+    adc_pj, adc_um2 = pricing.adc_prices(full, np.ones((1, 1)))
+    pulse = replace(full, workload=replace(w, input_bits=np.ones((1, 1))))  # one pulse of one bit per stage
+    power = {name: float(np.sum(pj)) / c["stage_ns"] for name, pj in price_energy(pulse, adc_pj).items()}
     power["control"] = p["tile.control_mw"]
     arrays = c["pes_per_tile"] * c["arrays_per_pe"]
-    area = {
-        name: arrays * float(um2[0, 0])
-        for name, um2 in pricing.array_area_um2(w, m, s, p, cells, adc_um2).items()
-    }
-    for name, um2 in pricing.tile_area_um2(s, p).items():
+    area = {name: arrays * float(um2[0, 0]) for name, um2 in array_area_um2(full, adc_um2).items()}
+    for name, um2 in tile_area_um2(full).items():
         area[name] = area.get(name, 0.0) + float(um2[0, 0])
     tile_mw, tile_um2 = sum(power.values()), sum(area.values())
     return Peak(

@@ -62,7 +62,7 @@ def count_traffic(w: Workload, m: Mapping, profile: Profile) -> Traffic:
     residual = w.residual_elements * w.input_bits
     sums = w.matrix_cols * w.groups * w.vectors * crossbar
     to_tiles = (once + refetched) * m.tile_cols * crossbar
-    off_chip, unplaced, rewritten = _off_chip(w, m, inputs, outputs, residual, line)
+    off_chip, unplaced, rewritten = _off_chip(w, m, line)
     return Traffic(
         np.where(w.kernel_position != 0, once, unrolled) * m.tile_cols * crossbar,
         to_tiles,
@@ -80,10 +80,10 @@ def _digital_operands(w: Workload) -> Floats:
     return np.asarray(macs * (w.weight_bits + w.input_bits) / OPERAND_REUSE * (w.kind != ABSENT))
 
 
-def _off_chip(
-    w: Workload, m: Mapping, inputs: Floats, outputs: Floats, residual: Floats, line: Floats
-) -> tuple[Floats, Floats, Floats]:
+def _off_chip(w: Workload, m: Mapping, line: Floats) -> tuple[Floats, Floats, Floats]:
     """Off-chip bits per slot, bits per design that have no memory to go to, share of tiles rewritten."""
+    inputs, outputs = w.in_elements * w.input_bits, w.out_elements * w.input_bits
+    residual = w.residual_elements * w.input_bits
     capacity = w.global_buffer_kb * KBIT
     spill = 2.0 * np.maximum(0.0, inputs + outputs + residual - capacity)
     if w.pipelined.any():

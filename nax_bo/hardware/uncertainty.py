@@ -10,9 +10,8 @@ import numpy as np
 
 from nax_bo.hardware import pricing
 from nax_bo.hardware.components.adc import adc_table
-from nax_bo.hardware.profiles import ADC_MODELS, Profile
+from nax_bo.hardware.profiles import ADC_MODELS
 from nax_bo.hardware.tables import Floats
-from nax_bo.hardware.workload import Workload
 
 if TYPE_CHECKING:
     from nax_bo.hardware.cost import Priced
@@ -31,18 +30,20 @@ SPREAD: dict[str, tuple[float, float]] = {
 """Low and high factors on a component's energy between the sources named beside them."""
 
 
-def edap_band(
-    profile: Profile, w: Workload, x: Priced, energies: Mapping[str, Floats]
-) -> tuple[float, float]:
+def edap_band(x: Priced, energies: Mapping[str, Floats]) -> tuple[float, float]:
     """Low and high factor on the EDAP of a single design.
 
     One component at a time is replaced by its cheapest and its dearest source; the logarithms of the changes are
     added in quadrature, as if sources erred independently. For converters the sources are the three laws, for energy
     and area; latency is taken as known.
+
+    Args:
+        x: A single priced design.
+        energies: Its energy by component, each of shape (1,).
     """
     energy = float(pricing.total(x.energy_slot)[0] + x.leakage_mw[0] * x.timing.latency_ns[0])
-    area = float(pricing.total(x.area_slot)[0] + pricing.added(x.chip_area)[0, 0])
-    changes = [_converter_changes(profile, w, x, energy, area)]
+    area = float(pricing.total(x.area.slot)[0] + pricing.added(x.area.chip)[0, 0])
+    changes = [_converter_changes(x, energy, area)]
     for name, (low, high) in SPREAD.items():
         part = float(energies[name][0]) / energy
         changes.append((1.0 + (low - 1.0) * part, 1.0 + (high - 1.0) * part))
@@ -51,16 +52,13 @@ def edap_band(
     return math.exp(-down), math.exp(up)
 
 
-def _converter_changes(
-    profile: Profile, w: Workload, x: Priced, energy: float, area: float
-) -> tuple[float, float]:
-    arrays = x.mapping.tiles * (1.0 - x.traffic.rewritten) * (w.pes_per_tile * w.arrays_per_pe)
-    count = arrays * np.ceil(w.cols / w.mux)
-    own = x.energy["adc"]
+def _converter_changes(x: Priced, energy: float, area: float) -> tuple[float, float]:
+    c = x.context
+    count = x.area.arrays * np.ceil(c.workload.cols / c.workload.mux)
     factors = []
     for law in ADC_MODELS:
-        pj, um2 = pricing.adc_prices(w, x.scales, profile, adc_table(profile, law), x.timing.period_ns)
-        more_pj = float(pricing.total(own * (pj / x.adc_pj - 1.0))[0])
+        pj, um2 = pricing.adc_prices(c, x.timing.period_ns, adc_table(c.profile, law))
+        more_pj = float(pricing.total(x.energy["adc"] * (pj / x.adc_pj - 1.0))[0])
         more_um2 = float(pricing.total(count * (um2 - x.adc_um2))[0])
         factors.append((1.0 + more_pj / energy) * (1.0 + more_um2 / area))
     return min(factors), max(factors)

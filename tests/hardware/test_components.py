@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 # ISAAC's 8-bit converter rescaled with the capacitor-array model of Saberi et al. 2011 (hwcomponents-library, MIT):
 # bits, pJ, um2 at 32 nm
-SABERI = [(4, 0.79, 361), (5, 0.99, 477), (6, 1.2, 627), (7, 1.42, 845), (8, 1.667, 1200), (9, 1.969, 1828), (10, 2.379, 3002)]  # fmt: skip
+SABERI = [(4, 0.79, 361), (5, 0.99, 477), (6, 1.2, 627), (7, 1.42, 845), (8, 1.667, 1200), (9, 1.969, 1828)]
 
 
 def _rows(name: str) -> list[dict[str, str]]:
