@@ -1,4 +1,4 @@
-"""``naxbo bench``: which strategy finds better fronts with fewer evaluations?"""
+"""``naxbo bench``: strategies compared by the fronts that they find for their evaluations."""
 
 from __future__ import annotations
 

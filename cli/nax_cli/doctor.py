@@ -1,4 +1,4 @@
-"""``naxbo doctor``: is this machine ready?"""
+"""``naxbo doctor``: whether this machine is ready."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _torch() -> str:
     import torch
 
     x = torch.ones(8, 8, requires_grad=True)
-    (x @ x).sum().backward()
+    (x @ x).sum().backward()  # type: ignore[no-untyped-call]
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return f"gradients work; GPU: {', '.join(devices) or 'none (trainings run on the CPU)'}"
 

@@ -27,8 +27,8 @@ def export(
         Form,
         typer.Option(
             "--form",
-            help="json: network, chip, costs, accuracy. neurosim, xpert: input files of those simulators. weights: train it "
-            "again from its seed and write the weights as safetensors.",
+            help="json: network, chip, costs, accuracy. neurosim, xpert: input files of those simulators. weights: "
+            "trained again from its seed, as safetensors.",
         ),
     ] = Form.json,
     out: Annotated[

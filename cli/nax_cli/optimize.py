@@ -109,6 +109,8 @@ def optimize(
     overrides = {name: value for name, value in given.items() if value is not None}
     settings = read_config(config, overrides) if config else StudyConfig.from_dict(overrides)
 
+    if not no_report:
+        _check_folder(report)
     with Study(study, settings) as opened:
         line = _ProgressLine()
         try:
@@ -120,8 +122,37 @@ def optimize(
         line.end()
         rows = [opened.row(trial) for trial in opened.front()]
         hypervolume = opened.hypervolume()
+        failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
+    if failure is not None:
+        raise failure
     _print_answer(study, rows, hypervolume, page, as_json)
+
+
+def _check_folder(report: Path) -> None:
+    """Refuse a report folder that cannot be written before hours of training, not after them."""
+    import os
+
+    from nax_bo.errors import InputError
+
+    place = report.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(f"the report cannot be written to {report}", "Choose a folder with --report, or --no-report.")
+
+
+def _common_failure(opened: Any) -> Exception | None:
+    """Why there is no result at all, if every training has failed."""
+    from nax_bo.errors import EvaluationError
+
+    evaluations = [e for t in opened.trials() for e in t.evaluations]
+    if not evaluations or any(e.state != "failed" for e in evaluations):
+        return None
+    return EvaluationError(
+        f"all {len(evaluations)} trainings failed; the last one: {evaluations[-1].message}",
+        "Try one design alone with: naxbo evaluate --fidelity short",
+    )
 
 
 def _min_accuracy(texts: list[str] | None) -> float | None:

@@ -26,7 +26,7 @@ def list_(as_json: JsonFlag = False) -> None:
     else:
         print(table(rows))
         say(
-            "\nYours: naxbo optimize --surrogate ./my_model.py:MyModel, after: naxbo surrogates check ./my_model.py:MyModel"
+            "\nYour own: naxbo surrogates check ./mine.py:Model, then naxbo optimize --surrogate ./mine.py:Model"
         )
 
 

@@ -50,7 +50,7 @@ def what_if(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Change a setting: adc_bits=5, crossbar=128, device=pcm, layer3.adc_bits=6. Repeated ones apply together.",
+            help="Change a setting: adc_bits=5, crossbar=128, device=pcm, layer3.adc_bits=6. Repeats apply together.",
         ),
     ] = None,
     vs: Annotated[
@@ -95,7 +95,7 @@ def what_if(
         int | None,
         typer.Option(
             "--design",
-            help="Start from this design of --study: costs by its cost model, and the accuracy that its trainings predict.",
+            help="Start from this design of --study: cost by its cost model, and accuracy as its trainings predict it.",
         ),
     ] = None,
     study: StudyOption = "study.naxbo",
@@ -140,7 +140,7 @@ def what_if(
     model = cost_model or "published"
     if network is None and not as_json:
         say(
-            f"network {spec.name} for {data or DEFAULT_DATA} images (choose with --network, --data); cost model {model}\n"
+            f"network {spec.name}, {data or DEFAULT_DATA} images (choose with --network, --data); cost model {model}\n"
         )
     if sensitivity:
         _sensitivity(spec, changes[0], sweep or list(DEFAULT_AXES), model, chart, as_json)

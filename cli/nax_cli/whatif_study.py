@@ -33,9 +33,8 @@ def answer(path: str, number: int, changes: list[list[str]], sweeps: list[str], 
         return
     print(table([_shown(row) for row in rows]))
     if measured["accuracy"] is not None:
-        say(
-            f"\nmeasured accuracy of design {number}: {100 * measured['accuracy']:.2f} % ({measured['fidelity']} training)"
-        )
+        accuracy, fidelity = 100 * measured["accuracy"], measured["fidelity"]
+        say(f"\nmeasured accuracy of design {number}: {accuracy:.2f} % ({fidelity} training)")
     for v in variants:
         if v.note:
             say(f"{v.name}: no accuracy predicted, {v.note}")

@@ -17,6 +17,8 @@ from nax_bo.study.prediction import cross_validate
 BUILT_IN = ("gp", "gbt")
 """Surrogates whose predictions every report checks, besides the study's own."""
 
+_MOST_LISTED = 12
+
 
 def collect(study: Study, design: int | None = None) -> ReportData:
     """What the report of ``study`` shows.
@@ -48,17 +50,25 @@ def collect(study: Study, design: int | None = None) -> ReportData:
         layer_names=parts.layer_names if parts else (),
         layer_rows=parts.layer_rows if parts else (),
         components=parts.components if parts else (),
-        failures=tuple(
-            {
-                "design": t.number,
-                "fidelity": e.fidelity,
-                "reason": e.message.splitlines()[0] if e.message else e.state,
-            }
-            for t in trials
-            for e in t.evaluations
-            if e.state in ("failed", "infeasible")
-        ),
+        failures=_failures(trials),
     )
+
+
+def _failures(trials: list[Trial]) -> tuple[dict[str, Any], ...]:
+    """Failures by reason, the most frequent first."""
+    designs: dict[str, list[int]] = {}
+    for trial in trials:
+        for e in trial.evaluations:
+            if e.state in ("failed", "infeasible"):
+                reason = e.message.splitlines()[0] if e.message else e.state
+                designs.setdefault(reason, []).append(trial.number)
+    ranked = sorted(designs.items(), key=lambda item: -len(item[1]))
+    return tuple({"reason": r, "failures": len(n), "designs": _listed(n)} for r, n in ranked)
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_MOST_LISTED]))
+    return shown + (", ..." if len(numbers) > _MOST_LISTED else "")
 
 
 def _accuracy_label(study: Study) -> str:
@@ -71,14 +81,12 @@ def _accuracy_label(study: Study) -> str:
 
 def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
     config, data = study.config, study.store.meta("data")
+    images = f"{_shape(data['input_shape'])} pixels, {data['num_classes']} classes, {data['test_images']} test images"
     evaluations = [e for t in trials for e in t.evaluations]
     full = sum(t.at(FULL.name) is not None for t in trials)
     failed = sum(t.failed for t in trials)
     facts = [
-        (
-            "data",
-            f"{config.data}: {_shape(data['input_shape'])}, {data['num_classes']} classes, {data['test_images']} test images",
-        ),
+        ("data", f"{config.data}: {images}"),
         ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
         ("costs", f"{config.cost_model}" + (", EDAP learned" if config.learn_edap else "")),

@@ -185,8 +185,8 @@ def layers(data: ReportData) -> Figure:
                 colour = "white" if shade[i, j] > 0.75 else INK
                 axes.text(j, i, _short(value), ha="center", va="center", fontsize=9, color=colour)
     step = max(1, len(names) // 40)
-    turned = {"rotation": 90} if len(names) > 10 or max(map(len, names)) > 10 else {}
-    axes.set_xticks(range(0, len(names), step), names[::step], **turned)
+    turn = 90 if len(names) > 10 or max(map(len, names)) > 10 else 0
+    axes.set_xticks(range(0, len(names), step), names[::step], rotation=turn)
     axes.set_yticks(range(len(rows)), [r.name for r in rows])
     axes.grid(False)
     axes.spines[:].set_visible(False)

@@ -16,12 +16,11 @@ from scipy.stats import kendalltau
 
 from nax_bo.errors import InputError
 from nax_bo.search import Problem, SearchState
-from nax_bo.search.learned import Models, checked_predict, fit_models
+from nax_bo.search.learned import Models, fit_models
 from nax_bo.search.state import Observation
 from nax_bo.space import Design, Value
 from nax_bo.study.problem import ERROR
 from nax_bo.study.study import Study
-from nax_bo.surrogate.protocol import NoiseAware
 
 Array = NDArray[np.float64]
 
@@ -81,9 +80,8 @@ class AccuracyModel:
         problem = self.models.problem
         space = problem.space
         rows = space.indices([d if isinstance(d, Design) else space.design(d) for d in designs])
-        x, model = self.models.inputs(rows, 1.0), self.models.by_name[ERROR]
-        mean, std = checked_predict(model, x, "accuracy")
-        learned = model.noise_variance(x)[:, 0] if isinstance(model, NoiseAware) else np.zeros(len(x))
+        mean, std = self.models.predict(rows)[ERROR]
+        learned = self.models.by_name[ERROR].noise_variance(self.models.inputs(rows))[:, 0]
         known = np.full(len(x), self.typical_noise) if noise is None else noise
         half = Z95 * np.sqrt(std**2 + learned + known)
         scale = problem.scale_of(ERROR)

@@ -1,0 +1,69 @@
+"""Studies whose trainings are simulated: real loop, real store, an accuracy that follows from the design."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nax_bo.study import Study, StudyConfig
+from nax_bo.study.job import Job, JobResult
+
+
+class SimulatedTrainings(Executor):
+    """Runs no job: answers with an accuracy that grows with width and bits, noisy between chips.
+
+    Shares ``failing`` of the designs fail. The noise is drawn from the job's seed.
+    """
+
+    def __init__(self, failing: float = 0.0) -> None:
+        self.failing = failing
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(self._train(args[0]))
+        return future
+
+    def _train(self, job: Job) -> JobResult:
+        rng = np.random.default_rng(job.seed)
+        if rng.random() < self.failing:
+            return JobResult(None, "the training diverged: its loss is not a number")
+        arrays, layers = job.chip["arrays"][0], job.network["layers"]
+        widths = [x["out_shape"][0] for x in layers if x["op"] == "conv"]
+        z = 0.9 * np.log2(np.mean(widths)) + 0.7 * arrays["adc_bits"] + 0.5 * arrays["input_bits"] - 8.0
+        z += (0.0 if job.fidelity == "full" else -0.8) + 0.15 * rng.standard_normal()
+        clean = 0.1 + 0.89 / (1.0 + np.exp(-z))
+        draws = np.clip(clean - 0.02 * np.abs(rng.standard_normal(8)), 0.0, 1.0)
+        std = float(draws.std(ddof=1))
+        return JobResult(
+            {
+                "draws": draws.tolist(),
+                "clean": float(clean),
+                "test_images": 359,
+                "fidelity": job.fidelity,
+                "seconds": 1.0,
+                "mean": float(draws.mean()),
+                "std": std,
+                "p05": float(np.quantile(draws, 0.05)),
+                "standard_error": std / 8**0.5,
+            }
+        )
+
+
+@pytest.fixture
+def simulated_study(tmp_path: Path) -> Callable[..., Study]:
+    """Makes a study of ``budget`` designs with simulated trainings and the given settings."""
+    made = []
+
+    def make(budget: int, failing: float = 0.0, **settings: Any) -> Study:
+        config = StudyConfig(**{"strategy": "random", "surrogate": "gp", "workers": 1, "budget": budget, **settings})
+        study = Study(tmp_path / f"study{len(made)}.naxbo", config)
+        made.append(study)
+        study.run(executor=SimulatedTrainings(failing))
+        return study
+
+    yield make
+    for study in made:
+        study.store.close()
