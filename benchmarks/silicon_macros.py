@@ -37,7 +37,10 @@ Row = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Prediction beside measurement of one row; log2 errors are None where nothing was measured."""
+    """Prediction beside measurement of one row, at its own precision; errors are None where nothing was measured.
+
+    ``bit_products`` is input bits x weight bits: figures times this are normalised to 1 bit x 1 bit.
+    """
 
     point: str
     macro: str
@@ -46,6 +49,7 @@ class Comparison:
     tops_w_measured: float | None
     tops_mm2: float
     tops_mm2_measured: float | None
+    bit_products: float
     assumed: tuple[str, ...]
 
     @property
@@ -64,7 +68,8 @@ def compare(row: Row, predict_cycle: bool = False) -> Comparison:
     macro, assumed = read_macro(row, predict_cycle)
     cost = predict(macro)
     one_bit = row.get("efficiency_basis", "").startswith("1b-normalised")
-    bits = macro.input_bits * macro.weight_bits * macro.input_steps * macro.weight_units if one_bit else 1.0
+    products = macro.input_bits * macro.weight_bits * macro.input_steps * macro.weight_units
+    bits = products if one_bit else 1.0
     whole_chip = "core chip" in row.get("efficiency_basis", "")  # tops of all cores, area of one
     copies = (_number(row.get("n_macros")) or 1.0) if whole_chip else 1.0
     measured_w, measured_mm2 = _number(row.get("tops_per_w")), _number(row.get("tops_per_mm2"))
@@ -79,6 +84,7 @@ def compare(row: Row, predict_cycle: bool = False) -> Comparison:
         measured_w / bits if measured_w else None,
         cost.tops_mm2,
         measured_mm2 / bits if measured_mm2 else None,
+        products,
         tuple(assumed),
     )
 
@@ -191,6 +197,8 @@ def summary(results: list[Comparison]) -> dict[str, object]:
     """Median |log2 error| and share within 2x, over all rows and by mechanism; assumed fields."""
 
     def stats(errors: list[float]) -> dict[str, float]:
+        if not errors:
+            return {"points": 0}
         size = [abs(e) for e in errors]
         return {
             "points": len(errors),
@@ -234,9 +242,8 @@ def main() -> int:
         return 0
     for r in results:
         errors = ["   -  " if e is None else f"{e:+6.2f}" for e in (r.error_w, r.error_mm2)]
-        print(
-            f"{r.point:22s} {r.mechanism:12s} TOPS/W {r.tops_w:10.3f} {errors[0]}  TOPS/mm2 {r.tops_mm2:10.4f} {errors[1]}"
-        )
+        print(f"{r.point:22s} {r.mechanism:12s} TOPS/W {r.tops_w:10.3f} {errors[0]}", end="")
+        print(f"  TOPS/mm2 {r.tops_mm2:10.4f} {errors[1]}")
     print(json.dumps(summary(results), indent=1))
     return 0
 

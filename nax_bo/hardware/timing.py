@@ -31,7 +31,10 @@ class Timing:
 
 
 def conversion_ns(c: Context) -> Floats:
-    """Shortest cycle of every slot's converters, ns: a bit decision, slower with more rows."""
+    """Shortest cycle of every slot's converters, ns: a bit decision, slower with more rows.
+
+    Linear in the rows; fitted from 16 to 1024 rows, continued outside (stated extrapolation).
+    """
     w, p = c.workload, c.profile
     sense = p["adc.sense_ns"] + p["adc.sense_per_row_ns"] * w.rows
     return np.asarray((sense + w.flash * p["adc.encoder_delay_per_bit_ns"] * w.adc_bits) * c.scales.delay)

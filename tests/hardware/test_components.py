@@ -39,8 +39,8 @@ def _rows(name: str) -> list[dict[str, str]]:
 def test_structural_converter_goes_through_the_published_points(bits: int, pj: float, um2: float) -> None:
     table = adc_table(load_profile("published"))
     anchored = pj * 1.5625 / 1.667  # ISAAC Table I: 16 mW for 1,024 conversions in 100 ns
-    assert table.energy_pj[bits] + table.thermal_pj[bits] == pytest.approx(anchored, rel=0.03)
-    assert table.area_um2[bits] == pytest.approx(um2, rel=0.01)
+    assert table.energy_pj[bits] + table.thermal_pj[bits] == pytest.approx(anchored, rel=0.01)
+    assert table.area_um2[bits] == pytest.approx(um2, rel=0.003)
 
 
 def test_survey_converter_equals_the_published_regression() -> None:
@@ -178,6 +178,21 @@ def test_silicon_macros_are_predicted_within_a_factor_of_three(capsys: pytest.Ca
     for point in ("neurram_o4i2_1p", "jia2020_0.85V", "wang2022_0.9V", "colonnade_4b_0.8V", "uiuc36_1"):
         assert abs(errors[point]) < 1.6, point
     assert result["summary"]["tops_per_w"]["median_abs_log2"] < 1.2
+
+
+def test_macros_without_measurements_are_still_predicted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "hidden.csv"
+    path.write_text(
+        "point_id,memory,compute_model,rows,cols,tech_nm\nblind,SRAM,QR,64,64,3\n", encoding="utf-8"
+    )
+    module = _macros_module()
+    sys.argv = ["silicon_macros", "--macros", str(path), "--json"]
+    assert module.main() == 0  # type: ignore[attr-defined]
+    result = json.loads(capsys.readouterr().out)
+    assert result["summary"]["tops_per_w"] == {"points": 0}
+    assert result["rows"][0]["tops_w"] > 0
 
 
 def test_macro_rows_with_missing_and_unknown_fields_are_predicted_and_counted() -> None:

@@ -91,6 +91,17 @@ def test_a_batch_equals_single_designs_bit_for_bit(designs: list[tuple[int, Chip
         assert single.feasible == batch.feasible[i]
 
 
+def test_plain_arrays_take_the_defaults_of_a_chip() -> None:
+    specs = Workload.from_designs([TINY], [ChipSpec()])
+    geometry = {
+        name: getattr(specs, name)
+        for name in ("kind", "matrix_rows", "matrix_cols", "groups", "vectors", "in_elements", "out_elements",
+                     "residual_elements", "kernel_area", "digital_ops")
+    }  # fmt: skip
+    plain = MODEL.evaluate_batch(Workload.from_arrays(**geometry))
+    assert plain.edap_uj_ms_mm2[0] == MODEL.evaluate_batch(specs).edap_uj_ms_mm2[0]
+
+
 def test_chunks_do_not_change_a_digit() -> None:
     one = Workload.from_designs(NETWORKS[1:2], [ChipSpec()])
     many = Workload.from_designs(NETWORKS[1:2] * 1000, [ChipSpec()] * 1000)
