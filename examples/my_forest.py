@@ -1,11 +1,9 @@
 """A surrogate of your own: a random forest whose trees give the spread.
 
-Check it, then let it drive a search:
-
     naxbo surrogates check examples/my_forest.py:Forest
     naxbo optimize --surrogate examples/my_forest.py:Forest,n_trees=200 --budget 40
 
-Run this file to see how well it predicts: python examples/my_forest.py
+See how well it predicts: python examples/my_forest.py
 """
 
 import numpy as np
@@ -16,13 +14,12 @@ class Forest:
     """Mean and disagreement of extremely randomised trees."""
 
     def __init__(self, n_trees=200, seed=0):
-        self.n_trees = n_trees
-        self.seed = seed
+        self.n_trees, self.seed = n_trees, seed
 
     def fit(self, X, Y, Yvar=None):
         """Learn from ``X: n x d`` and ``Y: n x m``."""
         forest = ExtraTreesRegressor(self.n_trees, min_samples_leaf=2, random_state=self.seed)
-        self.forest = forest.fit(np.nan_to_num(X), Y)
+        self.forest = forest.fit(np.nan_to_num(X), Y if Y.shape[1] > 1 else Y[:, 0])
         return self
 
     def predict(self, X):

@@ -9,7 +9,7 @@ from nax_bo.surrogate.protocol import Array
 CLIP = 4.0
 """Errors beyond this many standard deviations count as this many: one outlier must not widen everything."""
 
-PSEUDO_OBSERVATIONS = 6.0
+PSEUDO_OBSERVATIONS = 4.0
 """Weight, in observations, of the belief that the spread is right as it stands."""
 
 FLOOR = 0.7

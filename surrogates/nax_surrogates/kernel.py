@@ -116,7 +116,7 @@ def square_distance(a: Array, b: Array) -> Array:
     out *= -2.0
     out += np.einsum("ij,ij->i", a, a)[:, None]
     out += np.einsum("ij,ij->i", b, b)
-    return np.maximum(out, 1e-12, out=out)
+    return np.maximum(out, 0.0, out=out)
 
 
 def stationary(kind: Smoothness, r2: Array) -> Array:
@@ -131,8 +131,8 @@ def stationary(kind: Smoothness, r2: Array) -> Array:
 
 
 def stationary_slope(kind: Smoothness, r2: Array) -> Array:
-    """``dk / d(r^2)``."""
-    r = np.sqrt(r2)
+    """``dk / d(r^2)``, bounded where the exponential kernel has a kink at 0."""
+    r = np.sqrt(np.maximum(r2, 1e-12))
     if kind == "exponential":
         return np.asarray(-0.5 * np.exp(-r) / r)
     if kind == "matern32":

@@ -77,15 +77,16 @@ def test_surrogates_serve_log_nehvi_next_to_known_objectives(name):
     from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
     from botorch.models import ModelList
     from botorch.models.deterministic import GenericDeterministicModel
-    from botorch.sampling.normal import SobolQMCNormalSampler
+    from botorch.sampling.get_sampler import get_sampler
 
     fitted = build(name, SAMPLE.columns).fit(SAMPLE.X, SAMPLE.Y)
     cost = GenericDeterministicModel(lambda X: -X.mean(dim=-1, keepdim=True))
+    model, baseline = ModelList(to_botorch(fitted), cost), torch.tensor(SAMPLE.X[:20])
     acquisition = qLogNoisyExpectedHypervolumeImprovement(
-        model=ModelList(to_botorch(fitted), cost),
+        model=model,
         ref_point=[float(SAMPLE.Y.min()) - 1.0, -3.0],
-        X_baseline=torch.tensor(SAMPLE.X[:20]),
-        sampler=SobolQMCNormalSampler(torch.Size([32]), seed=0),
+        X_baseline=baseline,
+        sampler=get_sampler(model.posterior(baseline), torch.Size([32]), seed=0),
         prune_baseline=True,
     )
     values = acquisition(torch.tensor(TEST.X[:20]).unsqueeze(1))
