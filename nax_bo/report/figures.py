@@ -40,7 +40,8 @@ _STYLE = {
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """Colours and lines of all figures."""
     with mpl.rc_context(_STYLE):
         yield
 
@@ -109,15 +110,18 @@ def hypervolume(data: ReportData) -> Figure:
     seconds = data.history[-1].seconds
     size, unit = next((s, u) for s, u in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 2 * s or s == 1)
     y = [h.hypervolume for h in data.history]
-    left.step([h.trainings for h in data.history], y, where="post", color=BLUE, lw=1.6)
-    right.step([h.seconds / size for h in data.history], y, where="post", color=BLUE, lw=1.6)
+    line = {"where": "post", "color": BLUE, "lw": 1.6, "marker": "o" if len(y) <= 15 else "", "ms": 4}
+    left.step([h.trainings for h in data.history], y, **line)
+    right.step([h.seconds / size for h in data.history], y, **line)
     left.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    right.xaxis.set_major_locator(MaxNLocator(nbins=5))
     left.set_xlabel("trainings finished")
     right.set_xlabel(f"training time, all workers added up ({unit})")
     left.set_ylabel("hypervolume")
     for axes in (left, right):
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
+        axes.margins(x=0.03)
     return figure
 
 
@@ -254,14 +258,14 @@ def drawable(data: ReportData) -> list[str]:
 
 def write_png(data: ReportData, name: str, path: Path) -> None:
     """One figure as a PNG file."""
-    with _style():
+    with style():
         FIGURES[name](data).savefig(path, dpi=160, metadata={"Software": None})
 
 
 def svg(data: ReportData, name: str, tips: Mapping[int, str]) -> str:
     """One figure as SVG text for a page; ``tips`` become hover texts of the front's points."""
     buffer = io.StringIO()
-    with _style():
+    with style():
         FIGURES[name](data).savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

@@ -82,7 +82,7 @@ class AccuracyModel:
         rows = space.indices([d if isinstance(d, Design) else space.design(d) for d in designs])
         mean, std = self.models.predict(rows)[ERROR]
         learned = self.models.by_name[ERROR].noise_variance(self.models.inputs(rows))[:, 0]
-        known = np.full(len(x), self.typical_noise) if noise is None else noise
+        known = np.full(len(rows), self.typical_noise) if noise is None else noise
         half = Z95 * np.sqrt(std**2 + learned + known)
         scale = problem.scale_of(ERROR)
         best, worst, middle = (1.0 - scale.model_to_raw(z) for z in (mean - half, mean + half, mean))
