@@ -43,6 +43,7 @@ class Comparison:
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, simulator: str, level: str, network: str, predicted: Mapping[str, float], row: Row) -> None:
+        """Pair the predicted quantities of a row with its reference values."""
         for quantity, value in predicted.items():
             reference = _reference(row, quantity)
             if reference is not None:
@@ -99,7 +100,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def compare_networks(folder: Path, simulator: str, result: Comparison) -> dict[str, tuple[NeuroSimLayer, ...]]:
+def compare_networks(
+    folder: Path, simulator: str, result: Comparison
+) -> dict[str, tuple[NeuroSimLayer, ...]]:
     """Compare whole networks; return the layers of each network name met."""
     chips, layers = folder / f"{simulator}_chip.csv", folder / f"{simulator}_layers.csv"
     if not layers.exists():
@@ -114,7 +117,9 @@ def compare_networks(folder: Path, simulator: str, result: Comparison) -> dict[s
         try:
             own = by_run.get(run)
             if own is None and network not in networks:
-                result.unpriced.append({"run_id": run, "simulator": simulator, "reason": "no layer rows for this run"})
+                result.unpriced.append(
+                    {"run_id": run, "simulator": simulator, "reason": "no layer rows for this run"}
+                )
                 continue
             report = evaluate(
                 network_of_rows(own) if own else networks[network], config_of_row(row, SIMULATORS[simulator])
@@ -222,7 +227,9 @@ def tabulate(result: Comparison) -> list[dict[str, object]]:
 
 
 def print_table(records: list[dict[str, object]], detail: bool) -> None:
-    print(f"{'simulator':<11}{'level':<6}{'network':<9}{'quantity':<20}{'n':>6}{'median':>9}{'p95':>9}{'max':>9}{'rank':>8}")
+    print(
+        f"{'simulator':<11}{'level':<6}{'network':<9}{'quantity':<20}{'n':>6}{'median':>9}{'p95':>9}{'max':>9}{'rank':>8}"
+    )
     main = {"energy_pj", "latency_ns", "area_um2"}
     for record in records:
         if not detail and record["network"] != "all" and record["quantity"] not in main:
@@ -235,10 +242,14 @@ def print_table(records: list[dict[str, object]], detail: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--reference", type=Path, required=True, help="folder with the reference tables")
     parser.add_argument("--json", action="store_true", help="print one JSON line instead of the table")
-    parser.add_argument("--detail", action="store_true", help="all quantities for every network, not only totals")
+    parser.add_argument(
+        "--detail", action="store_true", help="all quantities for every network, not only totals"
+    )
     options = parser.parse_args(arguments)
     if not options.reference.is_dir():
         print(f"{options.reference} is not a folder", file=sys.stderr)

@@ -22,7 +22,9 @@ DATA = Path(__file__).parents[1] / "data"
 ROOT = Path(__file__).parents[2]
 
 
-def conv(size: int, c_in: int, c_out: int, pool: bool = False, stride: int = 1, kernel: int = 3) -> NeuroSimLayer:
+def conv(
+    size: int, c_in: int, c_out: int, pool: bool = False, stride: int = 1, kernel: int = 3
+) -> NeuroSimLayer:
     return NeuroSimLayer(size, size, c_in, kernel, kernel, c_out, pool, stride)
 
 
@@ -146,7 +148,7 @@ def test_input_density_moves_energy_not_time() -> None:
     cell_bits=st.sampled_from([1, 2, 3, 4]),
     input_bits=st.integers(1, 8),
 )
-def test_every_setting_gives_finite_positive_costs(  # noqa: PLR0913
+def test_every_setting_gives_finite_positive_costs(
     node: int,
     roadmap: str,
     device: str,

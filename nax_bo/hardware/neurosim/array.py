@@ -80,7 +80,9 @@ class _Switch:
 def access_transistor_width_f(config: NeuroSimConfig) -> float:
     """Width of the 1T1R access transistor in feature sizes; must fit the cell's 12."""
     tech = technology(config.tech_node_nm, config.roadmap, config.temp_k)
-    return tech.on_resistance_ohm(tech.feature_m) * LINEAR_REGION_RATIO / (config.r_on_ohm * IR_DROP_TOLERANCE)
+    return (
+        tech.on_resistance_ohm(tech.feature_m) * LINEAR_REGION_RATIO / (config.r_on_ohm * IR_DROP_TOLERANCE)
+    )
 
 
 @lru_cache(maxsize=512)
@@ -114,7 +116,9 @@ def _resistive_array(config: NeuroSimConfig) -> ArrayPrices:
     wordline_f = row_m * WIRE_CAP_F_PER_M + tech.input_cap_f(access_m) * side
     column_f = bitline_f + tech.output_cap_f("inv", 1, access_m, 0, cell_width_m) * side
     register = flip_flop(tech)
-    wordline = _wordline_switch(tech, register, config, col_m, wordline_f, row_m * wire_ohm)
+    wordline = _wordline_switch(
+        tech, register, config, height_m=col_m, load_f=wordline_f, load_ohm=row_m * wire_ohm
+    )
     shifters_area, shifter_cols, shifter_rows = _level_shifters(tech, side, row_m, col_m)
     sourceline_area, sourceline_height = _sourceline_switch(tech, register, side, average_ohm, row_m)
     multiplexer = _multiplexer(tech, config, average_ohm / side, row_m)
@@ -134,7 +138,8 @@ def _resistive_array(config: NeuroSimConfig) -> ArrayPrices:
         static_delay_s=max(wordline.delay_s, multiplexer.delay_s) + column_delay,
         converter_delay_s=back.delay_s,
         access_ohm=0.0,
-        adc_fixed_j=mux * bitline_f * config.read_voltage_v**2 * math.ceil(side / mux) + back.encoder_energy_j,
+        adc_fixed_j=mux * bitline_f * config.read_voltage_v**2 * math.ceil(side / mux)
+        + back.encoder_energy_j,
         adc_per_active_row_j=mux * wordline_f * vdd2,
         accum_fixed_j=back.shift_add_energy_j,
         other_fixed_j=mux * register.energy_j * side + multiplexer.energy_j,
@@ -143,7 +148,13 @@ def _resistive_array(config: NeuroSimConfig) -> ArrayPrices:
 
 
 def _wordline_switch(
-    tech: Technology, register: FlipFlop, config: NeuroSimConfig, height_m: float, load_f: float, load_ohm: float
+    tech: Technology,
+    register: FlipFlop,
+    config: NeuroSimConfig,
+    *,
+    height_m: float,
+    load_f: float,
+    load_ohm: float,
 ) -> _Switch:
     """Row driver of a 1T1R array: four pass gates and a flip-flop per row."""
     side = config.xbar_rows_cols
@@ -273,7 +284,9 @@ def _readout(tech: Technology, config: NeuroSimConfig, width_m: float) -> _Reado
         leakage = levels.leakage_w * units
     shift_area, shift_energy = 0.0, 0.0
     weight_sum = ShiftAdd(tech, units, config.adc_bits, cells) if cells > 1 else None
-    input_sum = ShiftAdd(tech, units, config.adc_bits + cells, config.input_bits) if config.input_bits > 1 else None
+    input_sum = (
+        ShiftAdd(tech, units, config.adc_bits + cells, config.input_bits) if config.input_bits > 1 else None
+    )
     for unit, uses in ((weight_sum, mux), (input_sum, reads_per_vector(config))):
         if unit is not None:
             part, part_height = unit.area_in_width(width_m)
@@ -299,18 +312,23 @@ def _sram_array(config: NeuroSimConfig) -> ArrayPrices:
     side, mux, feature = config.xbar_rows_cols, config.col_mux, tech.feature_m
     row_m, col_m = side * CELL_SRAM_F[1] * feature, side * CELL_SRAM_F[0] * feature
     fins = 1 if tech.planar else 2
-    nmos_m, pmos_m, access_m = SRAM_NMOS_F * fins * feature, SRAM_PMOS_F * fins * feature, SRAM_ACCESS_F * fins * feature
+    fin_m = fins * feature
+    nmos_m, pmos_m, access_m = SRAM_NMOS_F * fin_m, SRAM_PMOS_F * fin_m, SRAM_ACCESS_F * fin_m
     wire_ohm = wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k)
     row_f, col_f = row_m * WIRE_CAP_F_PER_M, col_m * WIRE_CAP_F_PER_M
     access_ohm = tech.on_resistance_ohm(access_m)
     access_f = tech.output_cap_f("inv", 1, access_m, 0, CELL_SRAM_F[1] * feature)
     register = flip_flop(tech)
-    wordline = _sram_wordline(tech, register, config, col_m, row_f, row_m * wire_ohm)
+    wordline = _sram_wordline(tech, register, config, height_m=col_m, load_f=row_f, load_ohm=row_m * wire_ohm)
     multiplexer = _multiplexer(tech, config, access_ohm / side / 2, row_m)
     back = _readout(tech, config, row_m)
-    charge_area, charge_height, charge_delay, charge_leakage = precharger(tech, side, row_m, col_f, col_m * wire_ohm)
+    charge_area, charge_height, charge_delay, charge_leakage = precharger(
+        tech, side, row_m, col_f, col_m * wire_ohm
+    )
     driver_area, driver_height, driver_leakage = write_driver(tech, side, row_m)
-    discharge = (access_ohm + tech.on_resistance_ohm(nmos_m)) * (access_f + col_f) + col_m * wire_ohm * col_f / 2
+    discharge = (access_ohm + tech.on_resistance_ohm(nmos_m)) * (
+        access_f + col_f
+    ) + col_m * wire_ohm * col_f / 2
     discharge *= math.log(tech.vdd_v / (tech.vdd_v - MIN_SENSE_VOLTAGE_V / 2))
     column_delay, _ = horowitz(discharge, wordline.ramp_per_s)
     cells = tech.leakage_w("inv", 1, nmos_m, pmos_m) * 2 * side * side
@@ -334,7 +352,13 @@ def _sram_array(config: NeuroSimConfig) -> ArrayPrices:
 
 
 def _sram_wordline(
-    tech: Technology, register: FlipFlop, config: NeuroSimConfig, height_m: float, load_f: float, load_ohm: float
+    tech: Technology,
+    register: FlipFlop,
+    config: NeuroSimConfig,
+    *,
+    height_m: float,
+    load_f: float,
+    load_ohm: float,
 ) -> _Switch:
     """Row driver of an SRAM array: a pair of pass gates and a flip-flop per row."""
     side = config.xbar_rows_cols
@@ -361,8 +385,11 @@ def precharger(
     equal_size = tech.gate_size("inv", 1, 0, equal, tech.cell_height_m)
     per_row = min(int(width_m / max(charge_size[1], equal_size[1])), side)
     height = math.ceil(side / per_row) * (charge_size[0] + equal_size[0] * 2)
-    own_f = tech.output_cap_f("inv", 1, 0, charge, charge_size[0]) + tech.output_cap_f("inv", 1, 0, equal, equal_size[0])
-    delay, _ = horowitz(tech.on_resistance_ohm(charge, p_type=True) * (load_f + own_f) + load_ohm * load_f / 2)
+    own_f = tech.output_cap_f("inv", 1, 0, charge, charge_size[0])
+    own_f += tech.output_cap_f("inv", 1, 0, equal, equal_size[0])
+    delay, _ = horowitz(
+        tech.on_resistance_ohm(charge, p_type=True) * (load_f + own_f) + load_ohm * load_f / 2
+    )
     return height * width_m, height, delay, tech.leakage_w("inv", 1, 0, charge) * side
 
 

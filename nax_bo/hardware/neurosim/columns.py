@@ -60,8 +60,8 @@ def column_model(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig, piec
         pieces: How the layers are cut into arrays.
     """
     shape = (len(layers), 2, 2)
-    rows = np.broadcast_to(pieces.rows.block[:, :, None], shape)
-    cols = np.broadcast_to(pieces.cols.block[:, None, :], shape)
+    rows = np.broadcast_to(pieces.rows.block[:, :, None], shape).astype(np.float64)
+    cols = np.broadcast_to(pieces.cols.block[:, None, :], shape).astype(np.float64)
     cell, variance = mean_cell_currents(config, rows, cols, array_prices(config).access_ohm)
     cases = input_cases(layers, config)
     weight, density = cases.weight[:, None, None, :], cases.density[:, None, None, :]
@@ -108,7 +108,9 @@ class _Sensing:
             deviations = self._column_deviations(level)
             for shift in _VECTOR_QUANTILES:
                 rows = np.maximum(active + shift * spread, 0.0)
-                total += np.where(rows > 0.5, self._slowest_s(np.maximum(rows, 1.0), deviations), SENSING_RANGE_S[0])
+                total += np.where(
+                    rows > 0.5, self._slowest_s(np.maximum(rows, 1.0), deviations), SENSING_RANGE_S[0]
+                )
         return total / (len(_EXTREME_LEVELS) * len(_VECTOR_QUANTILES))
 
     def extreme_s(self, active: Array, spread: Array) -> Array:
@@ -118,13 +120,15 @@ class _Sensing:
         most = np.maximum(active + _EXTREME_VECTOR * spread, 1.0)
         low_s, _ = self._bounds(fewest, deviations)
         _, high_s = self._bounds(most, deviations)
-        return np.where(active > 1e-9, self._between(low_s, high_s), SENSING_RANGE_S[0])
+        extreme: Array = np.where(active > 1e-9, self._between(low_s, high_s), SENSING_RANGE_S[0])
+        return extreme
 
     def _column_deviations(self, level: float) -> Array:
         """Deviations of the extreme of all columns from the mean column, at a level of its distribution."""
         sizes, place = np.unique(self.columns, return_inverse=True)
         values = np.asarray([NormalDist().inv_cdf(level ** (1 / size)) for size in sizes])
-        return np.maximum(values[place].reshape(self.columns.shape), 0.0)[..., None]
+        deviations: Array = np.maximum(values[place].reshape(self.columns.shape), 0.0)[..., None]
+        return deviations
 
     def _bounds(self, rows: Array, deviations: Array) -> tuple[Array, Array]:
         mean = rows[..., None] * self.cell_s
@@ -146,7 +150,10 @@ class _Sensing:
 @lru_cache(maxsize=256)
 def _sensing_table(config: NeuroSimConfig) -> Array:
     """Clipped sensing time on the conductance grid."""
-    references = flash_references_ohm(config.r_on_ohm, config.r_off_ohm, config.xbar_rows_cols, config.adc_bits)
+    references = flash_references_ohm(
+        config.r_on_ohm, config.r_off_ohm, config.xbar_rows_cols, config.adc_bits
+    )
     if len(references) < 2:
         return np.full(len(_GRID_S), SENSING_RANGE_S[0])
-    return np.clip(sensing_time_s(config.tech_node_nm, 1 / _GRID_S, references), *SENSING_RANGE_S)
+    clipped: Array = np.clip(sensing_time_s(config.tech_node_nm, 1 / _GRID_S, references), *SENSING_RANGE_S)
+    return clipped

@@ -84,7 +84,9 @@ class NeuroSimLayer:
     def __post_init__(self) -> None:
         for name in ("in_h", "in_w", "c_in", "k_h", "k_w", "c_out", "stride"):
             if getattr(self, name) < 1:
-                raise InputError(f"layer {name}={getattr(self, name)} must be at least 1", "check the layer table")
+                raise InputError(
+                    f"layer {name}={getattr(self, name)} must be at least 1", "check the layer table"
+                )
         if self.k_h > self.in_h or self.k_w > self.in_w:
             raise InputError(
                 f"kernel {self.k_h}x{self.k_w} is larger than its input {self.in_h}x{self.in_w}",
@@ -138,14 +140,18 @@ class NeuroSimConfig:
         _choice("global_buffer_type", self.global_buffer_type, ("RF", "SRAM"))
         for name in ("weight_bits", "input_bits", "bits_per_cell", "xbar_rows_cols", "col_mux", "adc_bits"):
             if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)} must be at least 1", "check the chip settings")
+                raise InputError(
+                    f"{name}={getattr(self, name)} must be at least 1", "check the chip settings"
+                )
         if self.col_mux > self.xbar_rows_cols:
             raise InputError(
                 f"col_mux={self.col_mux} exceeds the {self.xbar_rows_cols} columns of an array",
                 "share a converter among at most all columns",
             )
         if not 0 < self.r_on_ohm < self.r_off_ohm:
-            raise InputError(f"{self.r_on_ohm=} and {self.r_off_ohm=} are not ordered", "need 0 < r_on < r_off")
+            raise InputError(
+                f"{self.r_on_ohm=} and {self.r_off_ohm=} are not ordered", "need 0 < r_on < r_off"
+            )
 
     @property
     def cell_bits(self) -> int:

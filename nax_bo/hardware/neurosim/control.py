@@ -126,7 +126,8 @@ def decoder(tech: Technology, address_bits: int, mux: bool, height_m: float | No
     return Decoder(
         height * width,
         leakage,
-        _decoder_energy(tech, address_bits, mux, inverter, nand, nor, driver) * CONTROL_ACTIVITY,
+        _decoder_energy(tech, address_bits, mux, inverter=inverter, nand=nand, nor=nor, driver=driver)
+        * CONTROL_ACTIVITY,
         height,
         width,
         inverter,
@@ -144,7 +145,7 @@ def _columns(count: int, gate_height_m: float, height_m: float) -> int:
 
 
 def _decoder_energy(
-    tech: Technology, bits: int, mux: bool, inverter: _Gate, nand: _Gate, nor: _Gate, driver: _Gate
+    tech: Technology, bits: int, mux: bool, *, inverter: _Gate, nand: _Gate, nor: _Gate, driver: _Gate
 ) -> float:
     nands = 4 * (bits // 2)
     nors = 2**bits if bits > 2 else 0

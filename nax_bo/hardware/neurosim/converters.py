@@ -63,7 +63,9 @@ _SENSING = {
 }
 
 
-def column_power_coefficients(adc_type: str, node_nm: int, roadmap: str, adc_bits: int) -> tuple[float, float, float]:
+def column_power_coefficients(
+    adc_type: str, node_nm: int, roadmap: str, adc_bits: int
+) -> tuple[float, float, float]:
     """Converter power in W, and ``k``, ``p`` of the column term ``k * G**p`` in W with G in S at 0.5 V read voltage."""
     at = _NODES.index(node_nm)
     power = _EXPONENT[roadmap][at] / math.log(10)
@@ -84,7 +86,7 @@ def converter_area_m2(tech: Technology, adc_type: str, adc_bits: int, full_ampli
         return n * (269 + (adc_bits - 1) * 109) + p * (209 + (adc_bits - 1) * 73)
     amplifier = n * 48 + p * 40 if full_amplifiers else p * 40
     per_level = amplifier + 9 * (n + p) if adc_type == FLASH_CURRENT else n * 52 + p * 60
-    return per_level * (2**adc_bits - 1)
+    return per_level * int(2**adc_bits - 1)
 
 
 def sensing_depends_on_data(adc_type: str, node_nm: int, roadmap: str) -> bool:

@@ -89,7 +89,7 @@ def evaluate(layers: Sequence[NeuroSimLayer], config: NeuroSimConfig) -> NeuroSi
     columns = column_model(rows, config, pieces)
     array = chip.array
     period_s = CLOCK_MARGIN * float(array.static_delay_s + array.converter_delay_s + columns.sensing_s.max())
-    costs = layer_costs(table, plan, chip, pieces, config, columns, period_s)
+    costs = layer_costs(table, plan, chip, pieces, config, columns=columns, period_s=period_s)
     latency_s = costs.cycles.map(lambda part: part * period_s)
     total_s = latency_s.total
     leakage_w = costs.tile_leakage_w * plan.tiles

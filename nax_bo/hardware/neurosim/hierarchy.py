@@ -129,11 +129,11 @@ def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> Ch
         math.ceil(per_side * config.input_bits * config.xbar_rows_cols / core_bits),
         math.ceil(_output_bits(config, plan.pe_side, per_side) / core_bits),
     )
-    conventional = _tile(tech, array, config, plan.pe_side, per_side, per_side**2, cores)
+    conventional = _tile(tech, array, config, plan.pe_side, per_side=per_side, pes=per_side**2, cores=cores)
     novel = None
     if config.mapping == "novel":
         pes = plan.pes_per_novel_tile
-        novel = _tile(tech, array, config, plan.novel_pe_side, pes, pes, cores)
+        novel = _tile(tech, array, config, plan.novel_pe_side, per_side=pes, pes=pes, cores=cores)
     count = int(plan.tiles.sum())
     tile_rows = math.ceil(math.sqrt(count))
     bus_bits = _bus_bits(plan, config)
@@ -199,7 +199,9 @@ def _processing_element(
     )
     register = flip_flop(tech)
     input_bits = config.input_bits * side
-    output_bits = config.converters * (config.adc_bits + config.input_bits + config.cells_per_weight + tree.stages)
+    output_bits = config.converters * (
+        config.adc_bits + config.input_bits + config.cells_per_weight + tree.stages
+    )
     input_area, _ = register.area_in_height(input_bits, count * array.height_m)
     output_area, _ = register.area_in_width(output_bits, count * array.width_m)
     bus = repeater(tech, wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k), 0.0)
@@ -226,6 +228,7 @@ def _tile(
     array: ArrayPrices,
     config: NeuroSimConfig,
     pe_side: int,
+    *,
     per_side: int,
     pes: int,
     cores: tuple[int, int],
@@ -237,7 +240,9 @@ def _tile(
     input_bits = per_side * config.input_bits * side
     output_bits = int(_output_bits(config, pe_side, per_side))
     small_in, small_out = input_bits < core * core, output_bits < core * core
-    source = buffer_core(tech, input_bits if small_in else core**2, per_side * side if small_in else core, False, ohm)
+    source = buffer_core(
+        tech, input_bits if small_in else core**2, per_side * side if small_in else core, False, ohm
+    )
     line = _sum_bits(config, pe_side) * per_side
     sink = buffer_core(tech, output_bits if small_out else core**2, line if small_out else core, False, ohm)
     wires = HTree(tech, per_side, per_side, per_side * side, config.wire_width_nm, config.temp_k)

@@ -9,6 +9,7 @@ Copies use arrays that a tile would leave empty; in a pipeline, slow layers also
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,7 +126,7 @@ def floor_plan(table: LayerTable, config: NeuroSimConfig) -> FloorPlan:
         if filled > best:
             pe, best = candidate, filled
         candidate //= 2
-    return _with_copies(table, config, novel, pes, pe_nm, tile, pe)
+    return _with_copies(table, config, novel, pes=pes, pe_nm=pe_nm, tile=tile, pe=pe)
 
 
 def _novel_layers(table: LayerTable, config: NeuroSimConfig) -> tuple[Bools, int]:
@@ -145,11 +146,11 @@ def _widest(cols: Ints) -> int:
     return 2 ** math.ceil(math.log2(int(cols.max()))) if cols.size else 0
 
 
-def _best_side(widest: int, smallest: int, utilization: object) -> int:
+def _best_side(widest: int, smallest: int, utilization: Callable[[int], float]) -> int:
     best_side, best = max(widest, smallest), 0.0
     candidate = best_side
     while candidate > smallest:
-        filled = utilization(candidate)  # type: ignore[operator]
+        filled = utilization(candidate)
         if filled > best:
             best_side, best = candidate, filled
         candidate //= 2
@@ -197,7 +198,7 @@ def _array_copies(rows: Ints, cols: Ints, pe: int, side: int) -> tuple[Ints, Int
 
 
 def _with_copies(
-    table: LayerTable, config: NeuroSimConfig, novel: Bools, pes: int, pe_nm: int, tile: int, pe: int
+    table: LayerTable, config: NeuroSimConfig, novel: Bools, *, pes: int, pe_nm: int, tile: int, pe: int
 ) -> FloorPlan:
     side = config.xbar_rows_cols
     pe_row, pe_col = _pe_copies(table, novel, tile, pe)

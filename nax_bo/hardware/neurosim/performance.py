@@ -8,6 +8,7 @@ the last four axes of length 2, and a count says how often each combination occu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +39,9 @@ class Parts:
     buffer: Array
     ic: Array
 
-    def map(self, function: object) -> Parts:
+    def map(self, function: Callable[[Array], Array]) -> Parts:
         """Apply a function to every part."""
-        return Parts(*(function(getattr(self, name)) for name in PARTS))  # type: ignore[operator]
+        return Parts(*(function(getattr(self, name)) for name in PARTS))
 
     @property
     def total(self) -> Array:
@@ -68,6 +69,7 @@ class _Run:
         chip: ChipParts,
         pieces: Layout,
         config: NeuroSimConfig,
+        *,
         columns: ColumnModel,
         clock_hz: float,
     ) -> None:
@@ -111,7 +113,9 @@ class _Run:
         active = self.layerwise(self.columns.active_share, 4) * read_rows * blocks_c
         if not config.quirks.activity_per_array_rows:
             active = self.layerwise(self.columns.active_share, 4) * side * blocks
-        conversions = np.where(filled, self._filled_conversions(n), self._conversions(read_rows, read_cols))
+        conversions = np.where(
+            filled, self._filled_conversions(n.astype(np.float64)), self._conversions(read_rows, read_cols)
+        )
         operands = np.where(filled, blocks_r, -(-q // side))
         trees = np.where(filled, 0.0, np.where(copied, blocks, 1.0))
         tree_energy = self.tree_table(pe_novel.tree, pe_conv.tree, operands, "energy") * trees
@@ -123,7 +127,9 @@ class _Run:
         in_uses = np.floor(q * pulses / in_bits)
         out_uses = np.floor(weights * result_bits * vectors / out_bits)
         buffer = (in_uses * in_bits + out_uses * out_bits) * registers
-        wires = q * pulses * self.layerwise(self.per_kind(pe_novel.bus_in_j_per_bit, pe_conv.bus_in_j_per_bit), 4)
+        wires = (
+            q * pulses * self.layerwise(self.per_kind(pe_novel.bus_in_j_per_bit, pe_conv.bus_in_j_per_bit), 4)
+        )
         wires = wires + weights * config.adc_bits * vectors * self.layerwise(
             self.per_kind(pe_novel.bus_out_j_per_bit, pe_conv.bus_out_j_per_bit), 4
         )
@@ -135,7 +141,9 @@ class _Run:
             buffer=buffer,
             ic=wires,
         )
-        return energy, self._pe_cycles(operands, pulses, vectors, copies, filled, in_uses + out_uses)
+        return energy, self._pe_cycles(
+            operands, pulses, vectors, copies=copies, filled=filled, transfers=in_uses + out_uses
+        )
 
     def _filled_conversions(self, n: Array) -> Array:
         """Energy of all columns of a PE per vector when one array holds the whole tile block."""
@@ -150,11 +158,20 @@ class _Run:
         return q // side * by_rows[0] + (q % side > 0) * by_rows[1]
 
     def _pe_cycles(
-        self, operands: Array, pulses: Array, vectors: Array, copies: Array, filled: Array, transfers: Array
+        self,
+        operands: Array,
+        pulses: Array,
+        vectors: Array,
+        *,
+        copies: Array,
+        filled: NDArray[np.bool_],
+        transfers: Array,
     ) -> Parts:
         config, chip = self.config, self.chip
         shift = (config.col_mux if config.cells_per_weight > 1 else 0) + (self.reads if self.bits > 1 else 0)
-        trees = self.tree_table((chip.novel or chip.conventional).pe.tree, chip.conventional.pe.tree, operands, "cycles")
+        trees = self.tree_table(
+            (chip.novel or chip.conventional).pe.tree, chip.conventional.pe.tree, operands, "cycles"
+        )
         summing = np.where(filled, 0.0, vectors * self.reads * trees)
         used = (operands > 0) * np.ones_like(transfers)
         return Parts(
@@ -168,7 +185,7 @@ class _Run:
     def tree_table(self, novel: AdderTree, conventional: AdderTree, inputs: Array, what: str) -> Array:
         """Energy, cycles or leakage of the layer's kind of tree for an array of operand counts (layers first)."""
         most = int(inputs.max(initial=1))
-        tables = []
+        tables: list[list[float]] = []
         for tree in (novel, conventional):
             if what == "cycles":
                 tables.append([tree.cycles(count, self.clock_hz) for count in range(most + 1)])
@@ -192,7 +209,9 @@ class _Run:
         cycles = pe_cycles.map(lambda part: np.where(counts > 0, part, 0.0).max(axis=(3, 4)))
         per_side = self.chip.conventional.pes_per_side
         speedup = self.plan.speedup_row * self.plan.speedup_col
-        shared = self.layerwise(np.where(self.pieces.whole, per_side**2, np.where(self.pieces.single, 1, speedup)), 2)
+        shared = self.layerwise(
+            np.where(self.pieces.whole, per_side**2, np.where(self.pieces.single, 1, speedup)), 2
+        )
         cycles = cycles.map(lambda part: part / shared)
         return self._add_tile_units(energy, cycles)
 
@@ -225,9 +244,7 @@ class _Run:
         bits_in = rows * vectors * self.bits / np.sqrt(positions)
         widths = self.layerwise(self.per_kind(novel.tree.bits, conv.tree.bits), 2)
         bits_out = cols // config.cells_per_weight * (1 + widths) * vectors / positions
-        moved_energy, moved_cycles, wire_energy, wire_cycles = (
-            np.zeros(bits_in.shape) for _ in range(4)
-        )
+        moved_energy, moved_cycles, wire_energy, wire_cycles = (np.zeros(bits_in.shape) for _ in range(4))
         for tile, chosen in ((novel, self.novel), (conv, ~self.novel)):
             mask = self.layerwise(chosen, 2) > 0
             pieces = self._tile_transfers(tile, bits_in, bits_out, chosen is self.novel)
@@ -258,7 +275,9 @@ class _Run:
         per_side = chip.conventional.pes_per_side
         fixed = self.per_kind((chip.novel or chip.conventional).pes_per_side, per_side)[:, None]
         operands = np.where(self.pieces.partly[:, None], blocks, fixed)
-        used = np.where(self.pieces.whole[:, None], 0.0, np.where(self.pieces.partly[:, None], blocks > 1, 1.0))
+        used = np.where(
+            self.pieces.whole[:, None], 0.0, np.where(self.pieces.partly[:, None], blocks > 1, 1.0)
+        )
         return operands[:, :, None], used[:, :, None]
 
     def _tile_transfers(
@@ -355,7 +374,9 @@ class _Run:
         rest = last_tile % pe_side
         last_pe = np.where(rest > 0, rest, np.minimum(last_tile, pe_side))
         blocks = -(-last_pe // side)
-        pe_tree = self._last_use(self.tree_table(novel.pe.tree, conv.pe.tree, blocks, "leakage"), ~self.pieces.filled)
+        pe_tree = self._last_use(
+            self.tree_table(novel.pe.tree, conv.pe.tree, blocks, "leakage"), ~self.pieces.filled
+        )
         operands, used = self.tile_operands()
         final = np.where(self.rows.tiles[:, 1] > 0, 1, 0)
         pick = np.arange(len(final))
@@ -388,9 +409,12 @@ def layer_costs(
     chip: ChipParts,
     pieces: Layout,
     config: NeuroSimConfig,
+    *,
     columns: ColumnModel,
     period_s: float,
 ) -> LayerCosts:
     """Price every layer of a network on a chip whose clock has the given period."""
-    clock_hz = REFERENCE_CLOCK_HZ if config.quirks.unit_clock_in_wires else min(REFERENCE_CLOCK_HZ, 1 / period_s)
-    return _Run(table, plan, chip, pieces, config, columns, clock_hz).layer_costs()
+    clock_hz = (
+        REFERENCE_CLOCK_HZ if config.quirks.unit_clock_in_wires else min(REFERENCE_CLOCK_HZ, 1 / period_s)
+    )
+    return _Run(table, plan, chip, pieces, config, columns=columns, clock_hz=clock_hz).layer_costs()

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 CELL_1T1R_F = (4, 12)
 """Height and width of a 1T1R cell in wire pitch units (and, for areas, in feature sizes)."""
 CELL_SRAM_F = (10, 28)
-_NODES, _WEIGHTS = (lambda rule: ((rule[0] + 1) / 2, rule[1] / 2))(np.polynomial.legendre.leggauss(6))
+_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(6)[0] + 1) / 2, np.polynomial.legendre.leggauss(6)[1] / 2
 
 
 def _normal_cdf(values: Array, std: float) -> Array:
@@ -142,7 +142,9 @@ def plane_densities(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig) -
     )
 
 
-def mean_cell_currents(config: NeuroSimConfig, rows: Array, cols: Array, access_ohm: float) -> tuple[Array, Array]:
+def mean_cell_currents(
+    config: NeuroSimConfig, rows: Array, cols: Array, access_ohm: float
+) -> tuple[Array, Array]:
     """Conductance that a column sees in an active cell, wires included, by digit of the weight.
 
     Args:

@@ -14,7 +14,9 @@ def config_of_row(row: Mapping[str, str], quirks: Quirks = V13) -> NeuroSimConfi
     Raises:
         DataError: if a cell that must be a number is not one.
     """
-    texts = {name: row[name] for name in ("device", "adc_type", "roadmap", "mapping", "dataflow") if row.get(name)}
+    texts = {
+        name: row[name] for name in ("device", "adc_type", "roadmap", "mapping", "dataflow") if row.get(name)
+    }
     if row.get("global_buffer_type"):
         texts["global_buffer_type"] = row["global_buffer_type"]
     counts = {

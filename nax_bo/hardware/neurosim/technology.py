@@ -189,14 +189,14 @@ class Technology:
         ):
             if width_m <= 0:
                 continue
-            drain_m, wall_m = self._drain(kind, inputs, is_p, fold, folds, height)
+            drain_m, wall_m = self._drain(kind, inputs, is_p, fold, folds=folds, height_m=height)
             total += drain_m * height * self.junction_f_per_m2
             total += wall_m * self.sidewall_f_per_m
             total += folds * height * self.channel_f_per_m
         return total
 
     def _drain(
-        self, kind: str, inputs: int, is_p: bool, fold: Fold, folds: int, height_m: float
+        self, kind: str, inputs: int, is_p: bool, fold: Fold, *, folds: int, height_m: float
     ) -> tuple[float, float]:
         """Width of the drain region and length of its side wall."""
         gap = (2.8 if self.planar else 3.9) * self.feature_m

@@ -142,7 +142,7 @@ class HTree:
 
     def energy_j_per_bit(self, unit_height_m: float, unit_width_m: float) -> float:
         """Energy of one bit from the root to a leaf."""
-        length = sum(2.0**self.levels / 2 / 2**level for level in range(1, self.levels + 1))
+        length: float = sum(2.0**self.levels / 2 / 2.0**level for level in range(1, self.levels + 1))
         metres = length * (unit_height_m + unit_width_m) + self._main_bus_units * unit_width_m
         return metres * self.repeater.energy_j_per_m(self.tech.vdd_v)
 
