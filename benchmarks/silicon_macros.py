@@ -1,6 +1,6 @@
 """Compare predicted with measured TOPS/W and TOPS/mm2 of published compute-in-memory macros.
 
-    python benchmarks/silicon_macros.py --macros macros.csv [--json] [--predict-cycle]
+    python benchmarks/silicon_macros.py --macros macros.csv [--json] [--predict-cycle] [--profile published]
 
 One row of the file is one operating point; columns as described by its readme: structure (rows, cols, rows_active,
 n_adc, bits), node, supply, cycle time, and the measured figures with the basis on which they are given. Figures
@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nax_bo.hardware.macro import Macro, Mechanism, predict
+from nax_bo.hardware.profiles import Profile, load_profile
 
 Row = dict[str, str]
 
@@ -63,10 +64,10 @@ class Comparison:
         return math.log2(self.tops_mm2 / self.tops_mm2_measured) if self.tops_mm2_measured else None
 
 
-def compare(row: Row, predict_cycle: bool = False) -> Comparison:
+def compare(row: Row, predict_cycle: bool = False, profile: str | Profile = "published") -> Comparison:
     """Predict one row on the basis of its own figures."""
     macro, assumed = read_macro(row, predict_cycle)
-    cost = predict(macro)
+    cost = predict(macro, profile)
     one_bit = row.get("efficiency_basis", "").startswith("1b-normalised")
     products = macro.input_bits * macro.weight_bits * macro.input_steps * macro.weight_units
     bits = products if one_bit else 1.0
@@ -226,9 +227,11 @@ def main() -> int:
     parser.add_argument(
         "--predict-cycle", action="store_true", help="predict the cycle time even where it is stated"
     )
+    parser.add_argument("--profile", default="published", help="shipped profile or TOML file")
     args = parser.parse_args()
+    profile = load_profile(args.profile)
     with args.macros.open(newline="", encoding="utf-8") as file:
-        results = [compare(row, args.predict_cycle) for row in csv.DictReader(file)]
+        results = [compare(row, args.predict_cycle, profile) for row in csv.DictReader(file)]
     if args.json:
         rows = [
             {

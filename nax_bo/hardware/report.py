@@ -176,6 +176,11 @@ class CostReport:
         return 1e9 / self.latency_ns if self.latency_ns else 0.0
 
     @property
+    def uncertainty(self) -> tuple[float, float]:
+        """Low and high factor on EDAP."""
+        return self.edap_low, self.edap_high
+
+    @property
     def feasible(self) -> bool:
         """Whether every feature map and weight has a place."""
         return self.unplaced_bits == 0

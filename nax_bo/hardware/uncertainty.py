@@ -34,8 +34,8 @@ def edap_band(x: Priced, energies: Mapping[str, Floats]) -> tuple[float, float]:
     """Low and high factor on the EDAP of a single design.
 
     One component at a time is replaced by its cheapest and its dearest source; the logarithms of the changes are
-    added in quadrature, as if sources erred independently. For converters the sources are the three laws, for energy
-    and area; latency is taken as known.
+    added in quadrature, as if sources erred independently. For converters the sources are the laws of
+    :mod:`.components.adc`, for energy and area; latency is taken as known.
 
     Args:
         x: A single priced design.

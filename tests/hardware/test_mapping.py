@@ -136,6 +136,17 @@ def test_digital_layers_leave_the_crossbars() -> None:
         Workload.from_designs([net], [ChipSpec(digital_layers=("nowhere",))])
 
 
+def test_per_layer_settings_reach_their_layer_past_attention() -> None:
+    net = named_network("vit-tiny", (3, 32, 32), 10)
+    count = len(net.static_layers)
+    arrays = tuple(ArraySpec(rows=16 + i, cols=64) for i in range(count))
+    w = Workload.from_designs([net], [ChipSpec(arrays=arrays)])
+    static = w.kind[0] != DYNAMIC
+    assert w.rows[0, static].tolist() == [16 + i for i in range(count)]
+    dynamic = np.flatnonzero(~static)
+    assert all(w.rows[0, i] == w.rows[0, i - 1] for i in dynamic), "precision of the layer before"
+
+
 def test_per_layer_settings_must_fit_the_network() -> None:
     net = named_network("vgg8", (3, 32, 32), 10)
     with pytest.raises(InputError, match="array settings for 2 layers"):

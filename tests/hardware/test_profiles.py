@@ -102,13 +102,13 @@ def test_a_users_profile_changes_constants_of_its_base(tmp_path: Path) -> None:
 
 def test_other_converter_laws_can_be_chosen(tmp_path: Path) -> None:
     reports = {}
-    for law in ("structural", "survey", "zigzag"):
+    for law in ("structural", "silicon", "survey", "zigzag"):
         path = _write(tmp_path, f'base = "published"\n[models]\nadc = "{law}"\n')
         reports[law] = cost_model(path).evaluate(NETWORK, ChipSpec())
     assert reports["survey"].area_um2 > 2 * reports["structural"].area_um2, (
         "survey areas are stand-alone converters"
     )
-    assert len({r.energy_pj for r in reports.values()}) == 3
+    assert len({r.energy_pj for r in reports.values()}) == 4
     band = reports["structural"]
     for other in reports.values():
         factor = other.edap_uj_ms_mm2 / band.edap_uj_ms_mm2

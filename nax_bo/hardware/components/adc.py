@@ -1,11 +1,14 @@
 """Converters: energy per conversion and area as a function of resolution.
 
-Three laws for the successive-approximation (SAR) converter:
+Laws for the successive-approximation (SAR) converter:
 
 ``structural``: one comparator and logic per bit, a capacitor array that doubles with every bit, and the thermal limit
     ``8 k T SNR``; anchored at ISAAC's 8-bit converter at 32 nm.
 ``zigzag``: in-array SAR of zigzag-imc@df34a6f (BSD-3), fitted there to SRAM macros at 22 to 28 nm:
     ``E = (100 N + 0.001 4^N) fF V^2``, ``A = 10^(1.206 - 0.0369 N) 2^N um2`` (``0.5 x 2^N`` from 12 bit).
+``silicon``: slow converters inside published macros (see :mod:`nax_bo.hardware.macro`): comparator and logic per bit,
+    and a noise-limited part that grows fourfold per bit up to 8 bit; finer results are integrated, in proportion to
+    their bits. Rounded so that 38 macros of the UIUC benchmark are predicted without bias; area as ``structural``.
 ``survey``: regression over the Murmann survey (Andrulis et al., arXiv:2404.06553; hwcomponents-adc@246af7e, MIT). It
     describes stand-alone converters, so its areas are several times those of converters in arrays.
 
@@ -54,10 +57,11 @@ def adc_table(profile: Profile, model: str | None = None) -> AdcTable:
     """Prices of all converters of a profile; ``model`` replaces the profile's own SAR law."""
     law = model or profile.adc_model
     bits = np.arange(MAX_BITS + 1, dtype=float)
-    if law == "zigzag":
-        sar_energy, sar_thermal, sar_area = _zigzag(bits)
-    else:
-        sar_energy, sar_thermal, sar_area = _structural(profile, bits)
+    sar_energy, sar_thermal, sar_area = _zigzag(bits) if law == "zigzag" else _structural(profile, bits)
+    if law == "silicon":
+        femtojoule = silicon_capacitance_ff(bits) * float(technology.nominal_supply_v(28)) ** 2
+        sar_energy = femtojoule * 1e-3 * float(technology.energy_scale(28, REFERENCE_NM))
+        sar_thermal = np.zeros_like(bits)
     flash_energy, flash_area = _flash(profile, bits)
     sar_cycles = profile["adc.sar_cycles_per_bit"] * bits + profile["adc.sar_extra_cycles"]
     flash_cycles = np.full_like(bits, profile["adc.flash_cycles"])
@@ -83,6 +87,12 @@ def _structural(profile: Profile, bits: Floats) -> tuple[Floats, Floats, Floats]
         + profile["adc.sar_area_per_level_um2"] * 2**bits
     )
     return energy, profile["adc.thermal_energy_pj"] * 4**bits, area
+
+
+def silicon_capacitance_ff(bits: Floats | float) -> Floats:
+    """Capacitance switched by one conversion at 28 nm, fF: energy over the squared supply (law ``silicon``)."""
+    exact = np.minimum(bits, 8.0)
+    return np.asarray((6.0 * exact + 0.01 * 4.0**exact) * np.maximum(1.0, np.asarray(bits) / 8.0))
 
 
 def _zigzag(bits: Floats) -> tuple[Floats, Floats, Floats]:

@@ -19,7 +19,8 @@ SHIPPED = ("published", "isaac", "puma")
 REFERENCE_NM = 32.0
 """Node to which constants are moved when a profile is read; the model scales from here to the chip's node."""
 
-ADC_MODELS = ("structural", "survey", "zigzag")
+ADC_MODELS = ("structural", "silicon", "survey", "zigzag")
+"""Laws of :mod:`nax_bo.hardware.components.adc`."""
 _FIELDS = {"value", "unit", "source", "at_nm", "valid"}
 
 
