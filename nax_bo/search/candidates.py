@@ -16,7 +16,7 @@ IndexArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scored:
-    """Designs ``n x d`` with their scores (more is better) and violations of known limits (0 is feasible), ``n`` each."""
+    """Designs ``n x d``, their scores (more is better) and violations of known limits (0 is feasible), ``n`` each."""
 
     x: IndexArray
     score: Array

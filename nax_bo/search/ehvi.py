@@ -57,14 +57,12 @@ class Improvement:
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _block(self, mean: Array, std: Array) -> Array:
-        product: Array | None = None
+        product = np.ones((len(mean), len(self._boxes[0])))
         for j, (bounds, low, high) in enumerate(self._bounds):
             psi = np.zeros((len(mean), len(bounds) + 1))
             psi[:, 1:] = self._expected_shortfall(j, bounds, mean[:, j], std[:, j])
-            gain = psi[:, high] - psi[:, low]
-            product = gain if product is None else product * gain
-        assert product is not None
-        return np.maximum(product.sum(axis=1), 0.0)
+            product *= psi[:, high] - psi[:, low]
+        return np.asarray(np.maximum(product.sum(axis=1), 0.0))
 
     def _expected_shortfall(self, j: int, bounds: Array, mean: Array, std: Array) -> Array:
         scale = self.scales[j]
@@ -83,7 +81,7 @@ def expected_shortfall(bounds: Array, mean: Array, std: Array) -> Array:
 
 
 def _integrated(scale: Scale, bounds: Array, mean: Array, std: Array) -> Array:
-    """As :func:`expected_shortfall`, for ``y = warp(z)`` with Gaussian ``z``: integral of P(y <= u) du up to each bound."""
+    """As :func:`expected_shortfall` for ``y = warp(z)``, ``z`` Gaussian: the integral of P(y <= u) up to each bound."""
     edges, owner = _panels(scale.measure_to_model(bounds))
     half = 0.5 * np.diff(edges)
     nodes = (edges[:-1] + half)[:, None] + half[:, None] * _NODES

@@ -215,7 +215,7 @@ def _fit_with_fallback(
     state: SearchState, name: str, columns: Sequence[Column], x: Array, targets: tuple[Array, Array]
 ) -> tuple[AdaptedSurrogate, list[str]]:
     wanted = surrogate_of(state.options, name)
-    notes = []
+    notes: list[str] = []
     for reference in dict.fromkeys([wanted, DEFAULT_SURROGATE]):
         try:
             return _fit(reference, columns, state.seed, x, targets), notes

@@ -13,12 +13,14 @@ from nax_bo.search.candidates import Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
 from nax_bo.search.learned import Models, feasibility, fit_models, in_words
 from nax_bo.search.pareto import nondominated, select
+from nax_bo.search.qlognehvi import MonteCarloAcquisition
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, Suggestion
 
 IndexArray = NDArray[np.int64]
 
 _PARENTS = 40
+_MOST_CLOSED = 4  # objectives; the boxes of the closed form grow like the size of the front to their number less 2
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
 
 
@@ -53,7 +55,7 @@ class Acquisition:
         return self.incumbents[rows[nondominated(mean[rows])] if len(rows) else rows]
 
     def outcomes(self, x: IndexArray) -> tuple[Array, Array, Array, Array]:
-        """Of designs ``n x d``: objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``)."""
+        """Objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``) of designs."""
         problem = self.state.problem
         known = problem.known(x)
         predicted = self.models.predict(x)
@@ -76,8 +78,17 @@ class Acquisition:
         return value, violation
 
 
+    def log_gain(self, x: IndexArray) -> tuple[Array, Array]:
+        """Logarithm of the gain, and violation; ``n`` each."""
+        value, violation = self.gain(x)
+        return np.log(value + 1e-300), violation
+
+
 class Naxbo:
-    """Closed-form expected hypervolume improvement, maximised by evolution and descent in a cycling trust region."""
+    """Expected hypervolume improvement, maximised by evolution and descent in a cycling trust region.
+
+    The option ``acquisition`` chooses between ``closed-form``, ``qlognehvi`` and ``auto`` (closed up to four objectives).
+    """
 
     def __init__(self, effort: Effort | None = None) -> None:
         self.effort = effort or Effort()
@@ -110,6 +121,15 @@ class Naxbo:
         incumbents = np.array(sorted(looks), dtype=np.int64).reshape(len(looks), len(state.problem.space))
         return Acquisition(state, self.models(state).believing(state.pending), incumbents)
 
+    def _general(self, state: SearchState) -> MonteCarloAcquisition | None:
+        """The Monte-Carlo acquisition where it is asked for, or where boxes would be too many."""
+        wanted = state.options.get("acquisition", "auto")
+        few = len(state.problem.objectives) <= _MOST_CLOSED
+        if wanted == "closed-form" or (wanted == "auto" and few):
+            return None
+        told = sorted({o.indices for o in state.observations})
+        return MonteCarloAcquisition(state, self.models(state), np.array(told, dtype=np.int64))
+
     def _best(self, state: SearchState) -> Suggestion | None:
         problem = state.problem
         acquisition = self.acquisition(state)
@@ -118,11 +138,13 @@ class Naxbo:
         radius = trust_radius(state)
         centre = acquisition.front if len(acquisition.front) else parents[:1]
 
+        general = self._general(state)
+
         def score(x: IndexArray) -> Scored:
-            value, broken = acquisition.gain(x)
+            value, broken = general.log_gain(x) if general else acquisition.log_gain(x)
             changes = (x[:, None] != centre).sum(axis=2).min(axis=1)
             return Scored(
-                x, np.log(value + 1e-300) - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken
+                x, value - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken
             )
 
         found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nax_bo.errors import InputError
+from nax_bo.search.diagnostics import Diagnostics, cheap_agreement, trust
 from nax_bo.search.initial import initial_design
 from nax_bo.search.ladder import choose_fidelity, promotions
 from nax_bo.search.learned import surrogate_of
@@ -45,6 +46,7 @@ class Optimizer:
         surrogate: Model of the learned outcomes: a reference, a class, an object, or one of these per outcome name.
         seed: Seed of everything random.
         initial: Number of designs to begin with, or the designs themselves.
+        acquisition: ``closed-form``, ``qlognehvi`` (BoTorch, Monte Carlo) or ``auto``.
         options: Further settings of the strategy (``on_surrogate_error="raise"``, say).
     """
 
@@ -55,12 +57,16 @@ class Optimizer:
         surrogate: Any = "gp",
         seed: int = 0,
         initial: int | Sequence[DesignLike] | None = None,
+        *,
+        acquisition: str = "auto",
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.problem = problem
         self.strategy = load_strategy(strategy)
         self._helper = self.strategy if isinstance(self.strategy, Naxbo) else Naxbo()
-        settings = {"surrogate": surrogate, **(options or {})}
+        settings = {"surrogate": surrogate, "acquisition": acquisition, **(options or {})}
+        if acquisition not in ("auto", "closed-form", "qlognehvi"):
+            raise InputError(f"acquisition {acquisition!r}", "Use auto, closed-form or qlognehvi.")
         for name in problem.learned_names:
             if isinstance(wanted := surrogate_of(settings, name), str):
                 load_factory(parse_reference(wanted)[0])
@@ -212,6 +218,27 @@ class Optimizer:
         reference = self._state.reference
         return hypervolume(y, reference) if len(y) and np.isfinite(reference).all() else 0.0
 
+    def diagnostics(self) -> Diagnostics:
+        """Where the search stands and how far its surrogates can be trusted (fits them if need be)."""
+        state, problem = self._state, self.problem
+        told = {problem.fidelity_name(level): 0 for level in problem.levels.values()}
+        for o in state.observations:
+            name = problem.fidelity_name(o.level)
+            told[name] = told.get(name, 0) + 1
+        with one_thread():
+            models = self._helper.models(state) if len(state.observations) >= 2 else None
+            return Diagnostics(
+                told,
+                len(state.failures),
+                len(state.pending),
+                len(state.front()[0]),
+                self.hypervolume(),
+                self.reference_point,
+                trust(state, models) if models else {},
+                cheap_agreement(state),
+                models.notes if models else (),
+            )
+
 
 def _number(name: str, value: Any) -> float:
     try:
@@ -225,7 +252,7 @@ def _number(name: str, value: Any) -> float:
 
 def one_thread() -> AbstractContextManager[Any]:
     """Numerical libraries on one thread: many small matrices are slower on several, and sums differ by the order."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits

@@ -79,7 +79,7 @@ class OptunaPeer:
 
     def _sampler(self, state: SearchState) -> Any:
         samplers = _optuna().samplers
-        common = {"seed": state.seed}
+        common: dict[str, Any] = {"seed": state.seed}
         if state.problem.constraints:
             common["constraints_func"] = lambda trial: trial.user_attrs["violation"]
         if self._kind == "gp":

@@ -157,6 +157,10 @@ class Problem:
 
     # outcomes
 
+    @property
+    def _outcomes(self) -> list[Objective | Constraint]:
+        return [*self.objectives, *self.constraints]
+
     @cached_property
     def levels(self) -> dict[str, float]:
         """Level of each fidelity by name, ascending."""
@@ -199,7 +203,7 @@ class Problem:
 
     def scale_of(self, name: str) -> Scale:
         """Scale of an objective or constraint."""
-        for item in (*self.objectives, *self.constraints):
+        for item in self._outcomes:
             if item.name == name:
                 return item.scales
         raise InputError(
@@ -216,13 +220,13 @@ class Problem:
         if self.known_outcomes is not None:
             for name, values in self.known_outcomes(columns).items():
                 out[name] = _checked(name, values, len(x))
-        for item in (*self.objectives, *self.constraints):
+        for item in self._outcomes:
             if item.known is not None:
                 out[item.name] = _checked(item.name, item.known(columns), len(x))
         return out
 
     def violation(self, known: Mapping[str, Array], n: int) -> Array:
-        """Total relative violation of the limits on known outcomes, ``n``; infinite where a known objective is not finite."""
+        """Total relative violation of the limits on known outcomes, ``n``; infinite where an objective is not finite."""
         total = np.zeros(n)
         for constraint in self.constraints:
             if constraint.name in known:

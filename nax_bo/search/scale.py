@@ -54,11 +54,11 @@ class Scale:
 
     def to_model(self, raw: ArrayLike) -> Array:
         """Raw outcomes in the (minimised) model scale."""
-        return self.sign * _forward(self.model, np.asarray(raw, dtype=float))
+        return np.asarray(self.sign * _forward(self.model, np.asarray(raw, dtype=float)))
 
     def to_measure(self, raw: ArrayLike) -> Array:
         """Raw outcomes in the (minimised) measure scale."""
-        return self.sign * _forward(self.measure, np.asarray(raw, dtype=float))
+        return np.asarray(self.sign * _forward(self.measure, np.asarray(raw, dtype=float)))
 
     def model_to_raw(self, z: ArrayLike) -> Array:
         """Raw outcomes of model values."""

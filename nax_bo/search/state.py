@@ -114,7 +114,7 @@ class SearchState:
 
     @cached_property
     def full(self) -> tuple[Observation, ...]:
-        """Observations at the full fidelity, repeats of a design merged (inverse-variance mean where noise is known)."""
+        """Observations at the full fidelity, repeats of a design merged."""
         return merged([o for o in self.observations if o.level == 1.0])
 
     @cached_property
