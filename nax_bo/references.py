@@ -23,7 +23,9 @@ def load_object(reference: str) -> Any:
     """
     place, _, name = reference.rpartition(":")
     if not place or not name:
-        raise InputError(f"{reference!r} is not a reference", "Write package.module:Name or path/to/file.py:Name.")
+        raise InputError(
+            f"{reference!r} is not a reference", "Write package.module:Name or path/to/file.py:Name."
+        )
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     found = module
     for part in name.split("."):
@@ -43,7 +45,9 @@ def source_hash(reference: str) -> str:
     else:
         spec = importlib.util.find_spec(place)
         if spec is None or spec.origin is None:
-            raise InputError(f"module {place!r} has no source file", "Install it, or give a file.py:Name reference.")
+            raise InputError(
+                f"module {place!r} has no source file", "Install it, or give a file.py:Name reference."
+            )
         path = Path(spec.origin)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -61,7 +65,9 @@ def _load_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as ex:
         del sys.modules[name]
-        raise InputError(f"{path} fails when it is imported: {type(ex).__name__}: {ex}", "Run it with python to see where.") from ex
+        raise InputError(
+            f"{path} fails when it is imported: {type(ex).__name__}: {ex}", "Run it with python to see where."
+        ) from ex
     return module
 
 
@@ -69,6 +75,11 @@ def _load_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as ex:
-        raise InputError(f"cannot import {name!r}: {ex}", "Install the package, or give path/to/file.py:Name.") from ex
+        raise InputError(
+            f"cannot import {name!r}: {ex}", "Install the package, or give path/to/file.py:Name."
+        ) from ex
     except Exception as ex:
-        raise InputError(f"{name} fails when it is imported: {type(ex).__name__}: {ex}", "Import it in python to see where.") from ex
+        raise InputError(
+            f"{name} fails when it is imported: {type(ex).__name__}: {ex}",
+            "Import it in python to see where.",
+        ) from ex

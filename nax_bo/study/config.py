@@ -65,7 +65,9 @@ class StudyConfig:
         if self.accuracy_stat not in ("mean", "p05"):
             raise InputError(f"accuracy_stat = {self.accuracy_stat!r}", "Use 'mean' or 'p05'.")
         if not 0 <= self.min_accuracy < 1:
-            raise InputError(f"a minimum accuracy of {self.min_accuracy!r}", "Give a fraction from 0 to 1, such as 0.9.")
+            raise InputError(
+                f"a minimum accuracy of {self.min_accuracy!r}", "Give a fraction from 0 to 1, such as 0.9."
+            )
         if not self.timeout_s > 0:
             raise InputError(f"timeout_s = {self.timeout_s!r}", "Give a positive number of seconds.")
         for name, limit in self.max.items():
@@ -109,7 +111,9 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     except OSError as ex:
         raise InputError(f"cannot read {path}: {ex.strerror}", "Write one with: naxbo init") from ex
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as ex:
-        raise InputError(f"{path} is not valid TOML: {ex}", "Compare it with a fresh one from: naxbo init") from ex
+        raise InputError(
+            f"{path} is not valid TOML: {ex}", "Compare it with a fresh one from: naxbo init"
+        ) from ex
     return StudyConfig.from_dict({**data, **(overrides or {})})
 
 
@@ -170,5 +174,6 @@ def _known(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
             raise InputError(
-                f"there is no {what} {name!r}", f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(allowed)}."
+                f"there is no {what} {name!r}",
+                f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(allowed)}.",
             )

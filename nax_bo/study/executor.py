@@ -23,6 +23,6 @@ def local_executor(workers: int) -> Executor:
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
             super().shutdown(wait=wait, kill_workers=cancel_futures)
 
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     pool: Executor = Pool(max_workers=workers, context=get_context("loky"), env=threads)
     return pool

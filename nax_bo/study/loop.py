@@ -50,7 +50,13 @@ class Run:
         workers: int,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.study, self.config, self.pool, self.workers, self.on_progress = study, config, pool, workers, on_progress
+        self.study, self.config, self.pool, self.workers, self.on_progress = (
+            study,
+            config,
+            pool,
+            workers,
+            on_progress,
+        )
         self.store = study.store
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)

@@ -93,7 +93,10 @@ class StudyProblem:
             self.space,
             objectives=[Objective(ERROR, scale="logit"), Objective(EDAP, scale="log10")],
             constraints=constraints,
-            proxies=[Proxy(name, _column(self.proxies, name)) for name in ("noise_score", "log_macs", "log_weights")],
+            proxies=[
+                Proxy(name, _column(self.proxies, name))
+                for name in ("noise_score", "log_macs", "log_weights")
+            ],
             known_outcomes=None if config.learn_edap else self.costs,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
@@ -110,11 +113,16 @@ class StudyProblem:
         combinations = self.space.cardinalities[hidden]
         if not hidden or combinations.prod() > _MOST_COMBINATIONS:
             return indices
-        choices = np.stack([g.ravel() for g in np.meshgrid(*map(np.arange, combinations), indexing="ij")], axis=1)
+        choices = np.stack(
+            [g.ravel() for g in np.meshgrid(*map(np.arange, combinations), indexing="ij")], axis=1
+        )
         every = np.repeat(indices, len(choices), axis=0)
         every[:, hidden] = np.tile(choices, (len(indices), 1))
         costs = self.costs(self.space.columns(every))
-        over = sum((np.maximum(costs[name] / limit - 1.0, 0.0) for name, limit in self.config.max.items()), np.zeros(len(every)))
+        over = sum(
+            (np.maximum(costs[name] / limit - 1.0, 0.0) for name, limit in self.config.max.items()),
+            np.zeros(len(every)),
+        )
         score = np.where(over > 0, 1e6 * (1.0 + over), 0.0) + np.log10(costs[EDAP])
         best = score.reshape(len(indices), -1).argmin(axis=1) if len(indices) else np.zeros(0, dtype=np.int64)
         return every[np.arange(len(indices)) * len(choices) + best]

@@ -52,7 +52,9 @@ class Store:
         if create:
             self._create(space)
         elif not self.path.is_file():
-            raise StoreError(f"there is no study at {self.path}", "Start one with: naxbo optimize --study FILE")
+            raise StoreError(
+                f"there is no study at {self.path}", "Start one with: naxbo optimize --study FILE"
+            )
         with self._reading():
             self._db = sqlite3.connect(self.path, isolation_level=None)
             self._db.execute("PRAGMA foreign_keys=ON")
@@ -75,12 +77,18 @@ class Store:
             db = sqlite3.connect(draft)
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)
-            db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", json.dumps(FORMAT)), ("space", json.dumps(space.to_json()))])
+            db.executemany(
+                "INSERT INTO meta VALUES (?, ?)",
+                [("format", json.dumps(FORMAT)), ("space", json.dumps(space.to_json()))],
+            )
             db.commit()
             db.close()
             draft.rename(self.path)  # a study exists as a whole or not at all
         except (OSError, sqlite3.Error) as ex:
-            raise StoreError(f"cannot create the study {self.path}: {ex}", "Choose a folder that can be written, with --study.") from ex
+            raise StoreError(
+                f"cannot create the study {self.path}: {ex}",
+                "Choose a folder that can be written, with --study.",
+            ) from ex
 
     def lock(self) -> FileLock:
         """A lock that only one running ``optimize`` holds; the system frees it when the process dies.
@@ -92,9 +100,13 @@ class Store:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise StoreError(f"{self.path} is being run by another process", "Wait for it, or use another --study.") from None
+            raise StoreError(
+                f"{self.path} is being run by another process", "Wait for it, or use another --study."
+            ) from None
         except OSError as ex:
-            raise StoreError(f"cannot lock {self.path}: {ex}", "Choose a folder that can be written, with --study.") from ex
+            raise StoreError(
+                f"cannot lock {self.path}: {ex}", "Choose a folder that can be written, with --study."
+            ) from ex
         return lock
 
     def close(self) -> None:
@@ -106,10 +118,14 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as ex:
-            raise StoreError(f"cannot use the study {self.path}: {ex}", "Is the disk full, the folder read-only, or the file locked?") from ex
+            raise StoreError(
+                f"cannot use the study {self.path}: {ex}",
+                "Is the disk full, the folder read-only, or the file locked?",
+            ) from ex
         except (sqlite3.DatabaseError, json.JSONDecodeError) as ex:
             raise StoreError(
-                f"{self.path} is not a naxbo study, or it is damaged: {ex}", "Restore it from a copy, or choose another file with --study."
+                f"{self.path} is not a naxbo study, or it is damaged: {ex}",
+                "Restore it from a copy, or choose another file with --study.",
             ) from ex
 
     @contextmanager
@@ -195,7 +211,17 @@ class Store:
                 "SELECT id, trial, fidelity, reason, state, finish_order, outcome, message, seconds FROM evaluations ORDER BY id"
             ).fetchall()
             found = [
-                Evaluation(i, trial, fidelity, reason, cast(State, state), order, json.loads(outcome), message, seconds)
+                Evaluation(
+                    i,
+                    trial,
+                    fidelity,
+                    reason,
+                    cast(State, state),
+                    order,
+                    json.loads(outcome),
+                    message,
+                    seconds,
+                )
                 for i, trial, fidelity, reason, state, order, outcome, message, seconds in rows
             ]
         return [e for e in found if not states or e.state in states]
@@ -208,6 +234,8 @@ class Store:
         with self._reading():
             rows = self._db.execute("SELECT number, indices, costs FROM trials ORDER BY number").fetchall()
             return [
-                Trial(n, self.space.design(json.loads(indices)), json.loads(costs), tuple(by_trial.get(n, ())))
+                Trial(
+                    n, self.space.design(json.loads(indices)), json.loads(costs), tuple(by_trial.get(n, ()))
+                )
                 for n, indices, costs in rows
             ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +25,8 @@ from nax_bo.study.loop import Progress, Run
 from nax_bo.study.problem import EDAP, ERROR, StudyProblem
 from nax_bo.study.store import Store
 from nax_bo.study.trial import Evaluation, Trial
+from nax_bo.surrogate import SurrogateReference, resolve
+
 
 class Study:
     """The one object that changes. Open or create it, ``run`` it, read ``trials()`` and ``front()``.
@@ -48,7 +52,8 @@ class Study:
         if config is not None and (changed := stored.differences(config)):
             text = ", ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in changed.items())
             raise StoreError(
-                f"{path} is a study with other settings: {text}", "Use the same settings, or another file with --study."
+                f"{path} is a study with other settings: {text}",
+                "Use the same settings, or another file with --study.",
             )
         self.config = config or stored
         facts = self.store.meta("data")
@@ -57,15 +62,24 @@ class Study:
     def _create(self, path: Path, config: StudyConfig) -> None:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
-        Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, surrogate=config.surrogate)
-        store = Store(path, problem.space, create=True)
-        store.set_meta(config=config.to_dict(), data=facts, reference_point=problem.reference_point)
+        surrogate = resolve(config.surrogate)
+        Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
+        store = Store(path, problem.space, create=True)  # only now: what does not exist leaves no file behind
+        store.set_meta(
+            config=config.to_dict(),
+            data=facts,
+            reference_point=problem.reference_point,
+            surrogate=surrogate.to_dict(),
+            naxbo=version("naxbo"),
+        )
         store.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.store.close()
 
     @override
@@ -82,7 +96,9 @@ class Study:
         """One design by number; raises InputError if there is none."""
         trials = self.trials()
         if not 0 <= number < len(trials):
-            raise InputError(f"there is no design {number}", f"The study holds designs 0 to {len(trials) - 1}.")
+            raise InputError(
+                f"there is no design {number}", f"The study holds designs 0 to {len(trials) - 1}."
+            )
         return trials[number]
 
     def accuracy(self, evaluation: Evaluation) -> float:
@@ -153,6 +169,20 @@ class Study:
 
     # The loop
 
+    def _check_sources(self) -> None:
+        """Refuse to go on with other data; warn about another surrogate, whose proposals may differ."""
+        if describe_data(self.config.data)["fingerprint"] != self.store.meta("data")["fingerprint"]:
+            raise StoreError(
+                f"the data set {self.config.data} has changed since {self.store.path} was started",
+                "Restore the data, or start another study with --study.",
+            )
+        if SurrogateReference.from_dict(self.store.meta("surrogate")).changed():
+            warnings.warn(
+                f"the source of surrogate {self.config.surrogate!r} has changed since the study was started; "
+                "its proposals are no longer those of an uninterrupted run",
+                stacklevel=3,
+            )
+
     def run(
         self,
         budget: int | None = None,
@@ -176,6 +206,7 @@ class Study:
         workers = config.workers or os.cpu_count() or 1
         with self.store.lock():
             self.store.requeue_running()
+            self._check_sources()
             own = executor is None
             pool = executor or local_executor(workers)
             try:
