@@ -18,7 +18,9 @@ def spaces(draw: st.DrawFn, max_variables: int = 6) -> Space:
     for i in range(draw(st.integers(1, max_variables))):
         k = draw(st.integers(1, 4))
         conditions = []
-        for parent in draw(st.lists(st.sampled_from(variables), max_size=2, unique=True)) if variables else []:
+        for parent in (
+            draw(st.lists(st.sampled_from(variables), max_size=2, unique=True)) if variables else []
+        ):
             allowed = draw(st.lists(st.sampled_from(parent.values), min_size=1, unique=True))
             conditions.append(Condition(parent.name, tuple(allowed)))
         make = draw(st.sampled_from([ordinal, categorical]))
@@ -89,7 +91,9 @@ def test_inactive_variables_do_not_matter(space: Space, data: st.DataObject) -> 
     row = np.array([data.draw(st.integers(0, v.cardinality - 1)) for v in space.variables])
     other = row.copy()
     inactive = ~space.active_mask(row[None])[0]
-    other[inactive] = [data.draw(st.integers(0, v.cardinality - 1)) for v in np.array(space.variables)[inactive]]
+    other[inactive] = [
+        data.draw(st.integers(0, v.cardinality - 1)) for v in np.array(space.variables)[inactive]
+    ]
     a, b = space.design(row), space.design(other)
     assert a == b
     assert hash(a) == hash(b)
@@ -147,8 +151,14 @@ def test_sobol_is_more_even_than_chance() -> None:
     [
         (lambda: Space([]), "at least one variable"),
         (lambda: Space([ordinal("a", [1]), ordinal("a", [2])]), "defined twice"),
-        (lambda: Space([ordinal("a", [1], when=Condition("b", (1,))), ordinal("b", [1])]), "not defined before"),
-        (lambda: Space([ordinal("a", [1]), ordinal("b", [1], when=Condition("a", (7,)))]), "a = 7 is not a value"),
+        (
+            lambda: Space([ordinal("a", [1], when=Condition("b", (1,))), ordinal("b", [1])]),
+            "not defined before",
+        ),
+        (
+            lambda: Space([ordinal("a", [1]), ordinal("b", [1], when=Condition("a", (7,)))]),
+            "a = 7 is not a value",
+        ),
         (lambda: ordinal("a", []), "has no values"),
         (lambda: ordinal("a", [1, 1.0]), "lists a value twice"),
         (lambda: depth_space().design({"widht_1": 8}), "no variable 'widht_1'"),

@@ -20,7 +20,9 @@ CONFIGS = st.builds(
     accuracy_stat=st.sampled_from(["mean", "p05"]),
     max=st.dictionaries(st.sampled_from(KNOWN_COSTS), st.floats(1e-6, 1e9)),
     min_accuracy=st.floats(0, 0.99),
-    conditions=st.builds(Conditions, time_s=st.floats(0, 1e9), read_noise=st.booleans(), ir_drop=st.booleans()),
+    conditions=st.builds(
+        Conditions, time_s=st.floats(0, 1e9), read_noise=st.booleans(), ir_drop=st.booleans()
+    ),
 )
 
 

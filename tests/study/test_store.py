@@ -23,12 +23,19 @@ def new(path: Path) -> Store:
 
 
 OUTCOMES = st.dictionaries(
-    st.text(min_size=1, max_size=8), st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.booleans()
+    st.text(min_size=1, max_size=8),
+    st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.booleans(),
 )
 ENDS = st.sampled_from(["done", "failed", "infeasible", None])
 
 
-@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2), OUTCOMES, ENDS), max_size=12, unique_by=lambda t: t[:2]))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 7), st.integers(0, 2), OUTCOMES, ENDS),
+        max_size=12,
+        unique_by=lambda t: t[:2],
+    )
+)
 @settings(max_examples=25, deadline=None)
 def test_what_is_written_is_read_back_by_another_process(tmp_path_factory, entries) -> None:
     path = tmp_path_factory.mktemp("store") / "s.naxbo"
@@ -39,7 +46,9 @@ def test_what_is_written_is_read_back_by_another_process(tmp_path_factory, entri
         (evaluation,) = store.add([(design, {"edap": float(a)}, "short", "why")])
         if end:
             store.start(evaluation.id)
-            store.finish(evaluation.id, end, outcome=outcome, message="m" if end == "failed" else "", seconds=1.5)
+            store.finish(
+                evaluation.id, end, outcome=outcome, message="m" if end == "failed" else "", seconds=1.5
+            )
         expected.append((design, end or "queued", outcome if end else {}))
     store.close()
     again = Store(path)
@@ -118,7 +127,10 @@ for i in range(24):
     ("damage", "match"),
     [
         (lambda p: p.unlink(), "there is no study at"),
-        (lambda p: p.write_bytes(b"not a database, but long enough to be looked at" * 30), "not a naxbo study"),
+        (
+            lambda p: p.write_bytes(b"not a database, but long enough to be looked at" * 30),
+            "not a naxbo study",
+        ),
         (lambda p: p.write_bytes(b""), "not a naxbo study|no such table|cannot use"),
         (lambda p: p.write_bytes(p.read_bytes()[:5000]), "damaged|not a naxbo study"),
         (lambda p: _set_format(p, 99), "has study format 99"),
