@@ -14,12 +14,12 @@ _VECTORS = 128
 
 
 def carrying_pairs(x: Tensor, arrays: Arrays, coverage: float) -> Tensor:
-    """``slices x streams`` booleans: the fewest pairs that together carry ``coverage`` of the converters' error energy.
+    """``slices x streams`` booleans: the fewest pairs that carry ``coverage`` of the error of converters and read noise.
 
-    Measured on about 128 vectors of ``x: batch x channels x height x width``. Errors of different pairs are taken as
-    uncorrelated. A lossless converter needs no pair.
+    Measured on about 128 vectors of ``x: batch x channels x height x width``, as energy. Errors of different pairs are
+    taken as uncorrelated. A lossless converter without read noise needs no pair.
     """
-    energy = error_energy(x, arrays).flatten()
+    energy = (error_energy(x, arrays) + read_noise_energy(x, arrays)).flatten()
     order = energy.argsort(descending=True)
     total = float(energy.sum())
     if total <= 0:
@@ -30,8 +30,24 @@ def carrying_pairs(x: Tensor, arrays: Arrays, coverage: float) -> Tensor:
     return chosen.reshape(arrays.array.slices, arrays.array.streams)
 
 
+def read_noise_energy(x: Tensor, arrays: Arrays) -> Tensor:
+    """``slices x streams``: mean variance that the read noise of a pair adds to an output, in squared code units."""
+    array = arrays.array
+    if arrays.read_variance is None:
+        return torch.zeros(array.slices, array.streams)
+    blocks = arrays.geometry.blocks.sizes
+    patches = arrays.geometry.patches(arrays.inputs.codes(some_vectors(x, arrays.geometry, _VECTORS)))
+    pulses = input_digits(patches, array).square()
+    power = torch.stack([p.sum(-1) for p in pulses.split(blocks, -1)], -1).mean(
+        2
+    )  # streams x groups x blocks
+    variance = arrays.read_variance.mean(-1)  # slices x groups x blocks
+    energy = torch.einsum("tgb,sgb->st", power, variance) / len(patches)
+    return energy * places(array).square()
+
+
 def error_energy(x: Tensor, arrays: Arrays) -> Tensor:
-    """``slices x streams``: mean squared error that converting a pair adds to an output, in code units."""
+    """``slices x streams``: mean squared error that converting a pair adds to an output, in squared code units."""
     array, converter = arrays.array, arrays.converter
     blocks = arrays.geometry.blocks.sizes
     patches = arrays.geometry.patches(arrays.inputs.codes(some_vectors(x, arrays.geometry, _VECTORS)))

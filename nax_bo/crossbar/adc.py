@@ -42,10 +42,11 @@ class Converter:
         return partial_sums.mul_(1 / self.step).round_().clamp_(self.low, self.high)
 
 
-def converter(array: ArraySpec, rows: int, signed_inputs: bool, fraction: float) -> Converter:
+def converter(array: ArraySpec, rows: int, fraction: float) -> Converter:
     """The converter whose range reaches ``fraction`` of the largest possible partial sum of ``rows`` rows.
 
-    Partial sums are signed with differential weights or signed inputs; the codes are then two's complement.
+    Partial sums are signed, since a negative side or a reference column is subtracted first; so are the codes, in two's
+    complement.
 
     Raises:
         InputError: ``fraction`` outside (0, 1].
@@ -54,10 +55,5 @@ def converter(array: ArraySpec, rows: int, signed_inputs: bool, fraction: float)
         raise InputError(f"ADC range {fraction} of full scale", "Use a fraction in (0, 1].")
     digit = min(2**array.dac_bits, 2**array.input_bits) - 1
     largest = float(rows * digit * (2**array.bits_per_cell - 1))
-    signed = signed_inputs or array.encoding == "differential"
-    low, high = (
-        (-(2 ** (array.adc_bits - 1)), 2 ** (array.adc_bits - 1) - 1)
-        if signed
-        else (0, 2**array.adc_bits - 1)
-    )
+    low, high = -(2 ** (array.adc_bits - 1)), 2 ** (array.adc_bits - 1) - 1
     return Converter(max(1.0, fraction * largest / max(high, -low)), low, high, largest)

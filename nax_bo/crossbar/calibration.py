@@ -38,8 +38,8 @@ def best_converter(
     """
     rows = max(geometry.blocks.sizes)
     if array.adc_range != "calibrated":
-        return converter(array, rows, inputs.signed, float(array.adc_range))
-    full = converter(array, rows, inputs.signed, 1.0)
+        return converter(array, rows, float(array.adc_range))
+    full = converter(array, rows, 1.0)
     if full.lossless:
         return full
     x = some_vectors(x, geometry, _VECTORS)
@@ -58,7 +58,7 @@ def best_converter(
     ones, zeros = torch.ones(geometry.out_channels), torch.zeros(geometry.out_channels)
     best, least, fraction = full, float("inf"), 1.0
     while fraction > _NARROWEST:
-        candidate = converter(array, rows, inputs.signed, fraction)
+        candidate = converter(array, rows, fraction)
         errors = replace(arrays, converter=candidate).read(
             x, ones, zeros, None, linear=torch.zeros_like(product)
         )

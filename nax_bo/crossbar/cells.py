@@ -41,7 +41,8 @@ class Cells:
 def nominal_cells(codes: Tensor, array: ArraySpec) -> Cells:
     """Cells that hold exactly ``codes: groups x rows x cols``."""
     digits = weight_digits(codes, array)
-    levels = digits[0] - digits[1] if len(digits) == 2 else digits[0]
+    negative = digits[1] if len(digits) == 2 else _reference(array)
+    levels = digits[0] - negative
     return Cells(levels.unsqueeze(0), True, torch.ones(1))
 
 
@@ -58,13 +59,13 @@ def program_cells(
     """Write ``codes: groups x rows x cols`` into cells of ``draws`` chips, age them and add the wires.
 
     Columns of one array are the slices of consecutive outputs; positive and negative sides stand in separate arrays;
-    each array of offset encoding has a reference column of cells at g_off, subtracted before conversion. Arrays are
-    packed towards drivers and converters; unused rows and columns carry no current.
+    each array of offset encoding has one reference column per slice, which holds the code of weight zero and is
+    subtracted before conversion. Arrays are packed towards drivers and converters; unused rows and columns carry no current.
     """
     digits = weight_digits(codes, array)
     outputs_per_array = max(1, array.cols // array.slices)
     if array.encoding == "offset":
-        digits = _with_reference(digits, outputs_per_array)
+        digits = _with_reference(digits, array, outputs_per_array)
     step_s = (device.g_on_s - device.g_off_s) / (2**array.bits_per_cell - 1)
     targets = (device.g_off_s + step_s * digits).expand(draws, *digits.shape)
     cells = realise(targets.contiguous(), device, generator, conditions, batch_dims=1)
@@ -88,10 +89,16 @@ def program_cells(
     return Cells(levels, integer, cells.gain.reshape(draws), variance)
 
 
-def _with_reference(digits: Tensor, outputs_per_array: int) -> Tensor:
-    """Append one column of zero digits per array."""
+def _reference(array: ArraySpec) -> Tensor:
+    """Digits of weight zero in offset encoding, ``slices x 1 x 1 x 1``."""
+    return weight_digits(torch.zeros(1, 1, 1), array)[0]
+
+
+def _with_reference(digits: Tensor, array: ArraySpec, outputs_per_array: int) -> Tensor:
+    """Append one reference column per array."""
     count = -(-digits.shape[-1] // outputs_per_array)
-    return torch.cat([digits, digits.new_zeros(*digits.shape[:-1], count)], -1)
+    reference = _reference(array).expand(*digits.shape[:-1], count)
+    return torch.cat([digits, reference], -1)
 
 
 def _less_reference(

@@ -35,8 +35,6 @@ def array_product(
 ) -> Tensor:
     """What the arrays return for input codes ``x``, in units of input step times weight step.
 
-    Offset encoding: before the digital subtraction of the offset.
-
     Args:
         x: ``groups x vectors x rows`` input codes.
         levels: ``slices x groups x rows x cols`` cell levels.

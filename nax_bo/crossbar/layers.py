@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,7 +20,7 @@ from nax_bo.crossbar.geometry import Geometry
 from nax_bo.crossbar.quantise import InputRange, exact_dtype, largest_code, weight_codes, weight_scale
 from nax_bo.crossbar.readout import Arrays
 from nax_bo.crossbar.response import Response, fit
-from nax_bo.crossbar.slicing import row_blocks, slice_weights, weight_offset
+from nax_bo.crossbar.slicing import row_blocks, slice_weights
 from nax_bo.crossbar.training import TrainingState
 from nax_bo.crossbar.wires import Wire
 from nax_bo.errors import InputError
@@ -208,25 +208,26 @@ class CrossbarLayer(nn.Module):
         return out if self.bias is None else out.add_(self._per_channel(self.bias))
 
     def _read_fast(self, x: Tensor) -> Tensor:
-        fit_ = self._fitted()
         weight, bias = self._effective()
         y = self.linear(self._range().quantised(x), weight, bias)
-        return fit_.fast.add_noise(y, self._per_channel(fit_.fast.sigma), self._state.generator)
+        return self._fitted().fast.add_residual(y, self._state.generator)
 
     def _read_adaptive(self, x: Tensor) -> Tensor:
         found = self._fitted()
         y = self._with_pairs(x, self._linear_image(x), found.pairs)
         r = found.adaptive
         y = y.mul_(r.gain.reshape(-1, 1, 1)).add_(r.bias.reshape(-1, 1, 1))
-        return self.from_image(r.add_noise(y, r.sigma.reshape(-1, 1, 1), self._state.generator), x)
+        return r.add_residual(self.from_image(y, x), self._state.generator)
 
     def _with_pairs(self, x: Tensor, linear: Tensor, pairs: Tensor) -> Tensor:
-        arrays = self.arrays()
-        _, scale = self._programmed_codes()
-        scale = scale * arrays.inputs.scale
-        return arrays.read(
+        scale = self._code_value()
+        return self.arrays().read(
             self.input_image(x), scale, self._bias(scale), self._state.generator, pairs=pairs, linear=linear
         )
+
+    def _code_value(self) -> Tensor:
+        """Output value of one code unit, per channel."""
+        return self._programmed_codes()[1] * self._range().scale
 
     def _linear_image(self, x: Tensor) -> Tensor:
         """Output with the programmed cells but without converters and read noise."""
@@ -239,13 +240,25 @@ class CrossbarLayer(nn.Module):
     def _fit(self, x: Tensor) -> Tensor:
         exact = self._read_exact(x)
         if self.fit is None:
-            image = self.output_image(exact)
-            linear = self._linear_image(x)
+            cells = self._linear_image(x)
+            ideal = self.output_image(
+                self.linear(self._range().quantised(x), self._written_weight(), self.bias)
+            )
             pairs = carrying_pairs(self.input_image(x), self.arrays(), self.hardware.coverage)
-            fast = fit(linear, image)
-            adaptive = fit(self._with_pairs(x, linear, pairs), image)
-            self.fit, self._fast_weight = Fit(fast, adaptive, pairs), None
+            fast = self._shaped(fit(ideal, cells, self.output_image(exact)), x)
+            self.fit, self._fast_weight = Fit(fast, self._fit_adaptive(x, cells, pairs), pairs), None
         return exact
+
+    def _fit_adaptive(self, x: Tensor, linear: Tensor, pairs: Tensor) -> Response:
+        """Fit without read noise, which the two modes would draw differently."""
+        image, scale = self.input_image(x), self._code_value()
+        quiet = replace(self.arrays(), read_variance=None)
+        exact = quiet.read(image, scale, self._bias(scale), None)
+        cheap = quiet.read(image, scale, self._bias(scale), None, pairs=pairs, linear=linear)
+        return self._shaped(fit(cheap, cheap, exact), x)
+
+    def _shaped(self, response: Response, x: Tensor) -> Response:
+        return replace(response, residuals=self.from_image(response.residuals, x).contiguous())
 
     def arrays(self) -> Arrays:
         """The arrays of the chip that is being read.
@@ -270,20 +283,23 @@ class CrossbarLayer(nn.Module):
     def _programmed_weight(self) -> Tensor:
         arrays = self.arrays()
         places = torch.tensor(slice_weights(arrays.array), dtype=torch.float32)
-        matrix = torch.einsum("sgkn,s->gkn", arrays.levels, places) * arrays.gain - weight_offset(
-            arrays.array
-        )
+        matrix = torch.einsum("sgkn,s->gkn", arrays.levels, places) * arrays.gain
         _, scale = self._programmed_codes()
         weight = self.geometry.weight(matrix).reshape(self.weight.shape)
         return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+    def _written_weight(self) -> Tensor:
+        codes, scale = self._programmed_codes()
+        return codes * scale.reshape(-1, *[1] * (codes.ndim - 1))
 
     def _effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the fast mode: programmed cells, and the mean response of the converters."""
         self.arrays()
         if self._fast_weight is None:
-            r, weight = self._fitted().fast, self._programmed_weight()
-            bias = self._bias(r.bias) * r.gain + r.bias
-            self._fast_weight = weight * r.gain.reshape(-1, *[1] * (weight.ndim - 1)), bias
+            r, ideal = self._fitted().fast, self._written_weight()
+            gain = r.gain.reshape(-1, *[1] * (ideal.ndim - 1))
+            weight = gain * ideal + r.spread * (self._programmed_weight() - ideal)
+            self._fast_weight = weight, self._bias(r.bias) * r.gain + r.bias
         return self._fast_weight
 
     def _bias(self, like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from nax_bo.crossbar.exact import array_product
 from nax_bo.crossbar.geometry import Geometry
 from nax_bo.crossbar.lookup import Tables, digits_of, tables
 from nax_bo.crossbar.quantise import InputRange, exact_dtype
-from nax_bo.crossbar.slicing import slice_weights, stream_weights, weight_offset
+from nax_bo.crossbar.slicing import slice_weights, stream_weights
 from nax_bo.hardware.chip import ArraySpec
 
 _BANK = 1 << 16  # as in kernel.c
@@ -70,10 +70,7 @@ class Arrays:
         """
         found = self._compiled_tables()
         read = self._read_eager if found is None else partial(self._read_compiled, found)
-        out = read(x, scale * self.gain, bias, generator, pairs, linear)
-        if linear is None and (offset := weight_offset(self.array)):
-            out -= self._input_sums(x) * (offset * scale).reshape(-1, 1, 1)
-        return out
+        return read(x, scale * self.gain, bias, generator, pairs, linear)
 
     def _read_eager(
         self,
@@ -203,14 +200,6 @@ class Arrays:
             return None
         columns = self.read_variance.permute(1, 2, 0, 3).flatten(2).sqrt()
         return torch.nn.functional.pad(columns, (0, stride - columns.shape[2])).contiguous()
-
-    def _input_sums(self, x: Tensor) -> Tensor:
-        """Sum of the input codes of each vector, for the digital subtraction of offset encoding."""
-        g = self.geometry
-        ones = torch.ones(g.groups, g.in_channels // g.groups, *g.kernel)
-        codes = self.inputs.codes(x)
-        sums = torch.nn.functional.conv2d(codes, ones, None, g.stride, g.padding, g.dilation, g.groups)
-        return sums.repeat_interleave(g.cols, dim=1)
 
 
 def largest_total(array: ArraySpec, geometry: Geometry) -> float:

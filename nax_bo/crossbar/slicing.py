@@ -31,8 +31,8 @@ def input_digits(codes: Tensor, array: ArraySpec) -> Tensor:
 
 
 def weight_offset(array: ArraySpec) -> int:
-    """What is subtracted digitally, times the sum of the inputs: 0 for differential encoding."""
-    return 0 if array.encoding == "differential" else int(2 ** (array.weight_bits - 1))
+    """What the codes of offset encoding are shifted by; the reference columns hold this code."""
+    return int(2 ** (array.weight_bits - 1))
 
 
 def slice_weights(array: ArraySpec) -> list[int]:

@@ -66,8 +66,6 @@ def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> We
         return None
     places = torch.tensor(slice_weights(array), dtype=torch.float32)
     values = torch.einsum("sij,s->ij", cells.levels[0, :, 0], places) * cells.gain
-    if array.encoding == "offset":
-        values -= largest + 1
     error = values - codes
     return WeightNoise(error.mean(0), error.std(0), largest)
 
