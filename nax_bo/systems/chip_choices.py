@@ -58,7 +58,9 @@ def chip_columns(columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     return {
         "devices": DEVICES,
         "device": np.argmax(columns["device"][:, None] == np.array(DEVICES), axis=1),
-        "bits_per_cell": np.maximum(columns["bits_per_cell"], columns["fefet_bits_per_cell"]),  # one at most is active
+        "bits_per_cell": np.maximum(
+            columns["bits_per_cell"], columns["fefet_bits_per_cell"]
+        ),  # one at most is active
         "flash": (columns["adc_type"] == "flash").astype(float),
         **{name: columns[name].astype(float) for name in names},
     }

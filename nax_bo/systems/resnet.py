@@ -37,7 +37,9 @@ class ResnetSystem:
 
     def __post_init__(self) -> None:
         if min(self.input_shape[1:]) < 4:
-            raise InputError(f"images of {self.input_shape[1:]} pixels", "The resnet space needs at least 4 x 4.")
+            raise InputError(
+                f"images of {self.input_shape[1:]} pixels", "The resnet space needs at least 4 x 4."
+            )
 
     @property
     def max_stages(self) -> int:
@@ -75,7 +77,11 @@ class ResnetSystem:
         network = resnet(self.input_shape, self.num_classes, of("width"), of("blocks"), of("kernel"))
         layers_of_stage = [2 * blocks + (s > 0) for s, blocks in enumerate(of("blocks"))]
         sides = of("crossbar")
-        per_layer = [sides[0], *(side for side, n in zip(sides, layers_of_stage, strict=True) for _ in range(n)), sides[-1]]
+        per_layer = [
+            sides[0],
+            *(side for side, n in zip(sides, layers_of_stage, strict=True) for _ in range(n)),
+            sides[-1],
+        ]
         shared = array_choices(design)
         arrays = tuple(ArraySpec(rows=side, cols=side, **shared) for side in per_layer)
         return network, ChipSpec(str(design["device"]), arrays=arrays, **shared_settings(self.input_shape))
@@ -111,7 +117,9 @@ class ResnetSystem:
         )
         pixels = float(self.input_shape[1] * self.input_shape[2])
         always = np.ones(len(stages), dtype=bool)
-        yield _conv(always, float(self.input_shape[0]), width[1], 3.0, side[1], pixels, pixels, elementwise=1.0)
+        yield _conv(
+            always, float(self.input_shape[0]), width[1], 3.0, side[1], pixels, pixels, elementwise=1.0
+        )
         before, height, wide = width[1], *self.input_shape[1:]
         for s in range(1, self.max_stages + 1):
             source = pixels
@@ -127,7 +135,18 @@ class ResnetSystem:
                 yield _conv(has, width[s], width[s], kernel[s], side[s], pixels, pixels,
                             elementwise=0.0, joins=not shortcut, final=final)  # fmt: skip
                 if shortcut:
-                    yield _conv(has, inputs, width[s], 1.0, side[s], image, pixels, elementwise=0.0, joins=True, final=final)
+                    yield _conv(
+                        has,
+                        inputs,
+                        width[s],
+                        1.0,
+                        side[s],
+                        image,
+                        pixels,
+                        elementwise=0.0,
+                        joins=True,
+                        final=final,
+                    )
             before = width[s]
         features = np.choose(stages - 1, [width[s] for s in range(1, self.max_stages + 1)])
         last_side = np.choose(stages - 1, [side[s] for s in range(1, self.max_stages + 1)])
@@ -151,7 +170,8 @@ def _conv(
     final: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """One convolution: ``elementwise`` operations per output; ``joins``: a shortcut is added, then ReLU; ``final``: where
-    global average pooling follows."""
+    global average pooling follows.
+    """
     elements = outputs * pixels_out
     last = np.zeros_like(present) if final is None or not joins else final
     return {

@@ -36,7 +36,9 @@ class VggSystem:
 
     def __post_init__(self) -> None:
         if min(self.input_shape[1:]) < 4:
-            raise InputError(f"images of {self.input_shape[1:]} pixels", "The vgg space needs at least 4 x 4.")
+            raise InputError(
+                f"images of {self.input_shape[1:]} pixels", "The vgg space needs at least 4 x 4."
+            )
 
     @property
     def max_depth(self) -> int:
@@ -55,7 +57,13 @@ class VggSystem:
     @cached_property
     def space(self) -> Space:
         """Depth, per layer width, kernel and crossbar, then the chip's choices."""
-        return Space([ordinal("depth", range(MIN_DEPTH, self.max_depth + 1), scope="network"), *self._layers(), *chip_variables()])
+        return Space(
+            [
+                ordinal("depth", range(MIN_DEPTH, self.max_depth + 1), scope="network"),
+                *self._layers(),
+                *chip_variables(),
+            ]
+        )
 
     def _layers(self) -> Iterable[Variable]:
         for i in range(1, self.max_depth + 1):
@@ -106,7 +114,9 @@ class VggSystem:
             np.stack([columns[f"{name}_{i}"] for i in range(1, slots)], axis=1).astype(float)
             for name in ("width", "kernel", "crossbar")
         )
-        pixels = np.array([h * w for h, w in self._sizes], dtype=float)  # before each convolution, and at the end
+        pixels = np.array(
+            [h * w for h, w in self._sizes], dtype=float
+        )  # before each convolution, and at the end
         pooled = 4.0 * pixels[1:] * (pixels[1:] != pixels[:-1])  # pooling operations per channel
 
         def slot(of_conv: NDArray[np.float64], of_classifier: Any, absent: float) -> NDArray[np.float64]:
