@@ -88,11 +88,14 @@ def chip_area_um2(c: Context) -> dict[str, Floats]:
 
 
 def leakage_mw(c: Context, a: Area) -> Floats:
-    """Leakage of the whole chip, n: converters and logic by area, buffers by CACTI, the off-chip interface."""
-    s, p = c.scales, c.profile
+    """Leakage of the whole chip, n: SRAM cells, converters and logic by area, buffers by CACTI, off-chip interface."""
+    w, s, p = c.workload, c.scales, c.profile
+    cells = w.rows * w.cols * c.cells.leakage_pw[w.device] * 1e-9
     logic = p["digital.leakage_uw_per_um2"] * 1e-3
-    per_array = p["adc.leakage_uw_per_um2"] * 1e-3 * a.per_array["adc"] + logic * (
-        a.per_array["shift_add"] + a.per_array["register"] + a.per_array["driver"]
+    per_array = (
+        cells
+        + p["adc.leakage_uw_per_um2"] * 1e-3 * a.per_array["adc"]
+        + logic * (a.per_array["shift_add"] + a.per_array["register"] + a.per_array["driver"])
     )
     per_tile = s.tile.leakage_mw + logic * (
         a.per_tile["digital"] + a.per_tile["interconnect"] + a.per_tile["control"]

@@ -19,7 +19,7 @@ class CellTable:
         read_pj: Mean energy of a cell per input pulse; 2 D, ``device * 2 + offset``: resistive cells.
         charge_ff: Capacitance charged to the supply per pulse, mean; D: SRAM cells.
         area_f2: Area in squared feature sizes of the node of the chip; D.
-        read_pulse_ns, write_pulse_ns, write_pj: D.
+        read_pulse_ns, write_pulse_ns, write_pj, leakage_pw: D; only SRAM cells leak.
     """
 
     read_pj: Floats
@@ -28,40 +28,35 @@ class CellTable:
     read_pulse_ns: Floats
     write_pulse_ns: Floats
     write_pj: Floats
+    leakage_pw: Floats
 
 
 def cell_table(profile: Profile, devices: tuple[str, ...]) -> CellTable:
     """Prices of the named devices; raises InputError for an unknown one."""
-    rows = [_cell(profile, device(name)) for name in devices]
-    return CellTable(
-        np.array([value for row in rows for value in row[0]]),
-        *(np.array([row[i] for row in rows]) for i in range(1, 6)),
-    )
+    columns = np.array([_cell(profile, device(name)) for name in devices]).T
+    return CellTable(columns[:2].T.ravel(), *columns[2:])
 
 
-def _cell(profile: Profile, cell: Device) -> tuple[tuple[float, float], float, float, float, float, float]:
-    """Read energies (differential, offset), charge, area, read pulse, write pulse, write energy of one device.
+def _cell(profile: Profile, cell: Device) -> tuple[float, ...]:
+    """Columns of :class:`CellTable` for one device; read energy of differential, then of offset encoding.
 
-    A resistive cell takes ``V^2 G t`` per pulse, averaged over inputs and weights.
+    A resistive cell takes ``V^2 G t`` per pulse, an SRAM cell ``C V^2``, averaged over inputs and weights.
     """
-    pulse_ns = cell.read_pulse_ns or profile["array.read_pulse_ns"]
     density = profile["array.input_density"]
-    volt = cell.read_voltage_v * profile["array.read_voltage_scale"]
     area_f2 = cell.cell_area_f2 or profile["array.cell_area_f2"]
-    write_ns = cell.write_pulse_ns or profile["array.write_pulse_ns"]
     if cell.kind == "sram":
-        charge_ff = density * profile["array.sram_cell_ff"]
-        return (0.0, 0.0), charge_ff, area_f2, pulse_ns, 1.0, charge_ff * 1e-3
-    read = tuple(
-        volt**2
-        * (cell.g_off_s + (cell.g_on_s - cell.g_off_s) * level)
-        * pulse_ns
-        * density
-        * 1e3  # W ns -> pJ
+        charge_ff, pulse_ns = density * profile["array.sram_cell_ff"], profile["array.sram_pulse_ns"]
+        leakage_pw = profile["array.sram_leakage_pw"]
+        return 0.0, 0.0, charge_ff, area_f2, pulse_ns, pulse_ns, charge_ff * 1e-3, leakage_pw
+    pulse_ns = cell.read_pulse_ns or profile["array.read_pulse_ns"]
+    write_ns = cell.write_pulse_ns or profile["array.write_pulse_ns"]
+    write_pj = cell.write_energy_pj or _write_pj(cell, write_ns) or profile["array.write_energy_pj"]
+    volt2 = (cell.read_voltage_v * profile["array.read_voltage_scale"]) ** 2
+    paired, offset = (
+        volt2 * (cell.g_off_s + (cell.g_on_s - cell.g_off_s) * level) * pulse_ns * density * 1e3  # W ns -> pJ
         for level in (profile["array.level_mean"], profile["array.level_mean_offset"])
     )
-    write_pj = cell.write_energy_pj or _write_pj(cell, write_ns) or profile["array.write_energy_pj"]
-    return (read[0], read[1]), 0.0, area_f2, pulse_ns, write_ns, write_pj
+    return paired, offset, 0.0, area_f2, pulse_ns, write_ns, write_pj, 0.0
 
 
 def _write_pj(cell: Device, write_ns: float) -> float:
