@@ -31,9 +31,10 @@ def bench(
     ] = "none",
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare search strategies on a problem whose truth is known and whose evaluations cost nothing.
+    """Compare search strategies on a problem whose truth is known.
 
-    Prints the share of the best known hypervolume after a quarter, half and all of the budget, and the CPU seconds
+    Its evaluations cost nothing. Prints the share of the best known hypervolume after a quarter, half
+    and all of the budget, and the CPU seconds
     that the strategy itself took.
     """
     from nax_bo.search import load_strategy

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +14,7 @@ def devices(
     name: Annotated[str | None, typer.Argument(help="One device, with its source and assumptions.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List memory devices with resistances, noise and the publication each number comes from."""
+    """List memory devices, with the source of every number."""
     from dataclasses import asdict
 
     from nax_bo.hardware.devices import DEVICES, device
@@ -23,8 +24,8 @@ def devices(
         if as_json:
             print_json(chosen)
         else:
-            for key, value in chosen.items():
-                print(f"{key:28} {value}")
+            for key, value in _flat(chosen):
+                print(f"{key:32} {value}")
         return
     if as_json:
         print_json({n: asdict(d) for n, d in DEVICES.items()})
@@ -41,3 +42,12 @@ def devices(
         for n, d in DEVICES.items()
     ]
     print(table(rows))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as ``programming.sigma``; empty ones as a dash."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, "-" if value in (None, {}, ()) else value

@@ -29,7 +29,10 @@ PACKAGES = (
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Check the installation: packages, cores, SQLite, a training step, surrogates. Exit code 1 if anything fails."""
+    """Check that this machine is ready.
+
+    Looks at packages, cores, SQLite, a training step, surrogates and the folder. Exit code 1 if anything fails.
+    """
     checks = [_run(name, check) for name, check in CHECKS.items()]
     if as_json:
         print_json({"ok": all(c["ok"] for c in checks), "checks": checks})

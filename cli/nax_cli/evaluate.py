@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import JsonFlag, print_json, say, table
+from nax_cli.output import LABELS, JsonFlag, print_json, say, table
 
 
 def evaluate(
@@ -15,47 +15,66 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Choices of the design (naxbo spaces NAME lists them); the rest "
-            "take their first value. Repeat for several.",
+            help="A choice of the design (naxbo spaces NAME lists them); the others are those of --design, else "
+            "middle values. Repeat for several.",
         ),
     ] = None,
     study: Annotated[
-        str | None, typer.Option("--study", "-s", metavar="FILE", help="Take settings from this study.")
+        str | None,
+        typer.Option(
+            "--study",
+            "-s",
+            metavar="FILE",
+            help="Take space, data, conditions and cost model from this study.",
+        ),
     ] = None,
     design: Annotated[
-        int | None, typer.Option("--design", help="Evaluate this design of the study again.")
+        int | None,
+        typer.Option(
+            "--design",
+            help="Start from this design of the study: unchanged, it gives the same accuracy again.",
+        ),
     ] = None,
-    system: Annotated[str, typer.Option("--system", help="Joint space, when no study is given.")] = "vgg",
+    system: Annotated[
+        str,
+        typer.Option(
+            "--system", help="Joint space, when no study is given: a name (naxbo spaces) or a reference."
+        ),
+    ] = "vgg",
     data: Annotated[
-        str, typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH, folder:PATH.")
+        str,
+        typer.Option(
+            "--data",
+            help="Images, when no study is given: digits, cifar10:PATH, tiny-imagenet:PATH, folder:PATH.",
+        ),
     ] = "digits",
     fidelity: Annotated[
         str, typer.Option("--fidelity", help="short: seconds, a guess. full: what fronts are made of.")
     ] = "full",
-    seed: Annotated[int, typer.Option("--seed", help="Seed of weights, batches and noise.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="Seed of weights, batches and noise. [the design's own, else 0]"),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Price one design and train it under the noise of its chip."""
-    from nax_bo.study.single import evaluate_design
+    from nax_bo.study.single import evaluate_setting, prepare
     from nax_cli.settings import pairs
 
-    say("training ...")
-    answer = evaluate_design(
-        choices=pairs("--set", set_),
-        study=study,
-        design=design,
-        system=system,
-        data=data,
-        fidelity=fidelity,
-        seed=seed,
+    choices = pairs("--set", set_)
+    setting = prepare(
+        choices, study=study, design=design, system=system, data=data, fidelity=fidelity, seed=seed
     )
+    say("training ...")
+    answer = evaluate_setting(setting)
     if as_json:
         print_json(answer)
         return
     accuracy = answer["accuracy"]
     print(table([{"choice": k, "value": str(v)} for k, v in answer["design"].items()]))
     print()
-    print(table([answer["costs"]]))
+    for name, value in answer["costs"].items():
+        print(f"{LABELS[name]:16}  {value:.4g}")
     print(
         f"\naccuracy {100 * accuracy['mean']:.2f} % ± {100 * accuracy['std']:.2f} between chips "
         f"({len(accuracy['draws'])} draws, worst 5 %: {100 * accuracy['p05']:.2f} %), "

@@ -36,7 +36,10 @@ def export(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write one design so that it can be built, checked in another simulator, or trained elsewhere."""
+    """Write one design for other tools.
+
+    To build it, to check it in another simulator, or to train it elsewhere.
+    """
     from nax_bo.study import Study
     from nax_bo.study.export import design_document, write_simulator_files, write_weights
 

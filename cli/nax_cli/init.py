@@ -15,7 +15,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a commented TOML file with every setting of a study and its default."""
+    """Write a TOML file with every setting of a study."""
     from nax_bo.errors import InputError
     from nax_bo.study.config import config_toml
 

@@ -39,6 +39,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets in help texts are defaults, not markup; and help starts faster
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("optimize")(optimize.optimize)

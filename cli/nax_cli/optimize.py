@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
 
 if TYPE_CHECKING:
     from nax_bo.study import Progress
@@ -139,7 +139,9 @@ def _check_folder(report: Path) -> None:
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
-        raise InputError(f"the report cannot be written to {report}", "Choose a folder with --report, or --no-report.")
+        raise InputError(
+            f"the report cannot be written to {report}", "Choose a folder with --report, or --no-report."
+        )
 
 
 def _common_failure(opened: Any) -> Exception | None:
@@ -190,12 +192,10 @@ def _write_report(opened: Any, folder: Path) -> Path:
 def _print_answer(
     study: str, rows: list[dict[str, Any]], hypervolume: float, page: Path | None, as_json: bool
 ) -> None:
-    from nax_cli.output import table
-
     if as_json:
         print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
         return
-    print(table([{k: v for k, v in row.items() if k != "design"} for row in rows]))
+    print(front_table(rows))
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
 
 

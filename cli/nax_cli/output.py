@@ -14,6 +14,19 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help="The study's file.")]
 
 
+LABELS = {
+    "energy_uj": "energy (uJ)",
+    "latency_ms": "latency (ms)",
+    "area_mm2": "area (mm2)",
+    "edap_uj_ms_mm2": "EDAP (uJ ms mm2)",
+    "tops_w": "TOPS/W",
+    "tops_mm2": "TOPS/mm2",
+    "fps": "inferences/s",
+    "utilisation": "cells used",
+}
+"""Headings of costs in text answers; JSON keeps the names."""
+
+
 def say(text: str) -> None:
     """A line for the person at the terminal (stderr)."""
     print(text, file=sys.stderr, flush=True)
@@ -48,6 +61,22 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "-" if math.isnan(value) else f"{value:.4g}"
     return "-" if value is None else str(value)
+
+
+def front_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Designs of a front (``Study.row``) as text, accuracies in percent."""
+    lines = []
+    for row in rows:
+        percent = {
+            "accuracy (%)": 100 * row["accuracy"],
+            "+-": 100 * row["std"],
+            "worst 5 %": 100 * row["p05"],
+        }
+        costs = {
+            LABELS[name]: row[name] for name in ("edap_uj_ms_mm2", "energy_uj", "latency_ms", "area_mm2")
+        }
+        lines.append({"design": row["number"], **percent, **costs})
+    return table(lines)
 
 
 def strict(value: Any) -> Any:

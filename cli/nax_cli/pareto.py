@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
+from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
 
 
 def pareto(
@@ -14,7 +14,10 @@ def pareto(
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print the front: fully trained designs that no other beats in both accuracy and EDAP."""
+    """Print the front of a study.
+
+    These are the fully trained designs that no other beats in both accuracy and EDAP.
+    """
     from nax_bo.study import Study
 
     with Study(study) as opened:
@@ -35,7 +38,7 @@ def pareto(
         out.writeheader()
         out.writerows(flat)
         return
-    print(table([{k: v for k, v in row.items() if k != "design"} for row in rows]))
+    print(front_table(rows))
     say(
         f"\nhypervolume {hypervolume:.4g}; settings of one: naxbo export NUMBER; all columns: --csv or --json"
     )

@@ -23,7 +23,11 @@ def report(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a self-contained HTML page and PNG figures: front, progress, calibration, layers, cost breakdown."""
+    """Write a page and figures that show a study.
+
+    One self-contained HTML file, and each figure as PNG: front, progress, held-out predictions, layers of one design,
+    where its energy and area go.
+    """
     from nax_bo.report.collect import collect
     from nax_bo.report.page import write_report
     from nax_bo.study import Study

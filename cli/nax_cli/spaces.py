@@ -19,7 +19,7 @@ def spaces(
     ] = "1x8x8",
     as_json: JsonFlag = False,
 ) -> None:
-    """List joint spaces of network and chip choices, or the variables of one."""
+    """List design spaces, or the variables of one."""
     from nax_bo.systems import load_system, system_names
     from nax_cli.settings import image_shape
 

@@ -8,14 +8,12 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
 
-app = typer.Typer(
-    no_args_is_help=True, help="List models of accuracy, check your own, compare them on a study."
-)
+app = typer.Typer(no_args_is_help=True, help="List, check and compare models of accuracy.")
 
 
 @app.command("list")
 def list_(as_json: JsonFlag = False) -> None:
-    """List the surrogates that can be asked for by name, who provides them, and whether they load."""
+    """List surrogates by name, with who provides them."""
     from nax_bo.surrogate import describe_surrogates
 
     rows = [
@@ -40,9 +38,10 @@ def check(
     ] = 30.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check that a surrogate keeps the contract: shapes, finite numbers, seeds, no side effects.
+    """Check that a surrogate keeps the contract.
 
-    Runs its code in a process of its own. Exit code 5 if it breaks the contract. Says nothing about how well it
+    Shapes, finite numbers, seeds, no side effects. Runs its code in a process of its own. Exit code 5
+    if it breaks the contract. Says nothing about how well it
     predicts: that is `naxbo surrogates compare`.
     """
     from nax_surrogates.conformance import check as run
@@ -64,9 +63,11 @@ def compare(
     ] = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """Predict each fully trained design of a study from the others, with several surrogates.
+    """Compare surrogates on the trainings of a study.
 
-    Coverage should be near 0.95; tau is the rank correlation with the measured accuracy, which is what a search needs.
+    Each fully trained design is predicted from the others.
+    Coverage should be near 0.95; tau is the rank correlation with the measured accuracy, which is what
+    a search needs.
     """
     from nax_bo.study import Study
     from nax_bo.study.prediction import cross_validate

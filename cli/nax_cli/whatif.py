@@ -110,9 +110,10 @@ def what_if(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change hardware settings and see energy, latency and area at once; nothing is trained or searched.
+    """See at once what a chip costs when its settings change.
 
-    Without --design a published network is priced on a default chip; with it, a design of a study, whose noise-aware
+    Energy, latency and area in closed form; nothing is trained or searched. Without --design a
+    published network is priced on a default chip; with it, a design of a study, whose noise-aware
     accuracy is predicted too, with a 95 % interval.
     """
     from nax_bo.errors import InputError
@@ -138,16 +139,18 @@ def what_if(
 
     spec = _network(network or DEFAULT_NETWORK, data or DEFAULT_DATA, shape)
     model = cost_model or "published"
-    if network is None and not as_json:
-        say(
-            f"network {spec.name}, {data or DEFAULT_DATA} images (choose with --network, --data); cost model {model}\n"
-        )
     if sensitivity:
         _sensitivity(spec, changes[0], sweep or list(DEFAULT_AXES), model, chart, as_json)
     elif sweep:
         _sweep(spec, changes[0], sweep, model, chart, as_json)
     else:
         _compare(spec, changes, model, per, chart, as_json)
+    if as_json:
+        return
+    shown = "x".join(map(str, spec.input_shape))
+    say(f"\n{spec.name} for {shown} images (--network, --data), cost model {model} (--cost-model)")
+    if chart is not None:
+        say(f"chart: {chart}")
 
 
 def _network(name: str, data: str, shape: str | None) -> NetworkSpec:
@@ -200,7 +203,6 @@ def _compare(
     for name, report in zip(comparison.names, comparison.reports, strict=True):
         for problem in report.violations:
             say(f"\n{name}: {problem}")
-    _told(chart)
 
 
 def _sweep(
@@ -219,7 +221,6 @@ def _sweep(
     from nax_cli.whatif_text import sweep_table
 
     print(sweep_table(result.rows(), result.addresses))
-    _told(chart)
 
 
 def _sensitivity(
@@ -245,9 +246,3 @@ def _sensitivity(
         "Shares of the variance of each log10 cost when all move at once, interactions counted with every setting "
         f"involved ({shares.method}, {shares.evaluations} designs)."
     )
-    _told(chart)
-
-
-def _told(chart: Path | None) -> None:
-    if chart is not None:
-        say(f"\nchart: {chart}")

@@ -80,7 +80,8 @@ def _row(variant: Variant) -> dict[str, Any]:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    from nax_cli.whatif_text import LABELS, SHORT
+    from nax_cli.output import LABELS
+    from nax_cli.whatif_text import SHORT
 
     low, high = row["accuracy_low"], row["accuracy_high"]
     interval = "" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"

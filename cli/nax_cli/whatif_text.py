@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nax_cli.output import table
+from nax_cli.output import LABELS, table
 
-LABELS = {
-    "energy_uj": "energy (uJ)",
-    "latency_ms": "latency (ms)",
-    "area_mm2": "area (mm2)",
-    "edap_uj_ms_mm2": "EDAP (uJ ms mm2)",
-    "tops_w": "TOPS/W",
-    "tops_mm2": "TOPS/mm2",
-    "fps": "inferences/s",
-    "utilisation": "cells used",
-}
 SHORT = ("energy_uj", "latency_ms", "area_mm2", "edap_uj_ms_mm2")
 
 
 def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
     """One column per design, the first being the baseline, with changes against it."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for name, label in LABELS.items():
         line: dict[str, Any] = {"": label}
         for i, row in enumerate(rows):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from nax_bo.errors import InputError
 from nax_bo.report.figures import INK, style
@@ -42,7 +43,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
             )
             ax.bar_label(bars, [f"{v:.3g}" for v in values], padding=3, fontsize=8)
             ax.set_title(label, fontsize=10)
-            ax.set_xlim(0, 1.3 * max(values))
+            ax.set_xlim(0, 1.5 * max(values))
             ax.tick_params(axis="y", length=0, colors=INK)
             ax.set_xticks([])
             ax.grid(False)
@@ -104,11 +105,11 @@ def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
             ax.barh(order, [100 * found[s]["total"] for s in order], color=colour, alpha=0.3, height=0.66)
             ax.barh(order, [100 * found[s]["first_order"] for s in order], color=colour, height=0.66)
             ax.set_title(label.partition(" (")[0], fontsize=10)
-            ax.set_xlabel("share of variance (%)", fontsize=9)
             ax.set_xlim(0, 100)
             ax.grid(axis="y", visible=False)
             ax.tick_params(axis="y", length=0, colors=INK)
         axes[0].invert_yaxis()
+        figure.supxlabel("share of the variance of log10 cost (%); pale: with interactions", fontsize=9)
         _save(figure, path)
 
 
@@ -116,6 +117,9 @@ def _log_axis(ax: Axes, values: Sequence[float]) -> None:
     """Logarithmic where values span more than a factor of three, else linear."""
     if min(values) > 0 and max(values) > 3 * min(values):
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
         return
     air = 0.08 * (float(np.ptp(values)) or max(values) or 1.0)
     ax.set_ylim(max(0.0, min(values) - air), max(values) + air)

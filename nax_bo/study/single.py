@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.space import Design, Space, Value
 from nax_bo.study.config import StudyConfig
@@ -42,15 +43,21 @@ def changed_design(space: Space, base: Mapping[str, Value], choices: Mapping[str
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a single design is priced and trained: settings, problem, design, seed."""
+    """What to train and where: settings, problem, design, rung of the ladder, seed."""
 
     config: StudyConfig
     problem: StudyProblem
     design: Design
+    fidelity: str
     seed: int
 
 
-def evaluate_design(
+def evaluate_design(choices: Mapping[str, str] | None = None, **where: Any) -> dict[str, Any]:
+    """Price one design and train it under the noise of its chip: :func:`prepare`, then :func:`evaluate_setting`."""
+    return evaluate_setting(prepare(choices, **where))
+
+
+def prepare(
     choices: Mapping[str, str] | None = None,
     *,
     study: str | None = None,
@@ -59,35 +66,58 @@ def evaluate_design(
     data: str = "digits",
     fidelity: str = "full",
     seed: int | None = None,
-) -> dict[str, Any]:
-    """Price one design and train it under the noise of its chip.
+) -> Setting:
+    """Check everything that can be checked before a training.
 
     Args:
         choices: Choices by name, as text; the rest is that of ``design``, else middle values.
         study: Study whose space, data, conditions and cost model to use.
         design: Number of a design of that study to start from.
-        system, data: Space and data set when no study is given.
+        system: Space when no study is given.
+        data: Data set when no study is given.
         fidelity: ``short`` or ``full``.
         seed: Seed of weights, batches and noise. By default the one that the study uses for ``design``, so an
             unchanged design gives the same accuracy again; 0 for others.
 
-    Returns:
-        ``design`` (choices by name), ``costs``, ``accuracy`` (see ``AccuracyReport.to_dict``) and the settings used.
-
     Raises:
         InputError, DataError, StoreError: Something named does not exist or does not fit.
+    """
+    rung(fidelity)
+    given = choices or {}
+    if study is None:
+        if design is not None:
+            raise InputError(f"design {design} of which study?", "Add --study FILE.")
+        config = StudyConfig(system=system, data=data)
+        facts = describe_data(data)
+        problem = StudyProblem(config, tuple(facts["input_shape"]), facts["num_classes"])
+        return Setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
+    with Study(study) as opened:
+        problem, config = opened.study_problem, opened.config
+        base = {} if design is None else dict(opened.trial(design).design)
+        own = 0 if design is None else job_seed(config.seed, design)
+    start = changed_design(problem.space, base, given)
+    return Setting(config, problem, start, fidelity, own if seed is None else seed)
+
+
+def evaluate_setting(setting: Setting) -> dict[str, Any]:
+    """Price and train.
+
+    Returns:
+        ``design`` (choices by name), ``costs``, ``accuracy`` (see ``AccuracyReport.to_dict``) and what was set.
+
+    Raises:
         EvaluationError: The training failed.
     """
-    setting = _setting(choices or {}, study, design, system, data, seed)
+    config = setting.config
     network, chip = setting.problem.system.decode(setting.design)
     job = Job(
         network.to_dict(),
         chip.to_dict(),
-        setting.config.to_dict()["conditions"],
-        setting.config.data,
-        fidelity,
+        config.to_dict()["conditions"],
+        config.data,
+        setting.fidelity,
         setting.seed,
-        setting.config.timeout_s,
+        config.timeout_s,
     )
     (costs,) = setting.problem.costs_of([setting.design])
     result = run_job(job)
@@ -96,34 +126,11 @@ def evaluate_design(
             f"the design cannot be evaluated: {result.error}", "Change it with --set NAME=VALUE."
         )
     return {
-        "system": setting.config.system,
-        "data": setting.config.data,
-        "fidelity": fidelity,
+        "system": config.system,
+        "data": config.data,
+        "fidelity": setting.fidelity,
         "seed": setting.seed,
         "design": dict(setting.design),
         "costs": costs,
         "accuracy": dict(result.outcome),
     }
-
-
-def _setting(
-    choices: Mapping[str, str],
-    study: str | None,
-    number: int | None,
-    system: str,
-    data: str,
-    seed: int | None,
-) -> Setting:
-    if study is None:
-        if number is not None:
-            raise InputError(f"design {number} of which study?", "Add --study FILE.")
-        config = StudyConfig(system=system, data=data)
-        facts = describe_data(data)
-        problem = StudyProblem(config, tuple(facts["input_shape"]), facts["num_classes"])
-        return Setting(config, problem, changed_design(problem.space, {}, choices), seed or 0)
-    with Study(study) as opened:
-        problem, config = opened.study_problem, opened.config
-        base = {} if number is None else dict(opened.trial(number).design)
-        own = 0 if number is None else job_seed(config.seed, number)
-        design = changed_design(problem.space, base, choices)
-    return Setting(config, problem, design, own if seed is None else seed)
