@@ -106,8 +106,7 @@ def read_macro(row: Row, predict_cycle: bool) -> tuple[Macro, list[str]]:
         return value
 
     text = " ".join(row.get(k, "") for k in ("compute_model", "cell_type", "memory")).lower()
-    memory = row.get("memory", "").strip().lower() or "sram"
-    memory = "sram" if "sram" in memory else memory
+    memory = _memory(row.get("memory", ""))
     resistive = memory != "sram"
     mechanism = _mechanism(text, resistive)
     pair = re.search(r"(\d)(?: or \d)?(?:/| \w+ per )weight", row.get("cell_type", ""))
@@ -149,6 +148,18 @@ def read_macro(row: Row, predict_cycle: bool) -> tuple[Macro, list[str]]:
         processor="processor=Y" in row.get("energy_pJ_or_breakdown", ""),
         cells_per_weight=float(pair.group(1)) if pair else 1.0,
     ), assumed
+
+
+def _memory(text: str) -> str:
+    """Memory of :class:`Macro`; what is not known to be resistive (SRAM, embedded DRAM, latches) counts as SRAM."""
+    kinds = {
+        "rram": r"rram|reram|memrist|cbram|ecram|oxram",
+        "pcm": r"pcm|pram|phase",
+        "mram": r"mram|mtj",
+        "fefet": r"fefet|feram|fram|ferro",
+        "nor-flash": r"flash|sonos|float",
+    }
+    return next((kind for kind, names in kinds.items() if re.search(names, text.lower())), "sram")
 
 
 def _mechanism(text: str, resistive: bool) -> Mechanism:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,8 @@ from nax_bo.hardware.traffic import count_traffic
 from nax_bo.hardware.uncertainty import edap_band
 from nax_bo.hardware.workload import ABSENT, Workload, slot_names
 from nax_bo.network.spec import NetworkSpec
+
+CostColumns = Mapping[str, Floats]
 
 CHUNK_SLOTS = 8192
 """Slots priced at a time: their arrays stay in the processor's cache."""
@@ -87,18 +91,12 @@ class AnalyticalCostModel:
 
     def evaluate_batch(self, workload: Workload) -> CostBatch:
         """Price n designs; arrays of totals of shape (n,), breakdowns on request."""
-        n, slots = workload.shape
-        step = max(1, CHUNK_SLOTS // slots)
-        parts = []
-        for start in range(0, n, step):
-            w = _full(workload.take(slice(start, min(start + step, n))), (min(step, n - start), slots))
-            parts.append(_totals(self._price(w)))
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return CostBatch(**columns, _details=lambda: self._batch_details(workload))
+        totals = _joined([_totals(self._price(w)) for w in _chunks(workload)])
+        return CostBatch(**totals, _details=lambda: self._batch_details(workload))
 
     def _batch_details(self, workload: Workload) -> Details:
-        w = _full(workload)
-        return _details(self._price(w))
+        parts = [_details(self._price(w)) for w in _chunks(workload)]
+        return {kind: _joined([part[kind] for part in parts]) for kind in parts[0]}
 
     def _price(self, w: Workload) -> Priced:
         mapping = map_slots(w)
@@ -197,3 +195,21 @@ def _full(w: Workload, shape: tuple[int, int] | None = None) -> Workload:
     """The workload with ``kind`` at full shape, from which all other arrays take theirs."""
     shape = shape or w.shape
     return w if w.kind.shape == shape else replace(w, kind=np.broadcast_to(w.kind, shape))
+
+
+def _chunks(w: Workload) -> Iterator[Workload]:
+    n, slots = w.shape
+    step = max(1, CHUNK_SLOTS // slots)
+    if n <= step:
+        yield _full(w, (n, slots))
+        return
+    for start in range(0, n, step):
+        count = min(step, n - start)
+        yield _full(w.take(slice(start, start + count)), (count, slots))
+
+
+def _joined(parts: Sequence[CostColumns]) -> dict[str, Any]:
+    """Columns of chunks one after another."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -209,7 +209,13 @@ def test_macro_rows_with_missing_and_unknown_fields_are_predicted_and_counted() 
     assert {"tech_nm", "vdd", "rows", "cols", "t_cycle_ns"} <= set(result.assumed)
 
 
-BASE = Macro("charge", 28, 0.9, "sram", 8, 256, 64, 256, 16, 6, 1, 1)
+@pytest.mark.parametrize(
+    ("memory", "mechanism"),
+    [("ReRAM", "current nvm"), ("STT-MRAM", "current nvm"), ("eDRAM", "charge sram"), ("", "charge sram")],
+)
+def test_memories_fall_into_a_class(memory: str, mechanism: str) -> None:
+    row = {"point_id": "x", "memory": memory, "rows": "64", "cols": "64", "tech_nm": "28"}
+    assert _macros_module().compare(row).mechanism == mechanism  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("mechanism", ["charge", "bitline", "current", "digital"])

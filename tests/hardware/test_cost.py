@@ -106,8 +106,14 @@ def test_chunks_do_not_change_a_digit() -> None:
     one = Workload.from_designs(NETWORKS[1:2], [ChipSpec()])
     many = Workload.from_designs(NETWORKS[1:2] * 1000, [ChipSpec()] * 1000)
     batch = MODEL.evaluate_batch(many)
+    single = MODEL.evaluate_batch(one)
     for name in TOTALS:
-        assert (getattr(batch, name) == getattr(MODEL.evaluate_batch(one), name)[0]).all()
+        assert (getattr(batch, name) == getattr(single, name)[0]).all()
+    details, expected = batch.details(), single.details()
+    for kind, columns in expected.items():
+        for name, values in columns.items():
+            assert details[kind][name].shape[0] == 1000, name
+            assert (details[kind][name] == values[0]).all(), name
 
 
 @settings(max_examples=60, deadline=None)
