@@ -1,15 +1,12 @@
 """What the cost model reads: many designs as plain arrays, one row per design, one column per layer slot.
 
-A slot is a matrix product: a static layer (``conv``, ``linear``) or one of the two products of an attention layer.
-Element-wise layers (pooling, addition, activation, normalisation) belong to the slot whose output they follow: their
-operations are added to it, and what it writes to the buffer is their output.
+:mod:`nax_bo.hardware.slots` says what a slot is and how networks and chips become rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,46 +14,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.slots import (
+    ABSENT,
+    ARRAY_FIELDS,
+    CHIP_FIELDS,
+    CHIP_NUMBERS,
+    CROSSBAR,
+    DIGITAL,
+    DYNAMIC,
+    NETWORK_FIELDS,
+    array_rows,
+    chip_row,
+    dram_code,
+    network_rows,
+    slot_names,
+)
 from nax_bo.hardware.tables import read_table
-from nax_bo.network.spec import INPUT, NetworkSpec
+from nax_bo.network.spec import NetworkSpec
 
-ABSENT, CROSSBAR, DIGITAL, DYNAMIC = 0, 1, 2, 3
-"""Kinds of slot: padding; weights in crossbars; static weights on the digital unit; product of two activations."""
+__all__ = ["ABSENT", "CROSSBAR", "DIGITAL", "DYNAMIC", "Workload", "dram_code", "slot_names"]
 
 Array = NDArray[Any]
-
-_NETWORK = (
-    "kind",
-    "matrix_rows",
-    "matrix_cols",
-    "groups",
-    "vectors",
-    "in_elements",
-    "out_elements",
-    "residual_elements",
-    "kernel_area",
-    "digital_ops",
-)
-_ARRAYS = (
-    "rows",
-    "cols",
-    "bits_per_cell",
-    "weight_bits",
-    "input_bits",
-    "dac_bits",
-    "adc_bits",
-    "mux",
-    "duplication",
-)
-_CHIP = (
-    "technology_nm",
-    "pes_per_tile",
-    "arrays_per_pe",
-    "global_buffer_kb",
-    "tile_buffer_kb",
-    "dram_bandwidth_gb_s",
-    "clock_ghz",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +52,7 @@ class Workload:
         kernel_area: Kernel positions; K = kernel_area x input channels of a group.
         digital_ops: Element operations of the element-wise layers attached to the slot.
         rows, cols, bits_per_cell, weight_bits, input_bits, dac_bits, adc_bits, mux, duplication: As in ``ArraySpec``.
+            In products of two activations, ``weight_bits`` is the precision of the second.
         offset: 1 for offset encoding, 0 for differential.
         flash: 1 for flash converters, 0 for successive approximation.
         device: Index into ``devices``; n x 1.
@@ -143,14 +122,12 @@ class Workload:
             raise InputError(
                 f"Workload has no field {', '.join(unknown)}", f"It has: {', '.join(_FIELD_NAMES)}."
             )
-        if missing := sorted(set(_NETWORK) - set(arrays) - set(_DEFAULTS)):
+        if missing := sorted(set(NETWORK_FIELDS) - set(arrays) - set(_DEFAULTS)):
             raise InputError(f"Workload needs {', '.join(missing)}", "Give the geometry of every slot.")
         values = {name: _column(arrays.get(name, _DEFAULTS.get(name))) for name in _FIELD_NAMES}
-        for name in _INDEX:
-            values[name] = values[name].astype(np.intp)
         workload = cls(**values, devices=tuple(devices))
         workload.check()
-        return workload
+        return replace(workload, **{name: values[name].astype(np.intp) for name in _INDEX})
 
     @classmethod
     def from_designs(cls, networks: Sequence[NetworkSpec], chips: Sequence[ChipSpec]) -> Workload:
@@ -163,15 +140,15 @@ class Workload:
         if len(networks) != len(chips) or not networks:
             raise InputError(f"{len(networks)} networks and {len(chips)} chips", "Give one chip per network.")
         names = tuple(dict.fromkeys(chip.device for chip in chips))
-        tables = [_network_rows(net) for net in networks]
+        tables = [network_rows(net) for net in networks]
         slots = max(len(t.names) for t in tables)
-        geometry = np.ones((len(networks), len(_NETWORK), slots))
+        geometry = np.ones((len(networks), len(NETWORK_FIELDS), slots))
         geometry[:, _ZERO_WHEN_ABSENT] = 0.0
-        arrays = np.ones((len(networks), len(_ARRAYS) + 2, slots))
+        arrays = np.ones((len(networks), len(ARRAY_FIELDS) + 2, slots))
         for i, (table, chip) in enumerate(zip(tables, chips, strict=True)):
             width = len(table.names)
             geometry[i, :, :width] = table.values
-            arrays[i, :, :width] = _array_rows(table, chip)
+            arrays[i, :, :width] = array_rows(table, chip)
             for name in chip.digital_layers:
                 if name not in table.names:
                     raise InputError(
@@ -179,10 +156,10 @@ class Workload:
                         f"It has: {', '.join(table.names)}.",
                     )
                 geometry[i, 0, table.names.index(name)] = DIGITAL
-        values = dict(zip(_NETWORK, geometry.swapaxes(0, 1), strict=True))
-        values |= dict(zip((*_ARRAYS, "offset", "flash"), arrays.swapaxes(0, 1), strict=True))
-        shared = np.array([_chip_row(chip, names) for chip in chips])
-        values |= {name: shared[:, i : i + 1] for i, name in enumerate(_CHIP_ROW)}
+        values = dict(zip(NETWORK_FIELDS, geometry.swapaxes(0, 1), strict=True))
+        values |= dict(zip((*ARRAY_FIELDS, "offset", "flash"), arrays.swapaxes(0, 1), strict=True))
+        shared = np.array([chip_row(chip, names) for chip in chips])
+        values |= {name: shared[:, i : i + 1] for i, name in enumerate(CHIP_FIELDS)}
         for name in _INDEX:
             values[name] = values[name].astype(np.intp)
         return cls(**values, devices=names)
@@ -211,8 +188,15 @@ class Workload:
                 raise InputError(
                     f"{name} = {bad.flat[0] if bad.size else value.shape}", f"Use {low:g} to {high:g}, n x L."
                 )
+        for name in _WHOLE:
+            value = getattr(self, name)
+            if (value != np.floor(value)).any():
+                bad = value[value != np.floor(value)]
+                raise InputError(f"{name} = {bad.flat[0]}", "Use a whole number.")
         if (self.mux > self.cols).any():
             raise InputError("mux exceeds the columns of an array", "Use mux <= cols.")
+        if (self.dram >= len(read_table("off_chip_memory")["name"])).any():
+            raise InputError(f"dram = {self.dram.max()}", "Use dram_code(name).")
         if (self.device >= len(self.devices)).any():
             raise InputError(
                 "device index beyond the list of devices", f"Devices: {', '.join(self.devices)}."
@@ -224,103 +208,6 @@ class Workload:
             )
 
 
-def dram_code(name: str) -> int:
-    """Row of the off-chip memory called ``name``.
-
-    Raises:
-        InputError: No such memory; the hint lists the known ones.
-    """
-    known = read_table("off_chip_memory")["name"]
-    if name not in known:
-        raise InputError(f"unknown off-chip memory {name!r}", f"Known: {', '.join(known)}.")
-    return known.index(name)
-
-
-@dataclass(frozen=True, slots=True)
-class _NetworkRows:
-    names: tuple[str, ...]
-    static: tuple[bool, ...]
-    values: NDArray[np.float64]
-
-
-def slot_names(network: NetworkSpec) -> tuple[str, ...]:
-    """Names of a network's slots: static layers by name, attention as ``<name>.scores`` and ``<name>.values``."""
-    return _network_rows(network).names
-
-
-@lru_cache(maxsize=256)
-def _network_rows(network: NetworkSpec) -> _NetworkRows:
-    """Geometry of a network: one column per slot, rows as in ``_NETWORK``."""
-    names: list[str] = []
-    rows: list[list[float]] = []
-    pending = 0.0  # element operations before the first product
-    for layer in network.layers:
-        if layer.is_static:
-            area = layer.kernel[0] * layer.kernel[1]
-            rows.append([CROSSBAR, layer.matrix_rows, layer.matrix_cols, layer.groups, layer.vectors,
-                         layer.in_elements, layer.out_elements, 0, area, layer.digital_ops + pending])  # fmt: skip
-            names.append(layer.name)
-            pending = 0.0
-        elif layer.op == "attention":
-            tokens, width = layer.out_shape[1], layer.out_shape[0]
-            head, scores = width // layer.heads, layer.heads * tokens * tokens
-            product = [tokens, layer.heads, tokens]
-            rows.append(
-                [DYNAMIC, head, *product, 2 * tokens * width, scores, 0, 1, layer.digital_ops + pending]
-            )
-            rows.append(
-                [DYNAMIC, tokens, head, layer.heads, tokens, scores, tokens * width, tokens * width, 1, 0]
-            )
-            names += [f"{layer.name}.scores", f"{layer.name}.values"]
-            pending = 0.0
-        elif rows:
-            rows[-1][9] += layer.digital_ops
-            rows[-1][6] = layer.out_elements
-            rows[-1][7] += sum(_elements(network, name) for name in layer.inputs[1:])
-        else:
-            pending += layer.digital_ops
-    if not rows:
-        raise InputError(
-            f"network {network.name!r} has no matrix product", "Give a network with conv or linear layers."
-        )
-    static = tuple(row[0] == CROSSBAR for row in rows)
-    return _NetworkRows(tuple(names), static, np.array(rows, dtype=float).T)
-
-
-def _elements(network: NetworkSpec, name: str) -> int:
-    return int(np.prod(network.input_shape)) if name == INPUT else network.layer(name).out_elements
-
-
-def _array_rows(table: _NetworkRows, chip: ChipSpec) -> NDArray[np.float64]:
-    count = sum(table.static)
-    if len(chip.arrays) == 1:
-        return np.repeat(_array_column(chip.arrays[0])[:, None], len(table.names), axis=1)
-    chip.array(0, count)  # refuses a wrong number of settings
-    columns, at = [], 0
-    for static in table.static:
-        # a dynamic product computes with the precision of the static layer before it
-        columns.append(_array_column(chip.arrays[at if static else max(at - 1, 0)]))
-        at += static
-    return np.stack(columns, axis=1)
-
-
-@lru_cache(maxsize=4096)
-def _array_column(array: Any) -> NDArray[np.float64]:
-    coded = (array.encoding == "offset", array.adc_type == "flash")
-    return np.array([*(getattr(array, name) for name in _ARRAYS), *coded], dtype=float)
-
-
-def _chip_row(chip: ChipSpec, devices: tuple[str, ...]) -> list[float]:
-    return [
-        *(float(getattr(chip, name)) for name in _CHIP),
-        float(chip.tiles),
-        float(chip.mapping == "kernel_position"),
-        float(chip.dataflow == "pipelined"),
-        float(dram_code(chip.dram)),
-        float(devices.index(chip.device)),
-    ]
-
-
 def _column(value: Any) -> Array:
     array = np.asarray(value, dtype=float)
     if array.ndim > 2:
@@ -328,18 +215,22 @@ def _column(value: Any) -> Array:
     return array.reshape(-1, 1) if array.ndim < 2 else array
 
 
-_CHIP_ROW = (*_CHIP, "tiles", "kernel_position", "pipelined", "dram", "device")
 _INDEX = ("adc_bits", "device", "dram", "kind")
 _FIELD_NAMES = tuple(f.name for f in fields(Workload) if f.name != "devices")
-_ZERO_WHEN_ABSENT = [_NETWORK.index(name) for name in ("kind", "residual_elements", "digital_ops", "in_elements",
+_ZERO_WHEN_ABSENT = [NETWORK_FIELDS.index(name) for name in ("kind", "residual_elements", "digital_ops", "in_elements",
                                                        "out_elements", "vectors")]  # fmt: skip
 _DEFAULTS: dict[str, float] = {
     "residual_elements": 0.0, "groups": 1.0, "kernel_area": 1.0, "digital_ops": 0.0, "kind": float(CROSSBAR),
     "offset": 0.0, "flash": 0.0, "device": 0.0, "tiles": 0.0, "kernel_position": 0.0, "pipelined": 0.0,
     "dram": 1.0,
-    **{name: float(getattr(ChipSpec().arrays[0], name)) for name in _ARRAYS},
-    **{name: float(getattr(ChipSpec(), name)) for name in _CHIP},
+    **{name: float(getattr(ChipSpec().arrays[0], name)) for name in ARRAY_FIELDS},
+    **{name: float(getattr(ChipSpec(), name)) for name in CHIP_NUMBERS},
 }  # fmt: skip
+_WHOLE = (
+    "matrix_rows", "matrix_cols", "groups", "vectors", "rows", "cols", "bits_per_cell", "weight_bits", "input_bits",
+    "dac_bits", "mux", "duplication", "offset", "flash", "pes_per_tile", "arrays_per_pe", "tiles", "kernel_position",
+    "pipelined", "adc_bits", "device", "dram", "kind",
+)  # fmt: skip
 _COUNT = (0, 1e12)
 _RANGES = {
     "kind": (0, 3), "matrix_rows": (1, 1e9), "matrix_cols": (1, 1e9), "groups": (1, 1e9), "vectors": _COUNT,

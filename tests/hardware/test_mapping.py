@@ -157,7 +157,8 @@ def test_per_layer_settings_must_fit_the_network() -> None:
     ("field", "value"),
     [("rows", 0), ("cols", -1), ("adc_bits", 0), ("adc_bits", 17), ("matrix_rows", 0), ("mux", 0), ("vectors", -1),
      ("technology_nm", 5), ("technology_nm", float("nan")), ("clock_ghz", 0), ("global_buffer_kb", 0),
-     ("dram_bandwidth_gb_s", float("inf")), ("duplication", 0), ("groups", 0), ("in_elements", 1e15)],
+     ("dram_bandwidth_gb_s", float("inf")), ("duplication", 0), ("groups", 0), ("in_elements", 1e15),
+     ("rows", 64.5), ("dram", 60), ("adc_bits", 7.5)],
 )  # fmt: skip
 def test_absurd_values_are_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(InputError, match=field):
