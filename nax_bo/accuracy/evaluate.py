@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from statistics import stdev
 from time import perf_counter
 
+import torch
+from torch import Generator, Tensor
+
 from nax_bo.accuracy.data import DataSet
+from nax_bo.accuracy.fidelity import Fidelity
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.accuracy.training import train
-from nax_bo.crossbar import accuracy, monte_carlo
+from nax_bo.crossbar import CrossbarNetwork, accuracy
+from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
+
+_IMAGES_PER_READ = 512
+_EVALUATION_STREAM = 0xE7A1
+"""Keeps the chips on which accuracy is measured apart from those seen while training, at every seed."""
 
 
 def evaluate(
@@ -27,34 +37,115 @@ def evaluate(
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
     Args:
-        network, chip: The design.
+        network: The network.
+        chip: The chip it runs on.
         data: Images to train and test on.
         fidelity: Rung of the ladder (:mod:`nax_bo.accuracy.fidelity`).
         seed: Seed of weights, batches and all noise.
         conditions: Non-idealities; default all of them, read right after programming.
-        timeout_s: When training gives up.
+        timeout_s: When training and measuring give up.
 
     Raises:
-        InputError: Unknown fidelity or device, or a chip that does not fit the network.
-        EvaluationError: The training diverged or took too long.
+        InputError: Unknown fidelity or device, or a chip or data that do not fit the network.
+        EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
     level = rung(fidelity)
     noise = conditions or Conditions()
-    model = train(network, chip, data, epochs=level.epochs, seed=seed, conditions=noise, timeout_s=timeout_s)
-    images, labels = data.test_images, data.test_labels
-    model.mode = level.mode
-    draws = monte_carlo(
-        model,
-        images,
-        labels,
-        draws=level.max_draws,
-        min_draws=level.min_draws,
+    _check_fit(network, data)
+    model = train(
+        network,
+        chip,
+        data,
+        epochs=level.epochs,
+        learning_rate=level.learning_rate,
         seed=seed,
         conditions=noise,
-        target_standard_error=level.target_standard_error,
+        timeout_s=timeout_s,
+    )
+    left_s = timeout_s - (perf_counter() - start)
+    draws, confidences = measure(
+        model, data.test_images, data.test_labels, level, seed=seed, conditions=noise, timeout_s=left_s
     )
     model.mode = "ideal"
-    model.program(seed, replace(noise, programming_noise=False, read_noise=False, faults=False, ir_drop=False, time_s=0.0))
-    clean = accuracy(model, images, labels)
-    return AccuracyReport(tuple(draws), clean, len(labels), fidelity, perf_counter() - start)
+    clean = accuracy(model, data.test_images, data.test_labels)
+    return AccuracyReport(
+        draws=tuple(draws),
+        clean=clean,
+        test_images=len(data.test_labels),
+        fidelity=fidelity,
+        seconds=perf_counter() - start,
+        confidence=sum(confidences) / len(confidences),
+    )
+
+
+def measure(
+    model: CrossbarNetwork,
+    images: Tensor,
+    labels: Tensor,
+    level: Fidelity,
+    *,
+    seed: int,
+    conditions: Conditions,
+    timeout_s: float = float("inf"),
+) -> tuple[list[float], list[float]]:
+    """Accuracy, and mean probability given to the right class, of one programmed chip after another.
+
+    Chip ``i`` depends on ``seed`` and ``i`` alone, so two designs of one seed meet the same random numbers. Drawing
+    stops once the standard error of the mean accuracy is below ``level.target_standard_error``.
+
+    Raises:
+        EvaluationError: Time ran out before ``level.min_draws`` chips were read.
+    """
+    deadline = perf_counter() + timeout_s
+    model.eval()
+    model.mode = level.mode
+    accuracies: list[float] = []
+    confidences: list[float] = []
+    seeds = torch.randint(
+        2**62, (level.max_draws,), generator=Generator().manual_seed(seed ^ _EVALUATION_STREAM)
+    )
+    for child in seeds.tolist():
+        model.program(child, conditions)
+        right, confidence = _read(model, images, labels)
+        accuracies.append(right)
+        confidences.append(confidence)
+        n = len(accuracies)
+        if n >= level.min_draws and (
+            n < 2 or stdev(accuracies) / math.sqrt(n) <= level.target_standard_error
+        ):
+            break
+        if perf_counter() > deadline:
+            if n >= level.min_draws:
+                break
+            raise EvaluationError(
+                f"measuring accuracy took too long: {n} of {level.min_draws} chips read",
+                "Raise timeout_s, or use fewer test images.",
+            )
+    return accuracies, confidences
+
+
+@torch.no_grad()
+def _read(model: CrossbarNetwork, images: Tensor, labels: Tensor) -> tuple[float, float]:
+    right, probability = 0, 0.0
+    for x, y in zip(
+        torch.split(images, _IMAGES_PER_READ), torch.split(labels, _IMAGES_PER_READ), strict=True
+    ):
+        scores = model(x)
+        right += int((scores.argmax(-1) == y).sum())
+        probability += float(scores.softmax(-1).gather(1, y[:, None]).sum())
+    return right / len(images), probability / len(images)
+
+
+def _check_fit(network: NetworkSpec, data: DataSet) -> None:
+    expects, classes = tuple(network.input_shape), network.layers[-1].out_shape[0]
+    if expects != data.input_shape:
+        raise InputError(
+            f"the network takes images of {expects}, the data set {data.name!r} has {data.input_shape} (C, H, W)",
+            "Decode the design for this data set, or resize the images with image_size.",
+        )
+    if classes < data.num_classes:
+        raise InputError(
+            f"the network tells {classes} classes apart, the data set {data.name!r} has {data.num_classes}",
+            "Decode the design for this data set.",
+        )

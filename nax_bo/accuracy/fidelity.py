@@ -14,7 +14,8 @@ class Fidelity:
 
     Attributes:
         name: ``"short"`` or ``"full"``.
-        epochs: Passes over the training images.
+        epochs: Passes over the training images; may be fractional.
+        learning_rate: Peak of the one-cycle schedule: few epochs want a larger one.
         min_draws, max_draws: Programmed chips over which accuracy is averaged; drawing stops between the two once
             ``target_standard_error`` is reached.
         target_standard_error: Standard error of the mean accuracy at which drawing stops.
@@ -25,7 +26,8 @@ class Fidelity:
     """
 
     name: str
-    epochs: int
+    epochs: float
+    learning_rate: float
     min_draws: int
     max_draws: int
     target_standard_error: float
@@ -33,8 +35,26 @@ class Fidelity:
     relative_cost: float
 
 
-SHORT = Fidelity("short", epochs=3, min_draws=4, max_draws=8, target_standard_error=0.01, mode="exact", relative_cost=0.2)
-FULL = Fidelity("full", epochs=16, min_draws=8, max_draws=24, target_standard_error=0.004, mode="exact", relative_cost=1.0)
+SHORT = Fidelity(
+    "short",
+    epochs=2.5,
+    learning_rate=0.03,
+    min_draws=2,
+    max_draws=4,
+    target_standard_error=0.02,
+    mode="exact",
+    relative_cost=0.2,
+)
+FULL = Fidelity(
+    "full",
+    epochs=12,
+    learning_rate=0.02,
+    min_draws=5,
+    max_draws=12,
+    target_standard_error=0.005,
+    mode="exact",
+    relative_cost=1.0,
+)
 LADDER = {f.name: f for f in (SHORT, FULL)}
 
 

@@ -18,6 +18,8 @@ class AccuracyReport:
         test_images: How many images each accuracy was measured on.
         fidelity: Rung of the ladder that was used.
         seconds: Wall time of training and evaluation.
+        confidence: Mean probability that the network gives to the right class, over images and draws: a smoother
+            score than accuracy, for telling short looks apart. ``None`` in reports from before it was kept.
     """
 
     draws: tuple[float, ...]
@@ -25,6 +27,7 @@ class AccuracyReport:
     test_images: int
     fidelity: str
     seconds: float
+    confidence: float | None = None
 
     @property
     def mean(self) -> float:
@@ -47,8 +50,10 @@ class AccuracyReport:
 
     @property
     def standard_error(self) -> float:
-        """Standard error of the mean over draws. The test images are the same for every design, so their finite
-        number is not part of it."""
+        """Standard error of the mean over draws.
+
+        The test images are the same for every design, so their finite number is not part of it.
+        """
         return self.std / len(self.draws) ** 0.5
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,4 +64,11 @@ class AccuracyReport:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AccuracyReport:
         """Inverse of :meth:`to_dict`."""
-        return cls(tuple(data["draws"]), data["clean"], data["test_images"], data["fidelity"], data["seconds"])
+        return cls(
+            tuple(data["draws"]),
+            data["clean"],
+            data["test_images"],
+            data["fidelity"],
+            data["seconds"],
+            data.get("confidence"),
+        )

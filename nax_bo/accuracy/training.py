@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from time import monotonic
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from nax_bo.accuracy.data import DataSet
+from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, calibrate, hardware_aware, measure_ir_drop
 from nax_bo.crossbar import CrossbarNetwork, noise_aware
 from nax_bo.errors import EvaluationError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.network.torch_build import build
 
-BATCH = 64
-LEARNING_RATE = 0.02
-WEIGHT_DECAY = 5e-4
+SMALLEST_BATCH, LARGEST_BATCH = 32, 128
+STEPS_PER_EPOCH = 44
+"""Smaller sets are trained in smaller batches, so that an epoch of them still has about this many steps."""
+
+WARM_UP = 0.15
+WEIGHT_DECAY = 1e-3
 CALIBRATION_IMAGES = 128
+IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Parts of the training after which IR drop is measured anew; every third of them in a training of few steps."""
+
+MANY_STEPS = 300
+NEGLIGIBLE_IR_DROP = 0.02
+"""Below this change relative to the weights, it is measured once."""
+
+NORMALISATION_CHIPS = 1
 
 
 def train(
@@ -26,42 +41,156 @@ def train(
     chip: ChipSpec,
     data: DataSet,
     *,
-    epochs: int,
+    epochs: float,
+    learning_rate: float,
     seed: int,
     conditions: Conditions,
     timeout_s: float = float("inf"),
 ) -> CrossbarNetwork:
-    """Train under the chip's quantisation and device noise, and calibrate input and converter ranges.
+    """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
-    AdamW with a one-cycle learning rate (Smith and Topin 2019, doi:10.1117/12.2520589); weight noise is drawn anew at
-    every step, forward and backward use the same draw (Joshi et al. 2020, doi:10.1038/s41467-020-16108-9).
+    AdamW with one cycle of the learning rate: linear warm-up, then a cosine to zero (Smith and Topin 2019,
+    doi:10.1117/12.2520589; Loshchilov and Hutter 2017, arXiv:1608.03983). What the loop leaves out or simplifies,
+    converters and wires above all, shifts and scales outputs per channel; the statistics of the batch normalisations are therefore
+    measured again on programmed chips (adaptive batch normalisation of Joshi et al. 2020,
+    doi:10.1038/s41467-020-16108-9), on training images and on other chips than accuracy is measured on.
+
+    Args:
+        network: What is trained.
+        chip: For which chip.
+        data: On what.
+        epochs: Passes over the training images; may be fractional.
+        learning_rate: Peak learning rate.
+        seed: Seed of initial weights, order of images and noise.
+        conditions: Non-idealities.
+        timeout_s: When training gives up.
 
     Raises:
+        InputError: The chip does not fit the network.
         EvaluationError: The loss is no longer a number, or the time is up.
     """
+    deadline = _Deadline(timeout_s)
     model = noise_aware(build(network, seed), chip, conditions, seed=seed)
-    order = torch.Generator().manual_seed(seed)
-    images, labels = data.train_images, data.train_labels
-    steps = epochs * -(-len(images) // BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.25)
-    deadline = monotonic() + timeout_s
-    model.train()
-    for _ in range(epochs):
-        for batch in torch.randperm(len(images), generator=order).split(BATCH):
-            _step(model, optimiser, images[batch], labels[batch])
-            schedule.step()
-        if monotonic() > deadline:
-            raise EvaluationError(f"training took longer than {timeout_s:g} s", "Raise timeout_s, or use smaller networks.")
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = data.train_images.contiguous(memory_format=torch.channels_last)
+    batch = batch_size(len(images))
+    steps = max(1, round(epochs * math.ceil(len(images) / batch)))
+    with hardware_aware(model, images[:CALIBRATION_IMAGES]) as layers:
+        batches = islice(_batches(images, data.train_labels, batch, seed), steps)
+        wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
+        _descend(model, batches, steps, learning_rate, deadline, wires)
+        ranges = {layer.layer: layer.input_range for layer in layers.values()}
     model.eval()
-    model.calibrate(images[:CALIBRATION_IMAGES])
+    calibrate(model, ranges, images[:CALIBRATION_IMAGES])
+    deadline.check()
+    fit_normalisation(model, images, seed, conditions)
     return model
 
 
-def _step(model: CrossbarNetwork, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
-    loss = functional.cross_entropy(model(images), labels)
-    if not torch.isfinite(loss):
-        raise EvaluationError("the training diverged: its loss is not a number", "This design cannot be trained as set up.")
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+def batch_size(images: int) -> int:
+    """Power of two that gives about :data:`STEPS_PER_EPOCH` steps per epoch, within limits."""
+    wanted = max(1.0, images / STEPS_PER_EPOCH)
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << round(math.log2(wanted))))
+
+
+def fit_normalisation(model: CrossbarNetwork, images: Tensor, seed: int, conditions: Conditions) -> None:
+    """Replace the statistics of all batch normalisations by those on programmed chips, read exactly.
+
+    Each of :data:`NORMALISATION_CHIPS` chips sees other images; the statistics are averaged. Leaves ``model`` in
+    evaluation mode and programmed as the last of these chips.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    before, model.mode = model.mode, "exact"
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # plain average over batches
+        norm.train()
+    streams = Generator().manual_seed(seed ^ 0x5EED)
+    part = min(CALIBRATION_IMAGES, max(1, len(images) // NORMALISATION_CHIPS))
+    with torch.no_grad():
+        for i in range(NORMALISATION_CHIPS):
+            model.program(int(torch.randint(2**62, (), generator=streams)), conditions)
+            model(_at_least_two(images[i * part : (i + 1) * part] if len(images) > 1 else images))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+    model.mode = before
+
+
+def _descend(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    steps: int,
+    learning_rate: float,
+    deadline: _Deadline,
+    wires: _Wires | None,
+) -> None:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    model.train()
+    for step, (images, labels) in enumerate(batches):
+        deadline.check()
+        if wires is not None:
+            wires.before(step)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate * one_cycle((step + 0.5) / steps)
+        loss = functional.cross_entropy(model(images), labels)
+        if not torch.isfinite(loss):
+            raise EvaluationError(
+                "the training diverged: its loss is not a number",
+                "Check the images for NaN; else leave this design out.",
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+
+def one_cycle(progress: float) -> float:
+    """Learning rate relative to its peak at ``progress`` in [0, 1]."""
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
+
+
+def _batches(images: Tensor, labels: Tensor, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled batches, epoch after epoch, without end."""
+    order = Generator().manual_seed(seed)
+    while True:
+        for chosen in torch.split(torch.randperm(len(images), generator=order), batch):
+            yield _at_least_two(images[chosen]), _at_least_two(labels[chosen])
+
+
+def _at_least_two(values: Tensor) -> Tensor:
+    """One image twice: batch normalisation of a 1 x 1 map needs two values, and twice the same is the same mean."""
+    return values if len(values) > 1 else torch.cat([values, values])
+
+
+class _Wires:
+    """Measures IR drop at some steps of a training, unless it turns out not to matter."""
+
+    def __init__(self, layers: list[HardwareAwareLayer], steps: int) -> None:
+        self.layers = layers
+        fractions = IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_AT[::3]
+        self.due = {round(f * steps) for f in fractions}
+
+    def before(self, step: int) -> None:
+        if step in self.due and measure_ir_drop(self.layers) < NEGLIGIBLE_IR_DROP:
+            self.due = set()
+
+
+class _Deadline:
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.at = monotonic() + timeout_s
+
+    def check(self) -> None:
+        if monotonic() > self.at:
+            raise EvaluationError(
+                f"training took longer than {self.timeout_s:g} s", "Raise timeout_s, or use smaller networks."
+            )

@@ -1,0 +1,204 @@
+"""Crossbar layers as they are trained: inputs quantised with a learned step, weights as a fresh chip would hold them.
+
+The step of the input codes is trained with the weights (learned step size quantisation, Esser et al. 2020,
+arXiv:1902.08153); ranges taken from the largest input waste most codes when there are few. Weight noise is drawn anew
+at each step and is the same forward and backward (Joshi et al. 2020, doi:10.1038/s41467-020-16108-9). What wires take
+away from each weight is measured now and then (:func:`measure_ir_drop`) and added to the weights in between. Converters
+and read noise are not in the loop: :func:`nax_bo.accuracy.training.train` calibrates for them afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.autograd.function import once_differentiable
+from typing_extensions import override
+
+from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork
+from nax_bo.crossbar.calibration import best_converter
+from nax_bo.crossbar.cells import NOMINAL
+from nax_bo.crossbar.quantise import InputRange, weight_scale
+from nax_bo.crossbar.slicing import slice_weights
+from nax_bo.hardware.chip import Conditions
+
+Layer = CrossbarConv2d | CrossbarLinear
+
+_SMALLEST_STEP = 1e-8
+
+
+class HardwareAwareLayer(nn.Module):
+    """Stands in for a crossbar layer while it is trained.
+
+    Args:
+        layer: The layer; its weights are shared.
+        example: Inputs as the untrained network gives them: the step starts where their error is least.
+
+    Raises:
+        InputError: ``example`` holds NaN or infinity.
+    """
+
+    def __init__(self, layer: Layer, example: Tensor) -> None:
+        super().__init__()
+        self.layer = layer
+        start = InputRange.fitted(example, layer.hardware.array.input_bits)
+        self.low, self.high = start.low, start.high
+        self.log_step = nn.Parameter(torch.tensor(math.log(start.scale)))
+        self.ir_drop: Tensor | None = None  # change of each weight by wires, in weight codes
+
+    @property
+    def input_range(self) -> InputRange:
+        """The range of input codes that has been learned."""
+        return InputRange(max(math.exp(float(self.log_step.detach())), _SMALLEST_STEP), self.low, self.high)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        codes = cast(Tensor, _LearnedStep.apply(x, self.log_step, self.low, self.high))  # type: ignore[no-untyped-call]
+        layer = self.layer
+        weight = layer.training_state.noisy(layer.weight, layer.hardware.array.weight_bits)
+        if self.ir_drop is not None:
+            bits = layer.hardware.array.weight_bits
+            value = weight_scale(layer.weight, bits).reshape(-1, *[1] * (weight.ndim - 1))
+            weight = weight + self.ir_drop * value
+        return layer.linear(codes, weight, layer.bias)
+
+
+@contextmanager
+def hardware_aware(network: CrossbarNetwork, images: Tensor) -> Iterator[dict[str, HardwareAwareLayer]]:
+    """Replace the crossbar layers of ``network.model`` while the context lasts; yields the replacements by path.
+
+    Args:
+        network: Just made by :func:`nax_bo.crossbar.noise_aware`.
+        images: On which the steps of the input codes are first chosen.
+    """
+    layers = {
+        p: m for p, m in network.model.named_modules() if isinstance(m, (CrossbarConv2d, CrossbarLinear))
+    }
+    examples = _inputs(network, layers, images)
+    replaced = {
+        path: HardwareAwareLayer(layer, examples[path]) for path, layer in layers.items() if path in examples
+    }
+    try:
+        for path, layer in replaced.items():
+            _put(network.model, path, layer)
+        yield replaced
+    finally:
+        for path in replaced:
+            _put(network.model, path, layers[path])
+
+
+def measure_ir_drop(layers: Iterable[HardwareAwareLayer]) -> float:
+    """Update what wires do to the present weights of ``layers``; returns its root mean square relative to the weights'.
+
+    Nothing is done, and 0 returned, where cells draw no current through the wires (SRAM) or layers are digital.
+    """
+    changed, total = 0.0, 0.0
+    for trained in layers:
+        h = trained.layer.hardware
+        if h.digital or not h.device.resistive:
+            continue
+        ideal = _weight_codes(trained.layer, NOMINAL)
+        trained.ir_drop = _weight_codes(trained.layer, replace(NOMINAL, ir_drop=True)) - ideal
+        changed += float(trained.ir_drop.square().sum())
+        total += float(ideal.square().sum())
+    return math.sqrt(changed / total) if total > 0 else 0.0
+
+
+def _weight_codes(layer: Layer, conditions: Conditions) -> Tensor:
+    """What the layer's cells hold once programmed, summed over slices, shaped like its weight, but for a constant."""
+    layer.program(conditions, Generator().manual_seed(0), 1)
+    if layer.cells is None:
+        raise AssertionError("a layer in crossbars is programmed into cells")
+    places = torch.tensor(slice_weights(layer.hardware.array), dtype=torch.float32)
+    matrix = torch.einsum("sgkn,s->gkn", layer.cells.levels[0], places)
+    return layer.geometry.weight(matrix).reshape(layer.weight.shape)
+
+
+def calibrate(network: CrossbarNetwork, ranges: Mapping[Layer, InputRange], images: Tensor) -> None:
+    """Calibrate ``network`` on ``images`` with the learned input ranges instead of fitted ones.
+
+    Raises:
+        InputError: No images.
+    """
+    network.calibrate(images)
+
+    def settle(layer: Layer, args: tuple[Tensor, ...]) -> None:
+        learned = ranges[layer]
+        layer.input_range = learned
+        if not layer.hardware.digital:
+            matrix = layer.geometry.matrix(layer.codes()[0])
+            x = layer.input_image(args[0])
+            layer.converter = best_converter(x, matrix, layer.geometry, layer.hardware.array, learned)
+
+    before, network.mode = network.mode, "ideal"
+    handles = [layer.register_forward_pre_hook(settle) for layer in ranges]
+    try:
+        with torch.no_grad():
+            network.model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+        network.mode = before
+
+
+def _inputs(network: CrossbarNetwork, layers: dict[str, Any], images: Tensor) -> dict[str, Tensor]:
+    """What each layer is given by the network as it is, with batch statistics of ``images``."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(path: str) -> Any:
+        def hook(_: nn.Module, args: tuple[Tensor, ...]) -> None:
+            seen[path] = args[0].detach()
+
+        return hook
+
+    handles = [layer.register_forward_pre_hook(keep(path)) for path, layer in layers.items()]
+    try:
+        with torch.no_grad():
+            network.model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen
+
+
+def _put(model: nn.Module, path: str, module: nn.Module) -> None:
+    owner, _, attribute = path.rpartition(".")
+    setattr(model.get_submodule(owner), attribute, module)
+
+
+class _LearnedStep(torch.autograd.Function):
+    """``step * clamp(round(x / step), low, high)``; straight-through inside (arXiv:1902.08153)."""
+
+    @staticmethod
+    @override
+    def forward(ctx: Any, x: Tensor, log_step: Tensor, low: int, high: int) -> Tensor:
+        step = log_step.exp().clamp_min_(_SMALLEST_STEP)
+        scaled = x / step
+        codes = scaled.round().clamp_(low, high)
+        out = codes * step
+        ctx.save_for_backward(scaled, codes, step)
+        ctx.range = (low, high)
+        return out
+
+    @staticmethod
+    @override
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        scaled, codes, step = ctx.saved_tensors
+        low, high = ctx.range
+        outside = (scaled < low) | (scaled > high)
+        by_step = codes.sub_(
+            scaled.masked_fill_(outside, 0.0)
+        )  # codes where clamped, rounding error elsewhere
+        scale = step / math.sqrt(codes.numel() * max(high, 1))
+        return (
+            grads[0].masked_fill(outside, 0.0),
+            torch.dot(grads[0].flatten(), by_step.flatten()) * scale,
+            None,
+            None,
+        )
