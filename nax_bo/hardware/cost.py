@@ -75,8 +75,7 @@ class AnalyticalCostModel:
         Raises:
             InputError: Chip and network do not fit together, or the chip names an unknown device or memory.
         """
-        w = _full(Workload.from_designs([network], [chip]))
-        priced = self._price(w)
+        priced = self._price(Workload.from_designs([network], [chip]))
         details = _details(priced)
         layers, components = _rows(slot_names(network), details)
         low, high = edap_band(priced, details["energy"])
@@ -107,6 +106,7 @@ class AnalyticalCostModel:
             profile=self.profile,
             scales=pricing.scales(w, self.profile),
             adc=self._adc,
+            adc_index=pricing.adc_index(w),
             cells=self._cells(w.devices),
         )
         timing = price_time(c)

@@ -58,6 +58,7 @@ def peak(profile: str | Profile) -> Peak:
         profile=p,
         scales=pricing.scales(w, p),
         adc=adc_table(p),
+        adc_index=pricing.adc_index(w),
         cells=cell_table(p, (DEVICE,)),
     )
     adc_pj, adc_um2 = pricing.adc_prices(full, np.ones((1, 1)))

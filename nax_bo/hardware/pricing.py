@@ -56,7 +56,7 @@ class Scales:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A chunk of designs with everything that its prices depend on."""
+    """A chunk of designs with everything that its prices depend on; ``adc_index``: see :func:`adc_index`, n x L."""
 
     workload: Workload
     mapping: Mapping
@@ -64,6 +64,7 @@ class Context:
     profile: Profile
     scales: Scales
     adc: AdcTable
+    adc_index: NDArray[np.intp]
     cells: CellTable
 
 
@@ -119,7 +120,7 @@ def hops(m: Mapping, p: Profile) -> Floats:
 def adc_prices(c: Context, period_ns: Floats, adc: AdcTable | None = None) -> tuple[Floats, Floats]:
     """Energy per conversion, pJ, and area of one converter, um2, of every slot; ``adc`` replaces the context's law."""
     w, law = c.workload, adc or c.adc
-    index = adc_index(w)
+    index = c.adc_index
     if law.survey:
         rate = np.minimum(1e9 / (period_ns * law.cycles[index]), SURVEY_MAX_HZ)
         return survey_prices(w.adc_bits.astype(float), rate, w.technology_nm)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nax_bo.hardware.pricing import Context, adc_index, hops, total
+from nax_bo.hardware.pricing import Context, hops, total
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import ABSENT, CROSSBAR
 
@@ -51,7 +51,7 @@ def price_time(c: Context) -> Timing:
     crossbar = w.kind == CROSSBAR
     slowest = np.where(crossbar, conversion_ns(c), 0.0).max(axis=1, keepdims=True)
     period = np.maximum(slowest, 1.0 / w.clock_ghz)
-    convert = np.ceil(w.mux * c.adc.cycles[adc_index(w)]) * period
+    convert = np.ceil(w.mux * c.adc.cycles[c.adc_index]) * period
     step_ns = np.maximum(convert, c.cells.read_pulse_ns[w.device])
     mvm_ns = np.ceil(w.vectors / w.duplication) * m.streams * step_ns
     macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors * (w.kind != ABSENT)

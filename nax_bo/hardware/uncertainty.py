@@ -55,8 +55,10 @@ def edap_band(x: Priced, energies: Mapping[str, Floats]) -> tuple[float, float]:
 def _converter_changes(x: Priced, energy: float, area: float) -> tuple[float, float]:
     c = x.context
     count = x.area.arrays * np.ceil(c.workload.cols / c.workload.mux)
-    factors = []
+    factors = [1.0]  # the profile's own law
     for law in ADC_MODELS:
+        if law == c.profile.adc_model:
+            continue
         pj, um2 = pricing.adc_prices(c, x.timing.period_ns, adc_table(c.profile, law))
         more_pj = float(pricing.total(x.energy["adc"] * (pj / x.adc_pj - 1.0))[0])
         more_um2 = float(pricing.total(count * (um2 - x.adc_um2))[0])

@@ -127,7 +127,8 @@ class Workload:
         values = {name: _column(arrays.get(name, _DEFAULTS.get(name))) for name in _FIELD_NAMES}
         workload = cls(**values, devices=tuple(devices))
         workload.check()
-        return replace(workload, **{name: values[name].astype(np.intp) for name in _INDEX})
+        codes: dict[str, Any] = {name: values[name].astype(np.intp) for name in _INDEX}
+        return replace(workload, **codes)
 
     @classmethod
     def from_designs(cls, networks: Sequence[NetworkSpec], chips: Sequence[ChipSpec]) -> Workload:
