@@ -73,6 +73,27 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     return path
 
 
+def write_simulator_files(study: Study, trial: Trial, form: str, folder: Path) -> tuple[Path, ...]:
+    """Write the input files of ``neurosim`` (DNN+NeuroSim V1.3) or ``xpert`` (XPertSim) into ``folder``.
+
+    Raises:
+        InputError: The simulator cannot describe the design, or the files cannot be written.
+    """
+    from nax_bo.interop.neurosim_csv import export_neurosim
+    from nax_bo.interop.xpert_csv import export_xpert
+
+    network, chip = study.study_problem.system.decode(trial.design)
+    try:
+        if form == "neurosim":
+            return export_neurosim(network, chip, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return (export_xpert(network, chip, folder / f"design-{trial.number}.csv"),)
+    except OSError as ex:
+        raise InputError(
+            f"cannot write to {folder}: {ex.strerror}", "Choose another place with --out."
+        ) from ex
+
+
 def _check_place(path: Path) -> None:
     """Refuse a place that cannot be written before the training, not after it."""
     if path.is_dir():

@@ -89,12 +89,12 @@ class Run:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         trials = self.store.trials()
         looked = sum(t.at(SHORT.name) is not None for t in trials)
-        full = sum(e.fidelity == FULL.name for t in trials for e in t.evaluations)
+        calibrated = sum({e.fidelity for e in t.evaluations} == {SHORT.name, FULL.name} for t in trials)
         due = looked // self.config.calibrate_every * PER_CALIBRATION
         spent = len(trials) >= self.config.budget
-        if spent:
+        if spent and looked:
             due += max(1, round(FINAL_SHARE * self.config.budget))
-        if looked and full < due and (promoted := self.optimizer.promotions(1)):
+        if calibrated < due and (promoted := self.optimizer.promotions(1)):
             self.optimizer.add_pending(promoted[0].design, promoted[0].fidelity)
             return promoted[0]
         return None if spent else next(iter(self.optimizer.ask(1)), None)

@@ -57,6 +57,14 @@ class Store:
             )
         with self._reading():
             self._db = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            self._open()
+        except BaseException:
+            self._db.close()  # or SQLite's side files stay behind
+            raise
+
+    def _open(self) -> None:
+        with self._reading():
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.execute("PRAGMA synchronous=FULL")
             found = self.meta("format")
@@ -73,7 +81,8 @@ class Store:
         draft = self.path.with_name(self.path.name + ".new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft.unlink(missing_ok=True)
+            for stale in (draft, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
+                stale.unlink(missing_ok=True)  # the journal of a deleted study must not be replayed into a new one
             db = sqlite3.connect(draft)
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)

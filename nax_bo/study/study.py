@@ -48,11 +48,18 @@ class Study:
         if config is not None and not Path(path).exists():
             self._create(Path(path), config)
         self.store = Store(path)
+        try:
+            self._open(config)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _open(self, config: StudyConfig | None) -> None:
         stored = StudyConfig.from_dict(self.store.meta("config"))
         if config is not None and (changed := stored.differences(config)):
             text = ", ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in changed.items())
             raise StoreError(
-                f"{path} is a study with other settings: {text}",
+                f"{self.store.path} is a study with other settings: {text}",
                 "Use the same settings, or another file with --study.",
             )
         self.config = config or stored
@@ -96,9 +103,8 @@ class Study:
         """One design by number; raises InputError if there is none."""
         trials = self.trials()
         if not 0 <= number < len(trials):
-            raise InputError(
-                f"there is no design {number}", f"The study holds designs 0 to {len(trials) - 1}."
-            )
+            held = f"designs 0 to {len(trials) - 1}" if trials else "no designs yet"
+            raise InputError(f"there is no design {number}", f"The study holds {held}.")
         return trials[number]
 
     def accuracy(self, evaluation: Evaluation) -> float:

@@ -155,6 +155,15 @@ def _set_format(path: Path, value: int) -> None:
     db.close()
 
 
+def test_a_new_study_does_not_inherit_the_journal_of_a_deleted_one(tmp_path) -> None:
+    path = tmp_path / "s"
+    old = new(path)
+    old.add([(SPACE.design([1, 1]), {}, "short", "")])
+    assert path.with_name("s-wal").exists()  # as a kill would leave it
+    path.unlink()
+    assert new(path).trials() == []
+
+
 def test_unwritable_folder(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot create the study"):

@@ -223,7 +223,7 @@ def test_a_killed_run_goes_on_and_loses_no_finished_training(tmp_path) -> None:
 def test_a_changed_surrogate_is_noticed(tmp_path) -> None:
     source = Path("examples/my_forest.py").read_text()
     (tmp_path / "forest.py").write_text(source)
-    settings = config(budget=3, surrogate=f"{tmp_path}/forest.py:MyForest")
+    settings = config(budget=3, surrogate=f"{tmp_path}/forest.py:Forest")
     run(tmp_path / "s", settings)
     (tmp_path / "forest.py").write_text(source + "\n# changed\n")
     with pytest.warns(UserWarning, match="has changed since the study was started"):
