@@ -22,9 +22,9 @@ SPREAD: dict[str, tuple[float, float]] = {
         10.0,
     ),  # resistances of one technology differ by 100x between publications (RRAM 2 to 200 kohm)
     "driver": (0.3, 10.0),  # 0.04 pJ (zigzag-imc) to 0.39 pJ (ISAAC) per row and pulse
-    "tile_buffer": (0.8, 3.4),  # 64 KB: CACTI 7 0.13, PUMA 0.07, ISAAC 0.25 pJ per bit at 32 nm
-    "global_buffer": (0.8, 3.4),
-    "interconnect": (0.5, 2.0),  # router of PUMA (16 mW, 4 ports) against ISAAC (42 mW, 8 ports)
+    "tile_buffer": (0.68, 2.6),  # 64 KB at 32 nm: PUMA 0.067, CACTI 7 0.099, ISAAC 0.253 pJ per bit
+    "global_buffer": (0.68, 2.6),
+    "interconnect": (0.6, 1.1),  # per bit and hop: hwcomponents 0.081, PUMA 0.126, ISAAC 0.137 pJ
     "off_chip": (0.9, 5.0),  # LPDDR 8 to 40 pJ/bit
 }
 """Low and high factors on a component's energy between the sources named beside them."""
