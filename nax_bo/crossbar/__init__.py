@@ -11,14 +11,17 @@
                              target_standard_error=0.01, min_draws=4)      # programs each draw itself
 
     network = noise_aware(model, chip, Conditions(), seed=0)    # convert, ready to train
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)   # network.train() path: quantised, noisy, fresh each step
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)   # train() path: quantised, noise fresh at each step
     network.calibrate(images)                       # after training, before the modes above
+
+    print(network.explain("conv1").table())         # what was sliced and clipped; error budget by source
 
 ``network.model`` is the converted model; its ``state_dict`` has the keys and shapes of the original's.
 After weights change, call ``program`` again (``calibrate`` too if activations moved).
 """
 
 from nax_bo.crossbar.convert import convert, noise_aware
+from nax_bo.crossbar.explain import Explanation
 from nax_bo.crossbar.layers import MODES, CrossbarConv2d, CrossbarLinear, Mode
 from nax_bo.crossbar.monte_carlo import accuracy, monte_carlo
 from nax_bo.crossbar.network import CrossbarNetwork
@@ -28,6 +31,7 @@ __all__ = [
     "CrossbarConv2d",
     "CrossbarLinear",
     "CrossbarNetwork",
+    "Explanation",
     "Mode",
     "accuracy",
     "convert",

@@ -14,7 +14,7 @@ _VECTORS = 128
 
 
 def carrying_pairs(x: Tensor, arrays: Arrays, coverage: float) -> Tensor:
-    """``slices x streams`` booleans: the fewest pairs that carry ``coverage`` of the error of converters and read noise.
+    """``slices x streams`` booleans: the fewest pairs that carry ``coverage`` of converters' and read noise's error.
 
     Measured on about 128 vectors of ``x: batch x channels x height x width``, as energy. Errors of different pairs are
     taken as uncorrelated. A lossless converter without read noise needs no pair.
@@ -38,7 +38,7 @@ def read_noise_energy(x: Tensor, arrays: Arrays) -> Tensor:
     blocks = arrays.geometry.blocks.sizes
     patches = arrays.geometry.patches(arrays.inputs.codes(some_vectors(x, arrays.geometry, _VECTORS)))
     pulses = input_digits(patches, array).square()
-    power = torch.stack([p.sum(-1) for p in pulses.split(blocks, -1)], -1).mean(
+    power = torch.stack([p.sum(-1) for p in torch.split(pulses, list(blocks), -1)], -1).mean(
         2
     )  # streams x groups x blocks
     variance = arrays.read_variance.mean(-1)  # slices x groups x blocks
@@ -48,16 +48,23 @@ def read_noise_energy(x: Tensor, arrays: Arrays) -> Tensor:
 
 def error_energy(x: Tensor, arrays: Arrays) -> Tensor:
     """``slices x streams``: mean squared error that converting a pair adds to an output, in squared code units."""
-    array, converter = arrays.array, arrays.converter
+    converter = arrays.converter
+    blocks = sampled_sums(x, arrays)
+    error = torch.zeros_like(blocks[0])
+    for sums in blocks:
+        error += converter.convert(sums.clone()).mul_(converter.step).sub_(sums)
+    return error.square_().mean((0, 2, 4)).t() * places(arrays.array).square()
+
+
+def sampled_sums(x: Tensor, arrays: Arrays) -> list[Tensor]:
+    """Partial sums of each row block for about 128 vectors of ``x``: ``groups x streams x vectors x slices x cols``."""
     blocks = arrays.geometry.blocks.sizes
     patches = arrays.geometry.patches(arrays.inputs.codes(some_vectors(x, arrays.geometry, _VECTORS)))
     patches = patches[:, :_VECTORS]
     groups, count, _ = patches.shape
     slices, _, _, cols = arrays.levels.shape
-    pulses = input_digits(patches, array).movedim(0, 1).reshape(groups, array.streams * count, -1)
+    streams = arrays.array.streams
+    pulses = input_digits(patches, arrays.array).movedim(0, 1).reshape(groups, streams * count, -1)
     matrix = arrays.levels.permute(1, 2, 0, 3).reshape(groups, -1, slices * cols)
-    error = torch.zeros(groups, array.streams, count, slices, cols)
-    for pulse, part in zip(pulses.split(blocks, -1), matrix.split(blocks, 1), strict=True):
-        sums = partial_sums(pulse, part).reshape(error.shape)
-        error += converter.convert(sums.clone()).mul_(converter.step).sub_(sums)
-    return error.square_().mean((0, 2, 4)).t() * places(array).square()
+    pairs = zip(torch.split(pulses, list(blocks), -1), torch.split(matrix, list(blocks), 1), strict=True)
+    return [partial_sums(pulse, part).reshape(groups, streams, count, slices, cols) for pulse, part in pairs]

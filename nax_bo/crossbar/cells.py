@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -51,6 +50,7 @@ def program_cells(
     array: ArraySpec,
     device: Device,
     wire: Wire,
+    *,
     blocks: tuple[int, ...],
     conditions: Conditions,
     generator: Generator,
@@ -58,9 +58,10 @@ def program_cells(
 ) -> Cells:
     """Write ``codes: groups x rows x cols`` into cells of ``draws`` chips, age them and add the wires.
 
-    Columns of one array are the slices of consecutive outputs; positive and negative sides stand in separate arrays;
-    each array of offset encoding has one reference column per slice, which holds the code of weight zero and is
-    subtracted before conversion. Arrays are packed towards drivers and converters; unused rows and columns carry no current.
+    Columns of one array are the slices of consecutive outputs; positive and negative sides stand in separate arrays.
+    Each array of offset encoding has one reference column per slice, which holds the code of weight zero and is
+    subtracted before conversion; its IR drop is that of columns next to one another at the end. Arrays are packed
+    towards drivers and converters; unused rows and columns carry no current.
     """
     digits = weight_digits(codes, array)
     outputs_per_array = max(1, array.cols // array.slices)
@@ -115,11 +116,12 @@ def _with_wires(g_s: Tensor, array: ArraySpec, wire: Wire, blocks: tuple[int, ..
     """Effective conductances, ``draws x sides x slices x groups x rows x cols`` in and out."""
     draws, sides, slices, groups, _, cols = g_s.shape
     out = []
-    for block in g_s.split(blocks, dim=-2):
+    for block in torch.split(g_s, list(blocks), dim=-2):
         rows = block.shape[-2]
         columns = block.permute(0, 1, 3, 4, 5, 2).reshape(draws, sides, groups, rows, cols * slices)
         parts = [
-            operating_point(p, wire.r_row_ohm, wire.r_col_ohm) for p in columns.split(array.cols, dim=-1)
+            operating_point(p, wire.r_row_ohm, wire.r_col_ohm)
+            for p in torch.split(columns, array.cols, dim=-1)
         ]
         joined = torch.cat(parts, -1).reshape(draws, sides, groups, rows, cols, slices)
         out.append(joined.permute(0, 1, 5, 2, 3, 4))
@@ -130,12 +132,4 @@ def _read_variance(
     cells: Realised, device: Device, conditions: Conditions, blocks: tuple[int, ...]
 ) -> Tensor:
     sigma = read_sigma(cells.g_s, device, conditions.time_s, cells.g_programmed_s)
-    return torch.stack([part.square().mean(-2) for part in sigma.split(blocks, dim=-2)], -2)
-
-
-def matrix_sigma(cells: Cells, scale: list[int]) -> float:
-    """Root mean square read noise of a weight, in codes, for reports."""
-    if cells.read_variance is None:
-        return 0.0
-    places = torch.tensor([float(x) ** 2 for x in scale]).reshape(1, -1, 1, 1, 1)
-    return math.sqrt(float((cells.read_variance * places).sum(1).mean()))
+    return torch.stack([part.square().mean(-2) for part in torch.split(sigma, list(blocks), dim=-2)], -2)

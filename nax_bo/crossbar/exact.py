@@ -1,4 +1,4 @@
-"""Products of bit-streamed inputs and bit-sliced weights in torch operations; the compiled kernel does the same, faster."""
+"""Products of bit-streamed inputs and bit-sliced weights in torch operations; the compiled kernel does it faster."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def array_product(
     streams = array.streams
     dtype = exact_dtype(float(2 ** (array.adc_bits + array.input_bits + array.weight_bits)) * len(blocks))
     place = places(array, pairs).to(dtype)
-    matrix = levels.permute(1, 2, 0, 3).reshape(groups, -1, slices * cols).split(blocks, dim=1)
+    matrix = torch.split(levels.permute(1, 2, 0, 3).reshape(groups, -1, slices * cols), list(blocks), dim=1)
     chunk = max(1, _VALUES_PER_CHUNK // (streams * slices * cols))
     out = torch.empty(groups, vectors, cols, dtype=dtype)
     for start in range(0, vectors, chunk):
@@ -62,7 +62,7 @@ def array_product(
         count = part.shape[1]
         pulses = input_digits(part, array).movedim(0, 1).reshape(groups, streams * count, -1)
         total = torch.zeros(groups, count, cols, dtype=dtype)
-        for b, pulse in enumerate(pulses.split(blocks, dim=-1)):
+        for b, pulse in enumerate(torch.split(pulses, list(blocks), dim=-1)):
             sums = partial_sums(pulse, matrix[b]).reshape(groups, streams, count, slices, cols)
             clean = sums / converter.step if errors else None
             if read_variance is not None:
@@ -85,7 +85,7 @@ def places(array: ArraySpec, pairs: Tensor | None = None) -> Tensor:
 
 
 def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
-    """``groups x vectors x rows`` times ``groups x rows x columns``; in 8-bit integers where both are small integers."""
+    """``groups x vectors x rows`` times ``groups x rows x columns``; in 8-bit integers where that is exact."""
     small = bool(pulses.abs().amax() <= _INT8) and bool(matrix.abs().amax() <= _INT8)
     if len(pulses) != 1 or not small or not bool((matrix == matrix.round()).all()):
         return torch.bmm(pulses, matrix)

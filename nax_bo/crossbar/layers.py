@@ -75,15 +75,13 @@ class Fit:
 class CrossbarLayer(nn.Module):
     """What convolution and linear layers share. Weights stay trainable parameters under their usual names."""
 
-    weight: nn.Parameter
-    bias: nn.Parameter | None
+    weight: Tensor
+    bias: Tensor | None
 
-    def __init__(
-        self, weight: nn.Parameter, bias: nn.Parameter | None, hardware: Hardware, state: ReadState
-    ) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, hardware: Hardware, state: ReadState) -> None:
         super().__init__()
         self.weight = weight
-        self.register_parameter("bias", bias)
+        self.bias = bias  # a parameter, registered as such, or None
         self.hardware = hardware
         self.name = "layer"
         self.input_range: InputRange | None = None
@@ -141,7 +139,16 @@ class CrossbarLayer(nn.Module):
         if h.digital:
             return
         matrix, blocks = self.geometry.matrix(self._written[0]), self.geometry.blocks.sizes
-        self.cells = program_cells(matrix, h.array, h.device, h.wire, blocks, conditions, generator, draws)
+        self.cells = program_cells(
+            matrix,
+            h.array,
+            h.device,
+            h.wire,
+            blocks=blocks,
+            conditions=conditions,
+            generator=generator,
+            draws=draws,
+        )
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -153,9 +160,9 @@ class CrossbarLayer(nn.Module):
         with torch.no_grad():
             if state.work == "calibrate":
                 self._calibrate(x)
-                return self._read_ideal(x)
+                return self.read_ideal(x)
             if self.hardware.digital or state.mode == "ideal":
-                return self._read_ideal(x)
+                return self.read_ideal(x)
             if state.work == "fit":
                 return self._fit(x)
             if state.mode == "exact":
@@ -182,8 +189,9 @@ class CrossbarLayer(nn.Module):
                 self.input_image(x), matrix, self.geometry, array, self.input_range
             )
 
-    def _read_ideal(self, x: Tensor) -> Tensor:
-        inputs, array = self._range(), self.hardware.array
+    def read_ideal(self, x: Tensor) -> Tensor:
+        """Output with quantised weights and inputs and nothing else; integer products are exact."""
+        inputs, array = self.calibrated_range(), self.hardware.array
         codes, scale = self.codes()
         largest = float(inputs.high) * largest_code(array.weight_bits) * codes[0].numel()
         dtype = exact_dtype(largest)
@@ -209,7 +217,7 @@ class CrossbarLayer(nn.Module):
 
     def _read_fast(self, x: Tensor) -> Tensor:
         weight, bias = self._effective()
-        y = self.linear(self._range().quantised(x), weight, bias)
+        y = self.linear(self.calibrated_range().quantised(x), weight, bias)
         return self._fitted().fast.add_residual(y, self._state.generator)
 
     def _read_adaptive(self, x: Tensor) -> Tensor:
@@ -227,7 +235,7 @@ class CrossbarLayer(nn.Module):
 
     def _code_value(self) -> Tensor:
         """Output value of one code unit, per channel."""
-        return self._programmed_codes()[1] * self._range().scale
+        return self._programmed_codes()[1] * self.calibrated_range().scale
 
     def _linear_image(self, x: Tensor) -> Tensor:
         """Output with the programmed cells but without converters and read noise."""
@@ -235,14 +243,14 @@ class CrossbarLayer(nn.Module):
         if self._linear_weight is None:
             self._linear_weight = self._programmed_weight()
         weight = self._linear_weight
-        return self.output_image(self.linear(self._range().quantised(x), weight, self.bias))
+        return self.output_image(self.linear(self.calibrated_range().quantised(x), weight, self.bias))
 
     def _fit(self, x: Tensor) -> Tensor:
         exact = self._read_exact(x)
         if self.fit is None:
             cells = self._linear_image(x)
             ideal = self.output_image(
-                self.linear(self._range().quantised(x), self._written_weight(), self.bias)
+                self.linear(self.calibrated_range().quantised(x), self._written_weight(), self.bias)
             )
             pairs = carrying_pairs(self.input_image(x), self.arrays(), self.hardware.coverage)
             fast = self._shaped(fit(ideal, cells, self.output_image(exact)), x)
@@ -266,19 +274,22 @@ class CrossbarLayer(nn.Module):
         Raises:
             InputError: The network has not been calibrated or not been programmed.
         """
-        if self._arrays is None or self._arrays_draw != self._state.draw:
-            cells, inputs = self._cells(), self._range()
-            if self.converter is None:
-                raise _not_calibrated(self.name)
-            d = self._state.draw
-            variance = None if cells.read_variance is None else cells.read_variance[d].contiguous()
-            levels, gain = cells.levels[d].contiguous(), float(cells.gain[d])
-            array = self.hardware.array
-            self._arrays = Arrays(
-                self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain
-            )
-            self._arrays_draw, self._linear_weight, self._fast_weight = d, None, None
+        draw = self._state.draw
+        if self._arrays is None or self._arrays_draw != draw:
+            if self.cells is None:
+                raise _not_programmed(self.name)
+            self._arrays, self._arrays_draw = self.arrays_of(self.cells, draw), draw
+            self._linear_weight, self._fast_weight = None, None
         return self._arrays
+
+    def arrays_of(self, cells: Cells, draw: int) -> Arrays:
+        """The arrays of chip ``draw`` of ``cells``; raises InputError if the network has not been calibrated."""
+        if self.converter is None:
+            raise _not_calibrated(self.name)
+        variance = None if cells.read_variance is None else cells.read_variance[draw].contiguous()
+        levels, gain = cells.levels[draw].contiguous(), float(cells.gain[draw])
+        array, inputs = self.hardware.array, self.calibrated_range()
+        return Arrays(self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain)
 
     def _programmed_weight(self) -> Tensor:
         arrays = self.arrays()
@@ -310,12 +321,8 @@ class CrossbarLayer(nn.Module):
             raise _not_programmed(self.name)
         return self._written
 
-    def _cells(self) -> Cells:
-        if self.cells is None:
-            raise _not_programmed(self.name)
-        return self.cells
-
-    def _range(self) -> InputRange:
+    def calibrated_range(self) -> InputRange:
+        """How inputs are quantised; raises InputError if the network has not been calibrated."""
         if self.input_range is None:
             raise _not_calibrated(self.name)
         return self.input_range

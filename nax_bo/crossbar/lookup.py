@@ -23,9 +23,11 @@ _TOLERANCE = 0.05  # of a converter step, standard deviation per partial sum
 
 @dataclass(frozen=True)
 class Tables:
-    """Attributes:
-    entries: ``groups x lookups x columns x 32``, int16; columns are slices x outputs, padded to whole registers.
-    level: Levels per unit.
+    """Tables of one layer's arrays.
+
+    Attributes:
+        entries: ``groups x lookups x columns x 32``, int16; columns are slices x outputs, padded to whole registers.
+        level: Levels per unit.
     """
 
     entries: Tensor
@@ -42,12 +44,12 @@ def digits_of(array: ArraySpec, signed: bool) -> tuple[int, int]:
 
 
 def tables(
-    levels: Tensor, array: ArraySpec, blocks: tuple[int, ...], signed: bool, step: float, integer: bool
+    levels: Tensor, array: ArraySpec, blocks: tuple[int, ...], *, signed: bool, step: float, integer: bool
 ) -> Tables | None:
     """Tables of ``levels: slices x groups x rows x cols``; ``None`` if 16 bits do not hold the sums well enough."""
     radix, rows = digits_of(array, signed)
     largest_digit = 2**array.dac_bits - 1
-    matrix = levels.permute(1, 2, 0, 3).flatten(2).split(blocks, dim=1)
+    matrix = torch.split(levels.permute(1, 2, 0, 3).flatten(2), list(blocks), dim=1)
     bound = max(float(block.abs().sum(1).max()) for block in matrix) * largest_digit
     level = _level(bound, max(blocks), rows, step, integer)
     if level is None:

@@ -56,7 +56,7 @@ def accuracy(network: CrossbarNetwork, images: Tensor, labels: Tensor, batch: in
     training = network.training
     network.eval()
     right = 0
-    for x, y in zip(images.split(batch), labels.split(batch), strict=True):
+    for x, y in zip(torch.split(images, batch), torch.split(labels, batch), strict=True):
         right += int((network(x).argmax(-1) == y).sum())
     network.train(training)
     return right / len(images)

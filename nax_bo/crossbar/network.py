@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
+from nax_bo.crossbar.explain import Explanation, explain
 from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, Pass, ReadState
 from nax_bo.crossbar.training import TrainingState, weight_noise
 from nax_bo.errors import InputError
@@ -115,6 +116,37 @@ class CrossbarNetwork(nn.Module):
         self._state.generator = Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
         self.draws = draws
         self.draw = 0
+
+    def explain(self, layer_name: str, conditions: Conditions | None = None, seed: int = 0) -> Explanation:
+        """What one layer's weights and inputs become on the chip, and where its output error comes from.
+
+        Measured on the calibration images, for a chip freshly programmed with the present weights.
+
+        Args:
+            layer_name: A key of :attr:`layers`.
+            conditions: Default: those of the last :meth:`program`, or all non-idealities.
+            seed: Of the chip.
+
+        Raises:
+            InputError: No such layer, or not calibrated.
+        """
+        if layer_name not in self.layers:
+            raise InputError(f"no crossbar layer {layer_name!r}", f"There are: {', '.join(self.layers)}.")
+        if self._images is None:
+            raise InputError("the network has not been calibrated", "Call network.calibrate(images) first.")
+        seen: list[Tensor] = []
+        layer = self.layers[layer_name]
+        handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            with self._reading("ideal", "read"):
+                self.model(self._images)
+        finally:
+            handle.remove()
+        if not seen:
+            raise InputError(
+                f"layer {layer_name!r} is not used by the model", "Its inputs cannot be measured."
+            )
+        return explain(layer, seen[0], conditions or self._conditions or Conditions(), seed)
 
     def set_training_noise(self, conditions: Conditions | None, seed: int) -> None:
         """Noise of the training path: as under ``conditions``, fresh at every step; ``None``: quantisation alone."""

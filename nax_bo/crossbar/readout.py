@@ -13,7 +13,7 @@ from nax_bo.crossbar.adc import Converter
 from nax_bo.crossbar.exact import array_product
 from nax_bo.crossbar.geometry import Geometry
 from nax_bo.crossbar.lookup import Tables, digits_of, tables
-from nax_bo.crossbar.quantise import InputRange, exact_dtype
+from nax_bo.crossbar.quantise import InputRange
 from nax_bo.crossbar.slicing import slice_weights, stream_weights
 from nax_bo.hardware.chip import ArraySpec
 
@@ -55,10 +55,13 @@ class Arrays:
         scale: Tensor,
         bias: Tensor,
         generator: Generator | None,
+        *,
         pairs: Tensor | None = None,
         linear: Tensor | None = None,
     ) -> Tensor:
         """Layer output: product in code units times ``scale`` plus ``bias``, both per output channel.
+
+        Sums are accumulated in single precision by the compiled kernel: exact while below 2^24 code units.
 
         Args:
             x: ``batch x channels x height x width`` input values.
@@ -70,13 +73,14 @@ class Arrays:
         """
         found = self._compiled_tables()
         read = self._read_eager if found is None else partial(self._read_compiled, found)
-        return read(x, scale * self.gain, bias, generator, pairs, linear)
+        return read(x, scale * self.gain, bias, generator=generator, pairs=pairs, linear=linear)
 
     def _read_eager(
         self,
         x: Tensor,
         scale: Tensor,
         bias: Tensor,
+        *,
         generator: Generator | None,
         pairs: Tensor | None,
         linear: Tensor | None,
@@ -106,11 +110,10 @@ class Arrays:
         radix, rows = digits_of(self.array, signed)
         if rows == 0 or self.array.streams > _MOST_STREAMS or self.inputs.high > 32767 or radix > 32:
             return None
-        if exact_dtype(largest_total(self.array, self.geometry)) != torch.float32:
-            return None
         if "tables" not in self._tables:
             blocks = self.geometry.blocks.sizes
-            made = tables(self.levels, self.array, blocks, signed, self.converter.step, self.integer)
+            step = self.converter.step
+            made = tables(self.levels, self.array, blocks, signed=signed, step=step, integer=self.integer)
             if made is not None and made.entries.nbytes > _LARGEST_TABLES:
                 return made
             self._tables["tables"] = made
@@ -122,6 +125,7 @@ class Arrays:
         x: Tensor,
         scale: Tensor,
         bias: Tensor,
+        *,
         generator: Generator | None,
         pairs: Tensor | None,
         linear: Tensor | None,
@@ -200,13 +204,6 @@ class Arrays:
             return None
         columns = self.read_variance.permute(1, 2, 0, 3).flatten(2).sqrt()
         return torch.nn.functional.pad(columns, (0, stride - columns.shape[2])).contiguous()
-
-
-def largest_total(array: ArraySpec, geometry: Geometry) -> float:
-    """Bound of the sum of converter codes, shifted to their places, of one output."""
-    places = (2.0 ** (array.slices * array.bits_per_cell) - 1) * (2.0 ** (array.streams * array.dac_bits) - 1)
-    places /= (2**array.bits_per_cell - 1) * (2**array.dac_bits - 1)
-    return float(2**array.adc_bits) * places * len(geometry.blocks.sizes)
 
 
 @lru_cache(maxsize=1)

@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 class Response:
     """``exact = gain * ideal + spread * (cells - ideal) + bias + residual``.
 
-    ``ideal`` is the product with the intended weights, ``cells`` that with the programmed cells. They are weighted apart
-    because a converter whose step is one level rounds part of the cells' errors away.
+    ``ideal`` is the product with the intended weights, ``cells`` that with the programmed cells. They are weighted
+    apart because a converter whose step is one level rounds part of the cells' errors away.
 
     Attributes:
         gain, bias: Per output channel.

@@ -47,7 +47,8 @@ def stream_weights(array: ArraySpec) -> list[int]:
 
 def _digits(magnitudes: Tensor, bits: int, count: int) -> Tensor:
     shifts = torch.arange(count, dtype=torch.int32) * bits
-    return (magnitudes >> shifts.reshape(-1, *[1] * magnitudes.ndim)) & (2**bits - 1)
+    digits: Tensor = (magnitudes >> shifts.reshape(-1, *[1] * magnitudes.ndim)) & (2**bits - 1)
+    return digits
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> We
         array,
         device,
         PRESETS["ideal"],
-        (_SAMPLES,),
-        conditions,
-        generator,
-        1,
+        blocks=(_SAMPLES,),
+        conditions=conditions,
+        generator=generator,
+        draws=1,
     )
     if cells.integer:
         return None
