@@ -89,7 +89,7 @@ def optimize(
     """
     from nax_bo.study import Study
     from nax_bo.study.config import StudyConfig, read_config
-    from nax_cli.settings import numbers
+    from nax_cli.settings import check_folder, numbers
 
     given: dict[str, Any] = {
         "budget": budget,
@@ -110,7 +110,7 @@ def optimize(
     settings = read_config(config, overrides) if config else StudyConfig.from_dict(overrides)
 
     if not no_report:
-        _check_folder(report)
+        check_folder("--report", report)
     with Study(study, settings) as opened:
         line = _ProgressLine()
         try:
@@ -127,21 +127,6 @@ def optimize(
     if failure is not None:
         raise failure
     _print_answer(study, rows, hypervolume, page, as_json)
-
-
-def _check_folder(report: Path) -> None:
-    """Refuse a report folder that cannot be written before hours of training, not after them."""
-    import os
-
-    from nax_bo.errors import InputError
-
-    place = report.absolute()
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise InputError(
-            f"the report cannot be written to {report}", "Choose a folder with --report, or --no-report."
-        )
 
 
 def _common_failure(opened: Any) -> Exception | None:

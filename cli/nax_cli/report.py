@@ -31,8 +31,12 @@ def report(
     from nax_bo.report.collect import collect
     from nax_bo.report.page import write_report
     from nax_bo.study import Study
+    from nax_cli.settings import check_folder
 
+    check_folder("--out", out)
     with Study(study) as opened:
+        if design is not None:
+            opened.trial(design)  # refuse a wrong number before the work
         say("refitting surrogates for the calibration figure ...")
         page = write_report(collect(opened, design), out)
     if as_json:

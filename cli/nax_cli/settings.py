@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from nax_bo.errors import InputError
 
@@ -40,3 +42,12 @@ def image_shape(text: str) -> tuple[int, int, int]:
     if min(channels, height, width) < 1:
         raise InputError(f"--shape {text!r}", "Every size is at least 1.")
     return channels, height, width
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Refuse a folder that cannot be written before the work, not after it; creates nothing."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(f"the report cannot be written to {folder}", f"Choose another folder with {option}.")

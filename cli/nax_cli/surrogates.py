@@ -8,7 +8,9 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
 
-app = typer.Typer(no_args_is_help=True, help="List, check and compare models of accuracy.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, check and compare models of accuracy."
+)
 
 
 @app.command("list")
@@ -76,7 +78,6 @@ def compare(
         names = references or list(dict.fromkeys((opened.config.surrogate, "gp", "gbt")))
         rows = []
         for name in names:
-            say(f"{name} ...")
             c = cross_validate(opened, name, folds)
             rows.append(
                 {

@@ -58,7 +58,9 @@ def simulated_study(tmp_path: Path) -> Callable[..., Study]:
     made = []
 
     def make(budget: int, failing: float = 0.0, **settings: Any) -> Study:
-        config = StudyConfig(**{"strategy": "random", "surrogate": "gp", "workers": 1, "budget": budget, **settings})
+        config = StudyConfig(
+            **{"strategy": "random", "surrogate": "gp", "workers": 1, "budget": budget, **settings}
+        )
         study = Study(tmp_path / f"study{len(made)}.naxbo", config)
         made.append(study)
         study.run(executor=SimulatedTrainings(failing))
