@@ -58,11 +58,13 @@ class ArrayPrices:
     accum_fixed_j: float
     other_fixed_j: float
     other_per_active_row_j: float
-
-    @property
-    def area_m2(self) -> float:
-        """Sum of the used parts."""
-        return self.cell_area_m2 + self.adc_area_m2 + self.accum_area_m2 + self.other_area_m2
+    column_f: float = 0.0
+    reference_f: float = 0.0
+    """Capacitance of a bit line, and what turning a reference column on switches (revision 14)."""
+    sensing_s: float = 0.0
+    """Time of flash comparators without their encoder (revision 14)."""
+    leakage_in_use_w: float = 0.0
+    """Leakage of SRAM cells that wait while others of a working array are read (revision 14)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class _Switch:
 
 def access_transistor_width_f(config: NeuroSimConfig) -> float:
     """Width of the 1T1R access transistor in feature sizes; must fit the cell's 12."""
-    tech = technology(config.tech_node_nm, config.roadmap, config.temp_k)
+    tech = technology(config.tech_node_nm, config.roadmap, config.temp_k, config.quirks.revision)
     return (
         tech.on_resistance_ohm(tech.feature_m) * LINEAR_REGION_RATIO / (config.r_on_ohm * IR_DROP_TOLERANCE)
     )
@@ -92,6 +94,10 @@ def array_prices(config: NeuroSimConfig) -> ArrayPrices:
     Raises:
         EvaluationError: if the access transistor does not fit the cell.
     """
+    if config.quirks.revision == 14:
+        from nax_bo.hardware.neurosim.array14 import array14  # revisions share this module's parts
+
+        return array14(config)
     return _sram_array(config) if config.device == "SRAM" else _resistive_array(config)
 
 
@@ -119,7 +125,7 @@ def _resistive_array(config: NeuroSimConfig) -> ArrayPrices:
     wordline = _wordline_switch(
         tech, register, config, height_m=col_m, load_f=wordline_f, load_ohm=row_m * wire_ohm
     )
-    shifters_area, shifter_cols, shifter_rows = _level_shifters(tech, side, row_m, col_m)
+    shifters_area, shifter_cols, shifter_rows = level_shifters(tech, side, row_m, col_m)
     sourceline_area, sourceline_height = _sourceline_switch(tech, register, side, average_ohm, row_m)
     multiplexer = _multiplexer(tech, config, average_ohm / side, row_m)
     back = _readout(tech, config, row_m)
@@ -159,7 +165,7 @@ def _wordline_switch(
     """Row driver of a 1T1R array: four pass gates and a flip-flop per row."""
     side = config.xbar_rows_cols
     n, p = tech.enlarged(tech.min_n_m, tech.min_p_m)
-    gate_height, columns = _stack(side, tech.cell_height_m, height_m)
+    gate_height, columns = stack(side, tech.cell_height_m, height_m)
     _, gate_width = tech.gate_size("inv", 1, n, p, gate_height)
     _, register_width = register.area_in_height(side, height_m)
     width = gate_width * 4 * columns + register_width
@@ -171,13 +177,13 @@ def _wordline_switch(
     return _Switch(height_m * width, width, height_m, delay, ramp, energy)
 
 
-def _stack(count: int, cell_height_m: float, height_m: float) -> tuple[float, int]:
+def stack(count: int, cell_height_m: float, height_m: float) -> tuple[float, int]:
     """Height given to each of ``count`` cells stacked in as few columns of ``height_m`` as fit, and the columns."""
     columns = math.ceil(count / max(int(height_m / cell_height_m), 1))
     return height_m / math.ceil(count / columns), columns
 
 
-def _level_shifters(tech: Technology, side: int, row_m: float, col_m: float) -> tuple[float, float, float]:
+def level_shifters(tech: Technology, side: int, row_m: float, col_m: float) -> tuple[float, float, float]:
     """Area of word-, bit- and source-line level shifters, their width beside and height below the array."""
     n, p, height = tech.min_n_m, tech.min_p_m, tech.cell_height_m * 2.5
     low = tech.gate_size("inv", 1, n * 30, p * 40, height)
@@ -364,7 +370,7 @@ def _sram_wordline(
     side = config.xbar_rows_cols
     resistance = load_ohm * IR_DROP_TOLERANCE
     n, p = _pass_gate_widths(tech, resistance)
-    gate_height, columns = _stack(side, tech.cell_height_m, height_m)
+    gate_height, columns = stack(side, tech.cell_height_m, height_m)
     _, gate_width = tech.gate_size("inv", 1, n, p, gate_height)
     _, register_width = register.area_in_height(side, height_m)
     width = gate_width * 2 * columns + register_width
@@ -384,13 +390,15 @@ def precharger(
     charge_size = tech.gate_size("inv", 1, 0, charge, tech.cell_height_m)
     equal_size = tech.gate_size("inv", 1, 0, equal, tech.cell_height_m)
     per_row = min(int(width_m / max(charge_size[1], equal_size[1])), side)
-    height = math.ceil(side / per_row) * (charge_size[0] + equal_size[0] * 2)
+    newer = tech.revision == 14
+    unit_height = charge_size[0] * 2 + equal_size[0] if newer else charge_size[0] + equal_size[0] * 2
+    height = math.ceil(side / per_row) * unit_height
     own_f = tech.output_cap_f("inv", 1, 0, charge, charge_size[0])
     own_f += tech.output_cap_f("inv", 1, 0, equal, equal_size[0])
     delay, _ = horowitz(
         tech.on_resistance_ohm(charge, p_type=True) * (load_f + own_f) + load_ohm * load_f / 2
     )
-    return height * width_m, height, delay, tech.leakage_w("inv", 1, 0, charge) * side
+    return height * width_m, height, delay, tech.leakage_w("inv", 1, 0, charge) * side * (2 if newer else 1)
 
 
 def write_driver(tech: Technology, side: int, width_m: float) -> tuple[float, float, float]:

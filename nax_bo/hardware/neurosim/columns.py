@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nax_bo.hardware.neurosim.array import array_prices
 from nax_bo.hardware.neurosim.config import NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.neurosim.converters import (
+    FLASH_CURRENT,
     SAR,
     ZERO_COLUMN_W,
     column_power_coefficients,
@@ -24,8 +25,10 @@ from nax_bo.hardware.neurosim.converters import (
     sensing_depends_on_data,
     sensing_time_s,
 )
+from nax_bo.hardware.neurosim.flash14 import column_power_w, references_ohm, switching_energy_j
 from nax_bo.hardware.neurosim.layout import Layout
 from nax_bo.hardware.neurosim.statistics import input_cases, mean_cell_currents
+from nax_bo.hardware.neurosim.technology import technology
 
 Array = NDArray[np.float64]
 
@@ -66,11 +69,15 @@ def column_model(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig, piec
     cases = input_cases(layers, config)
     weight, density = cases.weight[:, None, None, :], cases.density[:, None, None, :]
     active = rows[..., None] * density
+    empty = (1 - cases.plane_density[:, None, None, :]) ** (rows[..., None] * cases.inside[:, None, None, :])
+    share = (cases.weight * cases.density).sum(axis=1)
+    if config.quirks.revision == 14:
+        energy = _energy14(config, active * cell.mean(axis=-1)[..., None], empty)
+        return ColumnModel((energy * weight).sum(axis=-1), np.zeros(len(layers)), share)
     fixed_w, scale, power = column_power_coefficients(
         config.adc_type, config.tech_node_nm, config.roadmap, config.adc_bits
     )
     current_w = scale * (active * cell.mean(axis=-1)[..., None] * (config.read_voltage_v / 0.5)) ** power
-    empty = (1 - cases.plane_density[:, None, None, :]) ** (rows[..., None] * cases.inside[:, None, None, :])
     watts = (1 - empty) * fixed_w + empty * ZERO_COLUMN_W + current_w
     if config.adc_type == SAR:
         time_s, slowest_s = np.asarray((config.adc_bits + 1) * 1e-9), np.zeros(len(layers))
@@ -86,7 +93,31 @@ def column_model(layers: tuple[NeuroSimLayer, ...], config: NeuroSimConfig, piec
         time_s, slowest_s = np.asarray(SENSING_RANGE_S[0]), np.full(len(layers), SENSING_RANGE_S[0])
     heat = 1 + 1.3e-3 * (config.temp_k - 300)
     energy_j = (watts * time_s * weight).sum(axis=-1) * heat
-    return ColumnModel(energy_j, slowest_s, (cases.weight * cases.density).sum(axis=1))
+    return ColumnModel(energy_j, slowest_s, share)
+
+
+def _energy14(config: NeuroSimConfig, conductance_s: Array, empty: Array) -> Array:
+    """Conversion energy of a column and vector in revision 14, given its mean conductance and chance of none."""
+    heat, reads = 1 + 1.3e-3 * (config.temp_k - 300), config.partial_reads
+    if config.device != "SRAM":
+        conductance_s = conductance_s / reads
+    array = array_prices(config)
+    if config.adc_type == SAR:
+        fixed_w, scale, power = column_power_coefficients(
+            SAR, config.tech_node_nm, config.roadmap, config.adc_bits
+        )
+        current_w = scale * (conductance_s * (config.read_voltage_v / 0.5)) ** power
+        watts = (1 - empty) * fixed_w + empty * ZERO_COLUMN_W + current_w
+        return watts * heat * (config.adc_bits + 1) * 1e-9 * reads
+    tech = technology(config.tech_node_nm, config.roadmap, config.temp_k, 14)
+    references = references_ohm(config, array.access_ohm)[1:-1]
+    shared_w = column_power_w(config, references).sum() / 2**config.adc_bits
+    own_w = column_power_w(config, 1 / np.maximum(conductance_s, 1e-9))
+    watts = (1 - empty) * own_w + empty * ZERO_COLUMN_W + shared_w
+    time_s = array.sensing_s if config.adc_type == FLASH_CURRENT else SENSING_RANGE_S[0]
+    switching_j = switching_energy_j(tech, config, array.column_f, array.reference_f)
+    energy: Array = (np.maximum(watts * heat * time_s, 0.0) + switching_j) * reads
+    return energy
 
 
 class _Sensing:

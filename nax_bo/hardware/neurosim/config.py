@@ -10,6 +10,10 @@ from nax_bo.hardware.neurosim.converters import ADC_TYPES
 
 FEATURE_SIZE_NM = {130: 175, 90: 110, 65: 105, 45: 80, 32: 56, 22: 40, 14: 25, 10: 18, 7: 18}
 """Default wire pitch unit of each node."""
+FEATURE_SIZE_14_NM = FEATURE_SIZE_NM | {14: 32, 10: 22, 7: 20, 5: 15, 3: 12}
+"""The same in revision 14."""
+SMALLEST_RESISTIVE_14_NM = 22
+"""Smallest node for which revision 14 accepts RRAM, the HP roadmap, or a temperature other than 300 K."""
 DEVICES = ("RRAM", "FeFET", "SRAM")
 
 
@@ -33,14 +37,19 @@ class Quirks:
     """Global buffer cores hold the largest input; off: their number is rounded down."""
     tile_sums_per_column: bool = True
     """Sums over tiles are counted per cell column; off: per weight and tile column."""
+    revision: int = 13
+    """Circuits, buffers and wires of DNN+NeuroSim V1.3 (13) or V1.4 (14); the other fields vary revision 13."""
     full_flash_amplifiers: bool = True
     """Flash comparators have n devices in their amplifier; off: only p devices are laid out there."""
 
 
 V13 = Quirks()
 """Behaviour of DNN+NeuroSim V1.3."""
-V14 = Quirks()
-"""Behaviour of DNN+NeuroSim V1.4."""
+V14 = Quirks(
+    revision=14,
+    unit_clock_in_wires=False,
+)
+"""Behaviour of DNN+NeuroSim V1.4 with an X-Y bus, flip-flop buffers and no synchronised transfers."""
 XPERTSIM = Quirks(
     exact_reads_in_conventional_tile=False,
     activity_per_array_rows=False,
@@ -129,6 +138,8 @@ class NeuroSimConfig:
     global_buffer_type: str = "RF"
     max_global_bus_width: int = 2048
     tile_buffer_core_dim: int = 32
+    rows_parallel: int | None = None
+    """Rows read at once (revision 14 only); None means all."""
     quirks: Quirks = V13
     activity: Activity = field(default_factory=Activity)
 
@@ -166,7 +177,20 @@ class NeuroSimConfig:
     @property
     def wire_width_nm(self) -> float:
         """Wire pitch unit in effect."""
-        return FEATURE_SIZE_NM[self.tech_node_nm] if self.feature_size_nm is None else self.feature_size_nm
+        if self.feature_size_nm is not None:
+            return self.feature_size_nm
+        known = FEATURE_SIZE_14_NM if self.quirks.revision == 14 else FEATURE_SIZE_NM
+        return known[self.tech_node_nm]
+
+    @property
+    def partial_reads(self) -> int:
+        """Reads that a column takes when only some rows are on at once (rounded down, as the reference does)."""
+        return self.xbar_rows_cols // (self.rows_parallel or self.xbar_rows_cols)
+
+    @property
+    def rows_on(self) -> int:
+        """Rows read at once."""
+        return self.rows_parallel or self.xbar_rows_cols
 
     @property
     def converters(self) -> int:

@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nax_bo.hardware.neurosim.technology import M3_PITCH_F, STEP_INPUT, Technology, horowitz
+from nax_bo.hardware.neurosim.technology import STEP_INPUT, Technology, horowitz
 
 CONTROL_ACTIVITY = 0.05
+MUX_DRIVER_SIZE = {22: 110, 14: 130, 10: 80, 7: 60, 5: 50, 3: 25}
+"""Factor on the last driver of multiplexer decoders in revision 14; 1 for the other nodes."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,12 @@ def decoder(tech: Technology, address_bits: int, mux: bool, height_m: float | No
     inverter = _gate(tech, "inv", 1, *tech.enlarged(n, p))
     nand = _gate(tech, "nand", 2, *tech.enlarged(2 * n, p))
     nor = _gate(tech, "nor", max(nor_inputs, 1), *tech.enlarged(n, max(nor_inputs, 1) * p))
-    driver = _gate(tech, "inv", 1, 2 * n, 2 * p)
+    size = 2 * MUX_DRIVER_SIZE.get(tech.node_nm, 1) if mux and tech.revision == 14 else 2
+    driver = _gate(tech, "inv", 1, size * n, size * p)
     wires = nands + (address_bits % 2) * 2 if address_bits > 2 else 0
-    wires_m = M3_PITCH_F * wires * tech.feature_m
-    tail_m = nand.width_m + 2 * inverter.width_m if mux else 2 * driver.width_m
+    wires_m = tech.wire_pitch_f * wires * tech.feature_m
+    last = inverter if mux and tech.revision == 13 else driver
+    tail_m = (nand.width_m if mux else 0.0) + 2 * last.width_m
     if height_m is None:
         height = max(nor.height_m * nors, nand.height_m * nands)
         width = inverter.width_m + nand.width_m + wires_m + nor.width_m + tail_m

@@ -101,6 +101,7 @@ def evaluate(layers: Sequence[NeuroSimLayer], config: NeuroSimConfig) -> NeuroSi
         chip_latency = {name: float(getattr(latency_s, name).sum()) for name in PARTS}
         slowest_s = float(total_s.sum())
         leakage_j = costs.tile_leakage_w * (plan.tiles.sum() - plan.tiles) * total_s
+        leakage_j = leakage_j + costs.in_use_leakage_w * plan.tiles * total_s
     return NeuroSimReport(
         clock_period_ns=period_s * 1e9,
         layer_energy_pj=costs.energy_j.total * 1e12,
@@ -118,7 +119,7 @@ def evaluate(layers: Sequence[NeuroSimLayer], config: NeuroSimConfig) -> NeuroSi
         latency_parts_ns={name: value * 1e9 for name, value in chip_latency.items()},
         leakage_energy_pj=float(leakage_j.sum()) * 1e12,
         leakage_power_uw=float(leakage_w.sum()) * 1e6,
-        area_um2=chip.areas.total * 1e12,
+        area_um2=chip.footprint_m2 * 1e12,
         area_parts_um2=_area_parts(chip.areas),
         num_tiles=int(plan.tiles.sum()),
         memory_utilization=plan.memory_utilization,

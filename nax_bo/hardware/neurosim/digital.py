@@ -48,8 +48,10 @@ class FlipFlop:
 
 @lru_cache(maxsize=64)
 def flip_flop(tech: Technology) -> FlipFlop:
-    """A flip-flop the size of twelve minimum inverters, with enlarged devices inside."""
-    n, p = tech.enlarged(tech.min_n_m, tech.min_p_m)
+    """A flip-flop the size of twelve minimum inverters; the devices inside are enlarged in revision 13."""
+    n, p = tech.min_n_m, tech.min_p_m
+    if tech.revision == 13:
+        n, p = tech.enlarged(n, p)
     height, width = tech.gate_size("inv", 1, tech.min_n_m, tech.min_p_m, tech.cell_height_m)
     cap_in, cap_out = tech.gate_caps("inv", 1, n, p, height)
     gate_caps = tech.input_cap_f(n) + tech.input_cap_f(p)
@@ -153,6 +155,9 @@ class AdderTree:
     def cycles(self, inputs: int, clock_hz: float) -> int:
         """Clock cycles of one use with ``inputs`` operands."""
         unit = adder(self.tech)
+        if self.tech.revision == 14:  # carries of later stages overlap; even one operand passes a stage
+            later = max(len(self._stages(inputs)) - 1, 0)
+            return math.ceil((unit.delay_s(self.bits) + later * unit.delay_s(2)) * clock_hz) if inputs else 0
         return sum(math.ceil(unit.delay_s(bits) * clock_hz) for _, bits in self._stages(inputs))
 
     def leakage_w(self, inputs: int) -> float:
@@ -179,7 +184,7 @@ class ShiftAdd:
         """Area and height when laid under an array of ``width_m``."""
         adders = adder(self.tech).area_per_bit_m2 * self.bits * self.units
         _, register_height = flip_flop(self.tech).area_in_width(self.flip_flops, width_m)
-        height = adders / width_m + self.tech.cell_height_m + register_height
+        height = adders / width_m + self.tech.standard_height_m + register_height
         return height * width_m, height
 
     @property

@@ -15,7 +15,13 @@ from nax_bo.hardware.neurosim.digital import AdderTree, flip_flop
 from nax_bo.hardware.neurosim.mapping import FloorPlan, LayerTable
 from nax_bo.hardware.neurosim.memory import Buffer, buffer_core
 from nax_bo.hardware.neurosim.technology import Technology, technology
-from nax_bo.hardware.neurosim.wires import HTree, repeater, wire_resistance_ohm_per_m
+from nax_bo.hardware.neurosim.wires import (
+    BalancedTree,
+    CrossBus,
+    HTree,
+    repeater,
+    wire_resistance_ohm_per_m,
+)
 
 GLOBAL_BUFFER_LINE_BITS = 128
 TILE_TREE_FOLDING = 16
@@ -71,11 +77,13 @@ class ProcessingElement:
     bus_out_j_per_bit: float
     fixed_leakage_w: float
     """Leakage without the adder tree."""
+    footprint_m2: float
+    """Area with what its arrays leave empty (revision 14); the sum of its parts in revision 13."""
 
     @property
     def side_m(self) -> float:
         """Side of the square that its area fills."""
-        return math.sqrt(self.areas.total)
+        return math.sqrt(self.footprint_m2)
 
 
 @dataclass(frozen=True)
@@ -89,13 +97,17 @@ class Tile:
     tree: AdderTree
     input_buffer: Buffer
     output_buffer: Buffer
-    wires: HTree
+    input_cores: int
+    output_cores: int
+    """Buffer cores (in revision 13 the conventional tile decides for both kinds)."""
+    wires: HTree | BalancedTree
     areas: Areas
+    footprint_m2: float
 
     @property
     def side_m(self) -> float:
         """Side of the square that its area fills."""
-        return math.sqrt(self.areas.total)
+        return math.sqrt(self.footprint_m2)
 
 
 @dataclass(frozen=True)
@@ -106,21 +118,24 @@ class ChipParts:
     array: ArrayPrices
     conventional: Tile
     novel: Tile | None
-    input_cores: int
-    output_cores: int
-    """Buffer cores per tile (the conventional tile decides for both kinds)."""
     global_buffer: Buffer
     global_cores: int
     bus_bits: float
-    wires: HTree
+    wires: HTree | CrossBus
     tree: AdderTree
     relu_units: int
     pool: MaxPool
+    pool_units: int
     areas: Areas
+    footprint_m2: float
 
 
 def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> ChipParts:
     """Size and price every block of the chip."""
+    if config.quirks.revision == 14:
+        from nax_bo.hardware.neurosim.hierarchy14 import build_chip14  # builds on this module
+
+        return build_chip14(table, plan, config)
     tech = technology(config.tech_node_nm, config.roadmap, config.temp_k)
     array = array_prices(config)
     per_side = -(-plan.tile_side // plan.pe_side)
@@ -136,7 +151,7 @@ def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> Ch
         novel = _tile(tech, array, config, plan.novel_pe_side, per_side=pes, pes=pes, cores=cores)
     count = int(plan.tiles.sum())
     tile_rows = math.ceil(math.sqrt(count))
-    bus_bits = _bus_bits(plan, config)
+    bus_bits = global_bus_bits(plan, config)
     wires = HTree(
         tech, tile_rows, math.ceil(count / tile_rows), bus_bits, config.wire_width_nm, config.temp_k
     )
@@ -144,7 +159,7 @@ def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> Ch
     memory = buffer_core(
         tech, GLOBAL_BUFFER_LINE_BITS**2, GLOBAL_BUFFER_LINE_BITS, config.global_buffer_type == "SRAM", ohm
     )
-    held = int(_input_values(table, config) * config.input_bits) / GLOBAL_BUFFER_LINE_BITS**2
+    held = int(global_input_values(table, config) * config.input_bits) / GLOBAL_BUFFER_LINE_BITS**2
     global_cores = math.ceil(held) if config.quirks.round_up_buffer_cores else max(int(held), 1)
     tree, relu_units = _global_units(tech, table, plan, config)
     pool = max_pool(tech, config.input_bits)
@@ -163,8 +178,6 @@ def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> Ch
         array=array,
         conventional=conventional,
         novel=novel,
-        input_cores=cores[0],
-        output_cores=cores[1],
         global_buffer=memory,
         global_cores=global_cores,
         bus_bits=bus_bits,
@@ -172,7 +185,9 @@ def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> Ch
         tree=tree,
         relu_units=relu_units,
         pool=pool,
+        pool_units=plan.tile_side,
         areas=areas.plus(shared),
+        footprint_m2=areas.plus(shared).total,
     )
 
 
@@ -206,17 +221,19 @@ def _processing_element(
     output_area, _ = register.area_in_width(output_bits, count * array.width_m)
     bus = repeater(tech, wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k), 0.0)
     per_m = bus.energy_j_per_m(tech.vdd_v)
+    areas = Areas(
+        array.cell_area_m2 * count**2,
+        array.adc_area_m2 * count**2,
+        array.accum_area_m2 * count**2 + tree.area_m2,
+        array.other_area_m2 * count**2 + input_area + output_area,
+    )
     return ProcessingElement(
         arrays_per_side=count,
         tree=tree,
         input_bits=input_bits,
         output_bits=output_bits,
-        areas=Areas(
-            array.cell_area_m2 * count**2,
-            array.adc_area_m2 * count**2,
-            array.accum_area_m2 * count**2 + tree.area_m2,
-            array.other_area_m2 * count**2 + input_area + output_area,
-        ),
+        areas=areas,
+        footprint_m2=areas.total,
         bus_in_j_per_bit=per_m * array.width_m * (count - 1),
         bus_out_j_per_bit=per_m * array.height_m * (count - 1),
         fixed_leakage_w=array.leakage_w * count**2 + register.leakage_w * (input_bits + output_bits),
@@ -253,10 +270,22 @@ def _tile(
             interconnect=wires.area_m2(pe.side_m, pe.side_m, TILE_TREE_FOLDING),
         )
     )
-    return Tile(pe, per_side, pes, tree, source, sink, wires, areas)
+    return Tile(
+        pe=pe,
+        pes_per_side=per_side,
+        pes=pes,
+        tree=tree,
+        input_buffer=source,
+        output_buffer=sink,
+        input_cores=cores[0],
+        output_cores=cores[1],
+        wires=wires,
+        areas=areas,
+        footprint_m2=areas.total,
+    )
 
 
-def _bus_bits(plan: FloorPlan, config: NeuroSimConfig) -> float:
+def global_bus_bits(plan: FloorPlan, config: NeuroSimConfig) -> float:
     """Width of the global bus: what all tiles could take, halved until it is allowed."""
     novel_side = plan.novel_pe_side * math.ceil(math.sqrt(plan.pes_per_novel_tile))
     bits = 0.0
@@ -269,7 +298,7 @@ def _bus_bits(plan: FloorPlan, config: NeuroSimConfig) -> float:
     return bits
 
 
-def _input_values(table: LayerTable, config: NeuroSimConfig) -> float:
+def global_input_values(table: LayerTable, config: NeuroSimConfig) -> float:
     """Values the global buffer holds: the largest input, or half of all inputs in a pipeline."""
     values = table.in_h * table.in_w * table.c_in
     return float(values.sum() / 2) if config.dataflow == "pipeline" else float(values.max())

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from nax_bo.hardware.neurosim.array import precharger, write_driver
 from nax_bo.hardware.neurosim.control import CONTROL_ACTIVITY, decoder
-from nax_bo.hardware.neurosim.digital import flip_flop
+from nax_bo.hardware.neurosim.digital import FLIP_FLOP_ACTIVITY, flip_flop
 from nax_bo.hardware.neurosim.statistics import CELL_SRAM_F
 from nax_bo.hardware.neurosim.technology import WIRE_CAP_F_PER_M, Technology
 
@@ -36,6 +36,9 @@ def buffer_core(tech: Technology, bits: int, line_bits: int, sram: bool, wire_oh
         area = register.area_m2 * bits + select.area_m2
         read = register.energy_j * bits + select.energy_j * (bits // line_bits)
         write = select.energy_j / CONTROL_ACTIVITY * (bits // line_bits)
+        if tech.revision == 14:  # half of the flip-flops toggle, and a write costs what a read does
+            read -= register.energy_j * bits * (1 - FLIP_FLOP_ACTIVITY)
+            write += register.energy_j * bits * FLIP_FLOP_ACTIVITY
         return Buffer(
             bits, line_bits, area, read / bits, write / bits, register.leakage_w * bits + select.leakage_w
         )

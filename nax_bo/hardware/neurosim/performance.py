@@ -57,9 +57,11 @@ class LayerCosts:
     cycles: Parts
     tile_leakage_w: Array
     """Leakage of one tile while the layer runs."""
+    in_use_leakage_w: Array
+    """Part of it that a tile at work leaks all the same (revision 14)."""
 
 
-class _Run:
+class Run:
     """The layers of one network on one chip; holds intermediate arrays while they are priced."""
 
     def __init__(
@@ -130,7 +132,7 @@ class _Run:
         wires = (
             q * pulses * self.layerwise(self.per_kind(pe_novel.bus_in_j_per_bit, pe_conv.bus_in_j_per_bit), 4)
         )
-        wires = wires + weights * config.adc_bits * vectors * self.layerwise(
+        wires = wires + weights * self.pe_result_bits() * vectors * self.layerwise(
             self.per_kind(pe_novel.bus_out_j_per_bit, pe_conv.bus_out_j_per_bit), 4
         )
         other = pulses * (blocks * array.other_fixed_j + active * array.other_per_active_row_j)
@@ -141,9 +143,13 @@ class _Run:
             buffer=buffer,
             ic=wires,
         )
-        return energy, self._pe_cycles(
+        return energy, self.pe_cycles(
             operands, pulses, vectors, copies=copies, filled=filled, transfers=in_uses + out_uses
         )
+
+    def pe_result_bits(self) -> Array | int:
+        """Bits of a result on the output bus of a PE."""
+        return self.config.adc_bits
 
     def _filled_conversions(self, n: Array) -> Array:
         """Energy of all columns of a PE per vector when one array holds the whole tile block."""
@@ -157,7 +163,7 @@ class _Run:
         by_rows = [full_cols * price[:, i, 0] + rest_cols * price[:, i, 1] for i in (0, 1)]
         return q // side * by_rows[0] + (q % side > 0) * by_rows[1]
 
-    def _pe_cycles(
+    def pe_cycles(
         self,
         operands: Array,
         pulses: Array,
@@ -243,11 +249,11 @@ class _Run:
         rows, cols = self.rows.tile[:, :, None] * positions, self.cols.tile[:, None, :]
         bits_in = rows * vectors * self.bits / np.sqrt(positions)
         widths = self.layerwise(self.per_kind(novel.tree.bits, conv.tree.bits), 2)
-        bits_out = cols // config.cells_per_weight * (1 + widths) * vectors / positions
+        bits_out = cols // config.cells_per_weight * self.tile_result_bits(widths, positions) * vectors
         moved_energy, moved_cycles, wire_energy, wire_cycles = (np.zeros(bits_in.shape) for _ in range(4))
         for tile, chosen in ((novel, self.novel), (conv, ~self.novel)):
             mask = self.layerwise(chosen, 2) > 0
-            pieces = self._tile_transfers(tile, bits_in, bits_out, chosen is self.novel)
+            pieces = self.tile_transfers(tile, bits_in, bits_out, chosen is self.novel)
             moved_energy = np.where(mask, pieces[0], moved_energy)
             moved_cycles = np.where(mask, pieces[1], moved_cycles)
             wire_energy = np.where(mask, pieces[2], wire_energy)
@@ -268,6 +274,10 @@ class _Run:
         )
         return energy, cycles
 
+    def tile_result_bits(self, widths: Array, positions: Array) -> Array:
+        """Bits of a tile's result in its output buffer, per PE that makes it."""
+        return (1 + widths) / positions
+
     def tile_operands(self) -> tuple[Array, Array]:
         """Operands of a tile's adder tree, and whether it is used: layers x tile rows x 1."""
         chip = self.chip
@@ -280,7 +290,7 @@ class _Run:
         )
         return operands[:, :, None], used[:, :, None]
 
-    def _tile_transfers(
+    def tile_transfers(
         self, tile: Tile, bits_in: Array, bits_out: Array, novel: bool
     ) -> tuple[Array, Array, Array, Array]:
         """Energy and cycles of a tile's buffers and of its H-tree."""
@@ -289,8 +299,8 @@ class _Run:
         per_bit_out = sink.read_j_per_bit + sink.write_j_per_bit
         ports_in = math.ceil(tile.wires.bus_bits / source.line_bits)
         ports_out = ports_in if novel else math.ceil(tile.wires.bus_bits / sink.line_bits)
-        lines = 2 * bits_in / source.line_bits / min(self.chip.input_cores, ports_in)
-        lines = lines + 2 * bits_out / sink.line_bits / min(self.chip.output_cores, ports_out)
+        lines = 2 * bits_in / source.line_bits / min(tile.input_cores, ports_in)
+        lines = lines + 2 * bits_out / sink.line_bits / min(tile.output_cores, ports_out)
         side_m = tile.pe.side_m
         flits = (bits_in + bits_out) / tile.wires.bus_bits
         hop = math.ceil(tile.wires.delay_s(side_m, side_m) * self.clock_hz)
@@ -305,8 +315,8 @@ class _Run:
         counts = self.rows.tiles[:, :, None] * self.cols.tiles[:, None, :]
         energy = tile_energy.map(lambda part: (part * counts).sum(axis=(1, 2)))
         cycles = tile_cycles.map(lambda part: np.where(counts > 0, part, 0.0).max(axis=(1, 2)))
-        accum_energy, accum_cycles, unit_energy, unit_cycles = self._global_units()
-        move_energy, move_cycles, wire_energy, wire_cycles = self._global_transfers()
+        accum_energy, accum_cycles, unit_energy, unit_cycles = self.global_units()
+        move_energy, move_cycles, wire_energy, wire_cycles = self.global_transfers()
         return LayerCosts(
             Parts(
                 energy.adc,
@@ -322,10 +332,11 @@ class _Run:
                 cycles.buffer + move_cycles,
                 cycles.ic + wire_cycles,
             ),
-            self._tile_leakage(),
+            self.tile_leakage(),
+            self.in_use_leakage(),
         )
 
-    def _global_units(self) -> tuple[Array, Array, Array, Array]:
+    def global_units(self) -> tuple[Array, Array, Array, Array]:
         """Sums over tiles, then ReLU and pooling."""
         table, chip, config = self.table, self.chip, self.config
         register = flip_flop(chip.tech).energy_j
@@ -348,7 +359,7 @@ class _Run:
         energy = energy + pool_uses * chip.pool.energy_j * self.plan.tile_side
         return uses * sums, uses * sum_cycles, energy, cycles
 
-    def _global_transfers(self) -> tuple[Array, Array, Array, Array]:
+    def global_transfers(self) -> tuple[Array, Array, Array, Array]:
         """Global buffer and H-tree."""
         table, chip, config = self.table, self.chip, self.config
         bits_in = table.rows * config.input_bits * table.vectors / np.where(self.novel, table.k_h, 1)
@@ -365,7 +376,7 @@ class _Run:
         wire_energy = flits * chip.bus_bits * self.per_kind(*per_bit)
         return energy, cycles, wire_energy, flits * self.per_kind(*hops)
 
-    def _tile_leakage(self) -> Array:
+    def tile_leakage(self) -> Array:
         """Leakage of one tile of each layer; idle adder trees may keep the value of their last use."""
         novel, conv = self.chip.novel or self.chip.conventional, self.chip.conventional
         side = self.config.xbar_rows_cols
@@ -388,6 +399,10 @@ class _Run:
             conv.input_buffer.leakage_w + conv.output_buffer.leakage_w,
         )
         return pe * self.per_kind(novel.pes, conv.pes) + tile_tree + buffers
+
+    def in_use_leakage(self) -> Array:
+        """Leakage charged to a tile at work; none in revision 13."""
+        return np.zeros(len(self.novel))
 
     def _last_use(self, leakage: Array, used: NDArray[np.bool_]) -> Array:
         """Leakage of each layer's tree, or of the last layer of its kind that used it (cyclically)."""
@@ -417,4 +432,9 @@ def layer_costs(
     clock_hz = (
         REFERENCE_CLOCK_HZ if config.quirks.unit_clock_in_wires else min(REFERENCE_CLOCK_HZ, 1 / period_s)
     )
-    return _Run(table, plan, chip, pieces, config, columns=columns, clock_hz=clock_hz).layer_costs()
+    run = Run
+    if config.quirks.revision == 14:
+        from nax_bo.hardware.neurosim.performance14 import Run14  # builds on this module
+
+        run = Run14
+    return run(table, plan, chip, pieces, config, columns=columns, clock_hz=clock_hz).layer_costs()

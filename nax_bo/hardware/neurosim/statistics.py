@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nax_bo.hardware.neurosim.config import Activity, NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.neurosim.technology import IR_DROP_TOLERANCE
+from nax_bo.hardware.neurosim.transistor_data import FINS
 from nax_bo.hardware.neurosim.wires import wire_resistance_ohm_per_m
 
 Array = NDArray[np.float64]
@@ -156,9 +157,12 @@ def mean_cell_currents(
     Returns:
         Mean (S) and variance (S2) over cells of shape ``rows.shape + (cells per weight,)``. SRAM cells are all alike.
     """
-    per_m = wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k) * config.wire_width_nm * 1e-9
+    per_m = wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k, config.quirks.revision)
+    per_m *= config.wire_width_nm * 1e-9
     if config.device == "SRAM":
-        seen = np.full((*rows.shape, config.cells_per_weight), 1 / (access_ohm + per_m * CELL_SRAM_F[1]))
+        fin = FINS.get(config.tech_node_nm) if config.quirks.revision == 14 else None
+        width_f = fin.sram_cell_f[1] if fin else CELL_SRAM_F[1]
+        seen = np.full((*rows.shape, config.cells_per_weight), 1 / (access_ohm + per_m * width_f))
         return seen, np.zeros_like(seen)
     digits = digit_probabilities(config.weight_bits, config.cell_bits, config.activity.weight_std)
     levels = digits.shape[1]

@@ -32,6 +32,7 @@ def config_of_row(row: Mapping[str, str], quirks: Quirks = V13) -> NeuroSimConfi
             "pipeline_speedup",
             "max_global_bus_width",
             "tile_buffer_core_dim",
+            "rows_parallel",
         )
         if row.get(name)
     }

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from nax_bo.errors import InputError
-from nax_bo.hardware.neurosim.transistor_data import TRANSISTORS
+from nax_bo.hardware.neurosim.transistor_data import FINS, TRANSISTORS, FinRow, TransistorRow
 
 CELL_HEIGHT_F = 28
 """Cell height of every node: the reference means to stretch FinFET cells by 34/28, which as integers is 1."""
@@ -73,6 +73,8 @@ class Technology:
     fin_height_m: float
     fin_width_m: float
     fin_pitch_m: float
+    revision: int = 13
+    """Release of the reference whose circuits are priced: 13 (V1.3) or 14 (V1.4)."""
 
     # ---- sizes -------------------------------------------------------------------------------------------------
 
@@ -92,8 +94,27 @@ class Technology:
         return self.feature_m * CELL_HEIGHT_F
 
     @property
+    def standard_height_m(self) -> float:
+        """Height of a standard cell in the layout; `cell_height_m` is what gates are asked to fit."""
+        return self.cell_height_m
+
+    @property
+    def wire_pitch_f(self) -> float:
+        """Pitch of the wires inside a decoder, in feature sizes."""
+        return M3_PITCH_F
+
+    @property
+    def narrow_pitch_m(self) -> float:
+        """Gate pitch that pass gates of columns are laid out with."""
+        return (1.0 + 2.8) * self.feature_m
+
+    @property
     def _gate_pitch_m(self) -> float:
         return (1.0 + 2.8) * self.feature_m if self.planar else (1.4 + 3.9) * self.feature_m
+
+    @property
+    def _diffusion_gap_m(self) -> float:
+        return (2.8 if self.planar else 3.9) * self.feature_m
 
     @property
     def _edge_m(self) -> float:
@@ -199,7 +220,7 @@ class Technology:
         self, kind: str, inputs: int, is_p: bool, fold: Fold, *, folds: int, height_m: float
     ) -> tuple[float, float]:
         """Width of the drain region and length of its side wall."""
-        gap = (2.8 if self.planar else 3.9) * self.feature_m
+        gap = self._diffusion_gap_m
         drain = gap if folds == 1 else math.ceil((folds + 1) / 2) * gap
         source = gap if folds == 1 else ((folds + 1) // 2) * gap
         if kind == "inv":
@@ -247,6 +268,89 @@ class Technology:
         return (0.48 if inputs == 2 else 0.31) * p_a * inputs * self.vdd_v
 
 
+@dataclass(frozen=True, kw_only=True)
+class FinTechnology(Technology):
+    """A FinFET node as V1.4 prices it: cell sizes of the node, whole fins, bottom junctions only."""
+
+    row: FinRow
+
+    @property
+    def standard_height_m(self) -> float:
+        return self.row.cell_height_f * self.feature_m
+
+    @property
+    def wire_pitch_f(self) -> float:
+        return self.row.metal_pitch_f
+
+    @property
+    def narrow_pitch_m(self) -> float:
+        return self.row.gate_pitch_f * self.feature_m
+
+    @property
+    def _gate_pitch_m(self) -> float:
+        return self.row.gate_pitch_f * self.feature_m
+
+    @property
+    def _diffusion_gap_m(self) -> float:
+        return (self.row.gate_pitch_f - self.row.gate_length_f) * self.feature_m
+
+    def _to_fins(self, width_m: float) -> float:
+        return width_m * (1 / (2 * self.feature_m))
+
+    def effective_width_m(self, width_m: float) -> float:
+        return math.ceil(self._to_fins(width_m)) * self.row.effective_width_m
+
+    def fold(self, n_m: float, p_m: float, height_m: float) -> Fold:
+        n_fins, p_fins = self._to_fins(n_m), self._to_fins(p_m)
+        ratio = p_fins / (p_fins + n_fins)
+        most = self.row.most_fins
+        if height_m != self.cell_height_m:
+            room = height_m * self.row.cell_height_f / CELL_HEIGHT_F
+            room -= (self.row.pn_gap_f + self.row.outer_f) * self.feature_m
+            most = math.floor((room + self.fin_pitch_m) / 2 / (self.fin_width_m + self.fin_pitch_m))
+        most_n, most_p = self._shared_fins(most, ratio)
+        sides = []
+        for fins, limit in ((math.ceil(n_fins), most_n), (math.ceil(p_fins), most_p)):
+            folded = fins > limit
+            sides.append((fins // limit if folded else 1, (limit if folded else fins) * self.fin_width_m))
+        return Fold(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+
+    @staticmethod
+    def _shared_fins(most: int, ratio: float) -> tuple[int, int]:
+        """Fins of both sides of a cell that holds twice ``most``, shared like the widths; at least one each."""
+        both = 2 * most
+        if ratio in (0, 1):
+            return (both, 0) if ratio == 0 else (0, both)
+        n = int(both * (1 - ratio)) if ratio > 0.5 else both - int(both * ratio)
+        n = min(max(n, 1), both - 1)
+        return n, both - n
+
+    def gate_size(self, kind: str, inputs: int, n_m: float, p_m: float, height_m: float) -> tuple[float, float]:
+        _, width = super().gate_size(kind, inputs, n_m, p_m, height_m)
+        return height_m * self.row.cell_height_f / CELL_HEIGHT_F, width
+
+    def pass_gate_size(self, n_m: float, p_m: float, folds: int) -> tuple[float, float]:
+        height = (self.row.pn_gap_f + 2 * self.row.outer_f) * self.feature_m
+        for width_m in (n_m, p_m):
+            fins = math.ceil(math.ceil(width_m / (2 * self.feature_m)) / folds)
+            height += (fins - 1) * self.fin_pitch_m + self.fin_width_m
+        return height, (folds + 1) * self._gate_pitch_m
+
+    def enlarged(self, n_m: float, p_m: float) -> tuple[float, float]:
+        ratio, most, unit = p_m / (p_m + n_m), self.row.most_fins, 2 * self.feature_m
+        n, p = math.ceil(n_m / unit), math.ceil(p_m / unit)
+        if ratio in (0, 1):
+            return (most * unit if ratio == 0 and n <= most else n_m), (
+                most * unit if ratio == 1 and p <= most else p_m
+            )
+        if n > most or p > most:
+            return n_m, p_m
+        other = most / ratio * (1 - ratio) if ratio >= 0.5 else most / (1 - ratio) * ratio
+        if other == int(other):  # grown only when both sides keep whole fins
+            n, p = (int(other), most) if ratio >= 0.5 else (most, int(other))
+        return n * unit, p * unit
+
+
 @lru_cache(maxsize=4096)
 def _enlarged(tech: Technology, n_m: float, p_m: float) -> tuple[float, float]:
     ratio = p_m / (p_m + n_m)
@@ -272,12 +376,16 @@ def _enlarged(tech: Technology, n_m: float, p_m: float) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=64)
-def technology(node_nm: int, roadmap: str, temp_k: float = 300) -> Technology:
+def technology(node_nm: int, roadmap: str, temp_k: float = 300, revision: int = 13) -> Technology:
     """Transistors of one node (130 to 7 nm), roadmap ('LSTP' or 'HP') and temperature (300 to 400 K).
+
+    In revision 14 the nodes from 14 nm down to 3 nm have figures of their own, for LSTP at 300 K only.
 
     Raises:
         InputError: if the node, the roadmap or the temperature is not tabulated.
     """
+    if revision == 14 and node_nm in FINS:
+        return _fin_technology(node_nm, roadmap, temp_k)
     if (node_nm, roadmap) not in TRANSISTORS:
         nodes = sorted({node for node, _ in TRANSISTORS}, reverse=True)
         raise InputError(
@@ -286,7 +394,40 @@ def technology(node_nm: int, roadmap: str, temp_k: float = 300) -> Technology:
         )
     if not 300 <= temp_k <= 400:
         raise InputError(f"temp_k={temp_k} is outside the tabulated range", "use 300 to 400 K")
-    row = TRANSISTORS[node_nm, roadmap]
+    return _tabulated(node_nm, TRANSISTORS[node_nm, roadmap], temp_k, revision)
+
+
+def _fin_technology(node_nm: int, roadmap: str, temp_k: float) -> FinTechnology:
+    if roadmap != "LSTP" or temp_k != 300:
+        raise InputError(
+            f"tech_node_nm={node_nm} with roadmap={roadmap!r} at {temp_k} K is not tabulated in V1.4",
+            "use LSTP at 300 K, or a node of 22 nm or more",
+        )
+    row = FINS[node_nm]
+    return FinTechnology(
+        row=row,
+        node_nm=node_nm,
+        feature_m=node_nm * 1e-9,
+        planar=False,
+        vdd_v=row.vdd_v,
+        pn_ratio=1,
+        gate_cap_f_per_m=row.fin_gate_cap_f / row.effective_width_m,
+        junction_f_per_m2=row.junction_f_per_m2,
+        sidewall_f_per_m=0.0,
+        channel_f_per_m=0.0,
+        resistance_multiplier=row.resistance_multiplier,
+        on_n_a_per_m=row.on_a_per_m,
+        on_p_a_per_m=row.on_a_per_m,
+        off_n_a_per_m=row.off_n_a_per_m,
+        off_p_a_per_m=row.off_p_a_per_m,
+        fin_height_m=0.0,
+        fin_width_m=row.fin_width_m,
+        fin_pitch_m=row.fin_pitch_m,
+        revision=14,
+    )
+
+
+def _tabulated(node_nm: int, row: TransistorRow, temp_k: float, revision: int) -> Technology:
     planar = node_nm >= 22
     ratio = row.on_n_a_per_m[0] / row.on_p_a_per_m[0]
     over_built_in = 1 + row.vdd_v / 0.9
@@ -315,4 +456,5 @@ def technology(node_nm: int, roadmap: str, temp_k: float = 300) -> Technology:
         fin_height_m=row.fin_height_m,
         fin_width_m=row.fin_width_m,
         fin_pitch_m=row.fin_pitch_m,
+        revision=revision,
     )

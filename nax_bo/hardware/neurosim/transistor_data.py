@@ -30,6 +30,33 @@ class TransistorRow(NamedTuple):
     off_p_a_per_m: Curve
 
 
+class FinRow(NamedTuple):
+    """One FinFET node of the V1.4 tables (IRDS 2016 to 2022); lengths with ``_f`` in feature sizes."""
+
+    vdd_v: float
+    fin_width_m: float
+    fin_pitch_m: float
+    effective_width_m: float
+    most_fins: int
+    """Fins per device in a standard cell."""
+    fin_gate_cap_f: float
+    fin_drain_cap_f: float
+    """Gate capacitance of a fin; drain capacitance that an SRAM access device adds to its bit line."""
+    resistance_multiplier: float
+    on_a_per_m: float
+    off_n_a_per_m: float
+    off_p_a_per_m: float
+    junction_f_per_m2: float
+    cell_height_f: float
+    pn_gap_f: float
+    outer_f: float
+    gate_pitch_f: float
+    gate_length_f: float
+    metal_pitch_f: float
+    sram_cell_f: tuple[float, float]
+    """Height and width of an SRAM cell."""
+
+
 def _curve(text: str, scale: float = 1.0) -> Curve:
     values = tuple(float(item) * scale for item in text.split())
     if len(values) != 11:
@@ -130,4 +157,20 @@ TRANSISTORS: dict[tuple[int, str], TransistorRow] = {
         _curve("100 185 332 574 962 1569.5 2495.3 3874.4 5885.8 8762.4 12802.5", 1e-6),
         _curve("100.9536 201.3937 386.2086 714.4288 1278.8 2220.7 3750.9 6175.0 9927.8 15614.6 24063.3", 1e-6)),
 }
+# fmt: on
+
+# fmt: off
+FINS: dict[int, FinRow] = {
+    14: FinRow(0.80, 8e-9, 48e-9, 92e-9, 4, 103.816e-18, 2.499e-17, 2.09, 595.045, 1.00e-4, 102.3333e-6, 0.0120,
+        41.142, 9.71, 10.285, 5.571, 1.857, 4.57, (10.6, 30.8)),
+    10: FinRow(0.75, 8e-9, 36e-9, 98e-9, 3, 97.549e-18, 2.668e-17, 2.09, 599.237, 1.27e-4, 100.5839e-6, 0.0134,
+        33.0, 10.0, 8.2, 6.4, 2.2, 4.4, (12.8, 31.25)),
+    7: FinRow(0.70, 7e-9, 30e-9, 107e-9, 2, 100.497e-18, 2.224e-17, 2.05, 562.048, 1.47e-4, 100.9536e-6, 0.0137,
+        34.285, 11.85, 12.28, 8.1428, 3.14, 5.71, (16.0, 34.43)),
+    5: FinRow(0.70, 6e-9, 28e-9, 106e-9, 2, 81.859e-18, 2.076e-17, 2.10, 578.494, 1.38e-4, 100.9536e-6, 0.0119,
+        36.0, 12.8, 19.4, 10.2, 4.0, 6.0, (19.2, 43.75)),
+    3: FinRow(0.70, 5e-9, 24e-9, 101e-9, 2, 72.572e-18, 1.791e-17, 2.14, 641.463, 1.58e-4, 100.9536e-6, 0.0128,
+        48.0, 15.0, 12.666, 16.0, 6.0, 8.0, (30.0, 68.26)),
+}
+"""Nodes below 22 nm as tabulated for DNN+NeuroSim V1.4 (github.com/neurosim), LSTP at 300 K, from IRDS reports."""
 # fmt: on
