@@ -185,7 +185,8 @@ def _back(
     else:
         levels = encoder(tech, 2**config.adc_bits)
         encoder_area, encoder_height = levels.area_in_width(units, width_m)
-        area = flash_area_m2(tech, config.adc_bits) * units
+        cell_f = sram_cell_f(tech) if config.device == "SRAM" else CELL_1T1R_F
+        area = flash_area_m2(tech, config, cell_f) * units
         height, area = area / width_m + encoder_height, area + encoder_area
         sensing = flash_delay_s(tech, config, column_f, access_ohm)
         delay = sensing + levels.delay_s

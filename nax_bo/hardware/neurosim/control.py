@@ -187,6 +187,8 @@ class Encoder:
 @lru_cache(maxsize=256)
 def encoder(tech: Technology, levels: int) -> Encoder:
     """Price of one encoder of ``levels`` levels."""
+    if tech.revision == 14:
+        return _encoder14(tech, levels)
     n, p = tech.min_n_m, tech.min_p_m
     wide_inputs, gates = levels // 2, math.ceil(math.log2(levels))
     inverter = _gate(tech, "inv", 1, *tech.enlarged(n, p))
@@ -203,6 +205,21 @@ def encoder(tech: Technology, levels: int) -> Encoder:
         energy_j=cap * tech.vdd_v**2 * CONTROL_ACTIVITY,
         leakage_w=(inverter.leakage_w + nand.leakage_w) * pairs + wide.leakage_w * gates,
     )
+
+
+def _encoder14(tech: Technology, levels: int) -> Encoder:
+    """Encoder of revision 14: drawn widths, gates packed by area, latches leak too, switching neglected."""
+    n, p = tech.min_n_m, tech.min_p_m
+    wide_inputs, gates = levels // 2, math.ceil(math.log2(levels))
+    inverter = _gate(tech, "inv", 1, n, p)
+    nand = _gate(tech, "nand", 2, 4 * n, 2 * p)
+    wide = _gate(tech, "nand", wide_inputs, 4 * n, 2 * p)
+    first, ramp = horowitz(inverter.pull_down_ohm * (inverter.cap_out_f + nand.cap_in_f * 2))
+    second, _ = horowitz(nand.pull_down_ohm * 2 * (nand.cap_out_f + wide.cap_in_f * wide_inputs), ramp)
+    width = inverter.width_m + nand.width_m + wide.width_m
+    area = (inverter.area_m2 + nand.area_m2) * (levels - 1) + wide.area_m2 * gates
+    leakage = (nand.leakage_w + inverter.leakage_w * 5) * (levels - 1) + wide.leakage_w * gates
+    return Encoder(width, area / width, first + second, 0.0, leakage)
 
 
 @dataclass(frozen=True)

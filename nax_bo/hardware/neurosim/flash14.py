@@ -193,9 +193,14 @@ def references_ohm(config: NeuroSimConfig, access_ohm: float) -> Array:
     return 1 / (most_s * (1 - np.arange(levels - 1) / levels))
 
 
-def flash_area_m2(tech: Technology, adc_bits: int) -> float:
-    """Area of one converter without encoder."""
-    return tech.gate_area("inv", 1, tech.min_n_m, 0) * 9 * (2**adc_bits - 1)
+def flash_area_m2(tech: Technology, config: NeuroSimConfig, cell_f: tuple[float, float]) -> float:
+    """Area of one converter without encoder, with its share of reference columns of cells of ``cell_f``.
+
+    Reference cells are drawn in wire pitches, as in the reference.
+    """
+    levels = 2**config.adc_bits
+    column = config.xbar_rows_cols * cell_f[0] * cell_f[1] * (config.wire_width_nm * 1e-9) ** 2
+    return (tech.gate_area("inv", 1, tech.min_n_m, 0) * 9 + column / levels) * (levels - 1)
 
 
 def flash_delay_s(tech: Technology, config: NeuroSimConfig, column_f: float, access_ohm: float) -> float:
