@@ -174,7 +174,8 @@ class ChipSpec:
         values["arrays"] = tuple(_known(ArraySpec, a) for a in values.get("arrays", ({},)))
         if "digital_layers" in values:
             values["digital_layers"] = tuple(values["digital_layers"])
-        return _known(cls, values)
+        chip: ChipSpec = _known(cls, values)
+        return chip
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ class Space:
             [v.cardinality - 1 if v.kind == "ordinal" and v.cardinality > 1 else 1 for v in self.variables],
             dtype=float,
         )
-        return x / scale
+        return np.asarray(x / scale)
 
     def _as_indices(self, designs: Any) -> ArrayLike:
         if isinstance(designs, np.ndarray):

@@ -24,7 +24,12 @@ FORMAT = 1
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (number INTEGER PRIMARY KEY, indices TEXT NOT NULL UNIQUE, design TEXT NOT NULL, costs TEXT NOT NULL);
+CREATE TABLE trials (
+    number INTEGER PRIMARY KEY,
+    indices TEXT NOT NULL UNIQUE,
+    design TEXT NOT NULL,
+    costs TEXT NOT NULL
+);
 CREATE TABLE evaluations (
     id INTEGER PRIMARY KEY,
     trial INTEGER NOT NULL REFERENCES trials(number),
@@ -82,7 +87,9 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             for stale in (draft, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
-                stale.unlink(missing_ok=True)  # the journal of a deleted study must not be replayed into a new one
+                stale.unlink(
+                    missing_ok=True
+                )  # the journal of a deleted study must not be replayed into a new one
             db = sqlite3.connect(draft)
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)
@@ -217,7 +224,8 @@ class Store:
         """Evaluations in the order in which they were decided, optionally only those in ``states``."""
         with self._reading():
             rows = self._db.execute(
-                "SELECT id, trial, fidelity, reason, state, finish_order, outcome, message, seconds FROM evaluations ORDER BY id"
+                "SELECT id, trial, fidelity, reason, state, finish_order, outcome, message, seconds "
+                "FROM evaluations ORDER BY id"
             ).fetchall()
             found = [
                 Evaluation(

@@ -112,7 +112,7 @@ class Study:
         return float(evaluation.outcome[self.config.accuracy_stat])
 
     def front(self) -> list[Trial]:
-        """Fully trained designs that meet the limits and that no other beats in accuracy and EDAP; best accuracy first."""
+        """Fully trained designs within the limits that no other beats in accuracy and EDAP; most accurate first."""
         wanted = {point.design.indices for point in self.optimizer().front()}
         found = [t for t in self.trials() if t.design.indices in wanted and t.at(FULL.name)]
         return sorted(found, key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]

@@ -96,15 +96,16 @@ class ResnetSystem:
             values = np.stack([np.broadcast_to(slot[name], present.shape[:1]) for slot in slots], axis=1)
             return np.take_along_axis(np.where(present, values, absent), order, axis=1)
 
+        geometry = ("matrix_rows", "matrix_cols", "kernel_area")
         counts = ("vectors", "in_elements", "out_elements", "residual_elements", "digital_ops")
         side = field("side", 1.0)
+        settings: dict[str, Any] = {name: field(name, 1.0) for name in geometry} | chip_columns(columns)
+        settings |= {name: field(name, 0.0) for name in counts}
         return Workload.from_arrays(
             kind=np.take_along_axis(np.where(present, CROSSBAR, ABSENT), order, axis=1),
             rows=side,
             cols=np.maximum(side, columns["mux"][:, None]),
-            **{name: field(name, 1.0) for name in ("matrix_rows", "matrix_cols", "kernel_area")},
-            **{name: field(name, 0.0) for name in counts},
-            **chip_columns(columns),
+            **settings,
             **shared_settings(self.input_shape),
         )
 
@@ -169,8 +170,10 @@ def _conv(
     joins: bool = False,
     final: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
-    """One convolution: ``elementwise`` operations per output; ``joins``: a shortcut is added, then ReLU; ``final``: where
-    global average pooling follows.
+    """One convolution.
+
+    ``elementwise``: operations per output; ``joins``: a shortcut is added, then ReLU; ``final``: where global average
+    pooling follows.
     """
     elements = outputs * pixels_out
     last = np.zeros_like(present) if final is None or not joins else final

@@ -1,4 +1,4 @@
-"""Studies: resuming, determinism, failures, limits, calibration. Trainings are replaced by a formula, the rest is real."""
+"""Studies: resuming, determinism, failures, limits, calibration. A formula replaces trainings, the rest is real."""
 
 import math
 import os
@@ -99,7 +99,7 @@ def test_nothing_is_evaluated_twice_and_failures_are_kept(tmp_path) -> None:
     rows = history(tmp_path / "s")
     assert len(set(rows)) == len(rows)
     with Study(tmp_path / "s") as study:
-        failed = [e for e in study.store.evaluations("failed")]
+        failed = study.store.evaluations("failed")
         assert all(e.message == "this design cannot be trained" for e in failed)
         assert not {t.number for t in study.front()} & {e.trial for e in failed}
 
