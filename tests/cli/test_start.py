@@ -1,0 +1,90 @@
+"""Commands start at once: no heavy library is loaded for help and hardware what-ifs."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+import typer
+from nax_cli.main import app
+
+HEAVY = ("torch", "botorch", "gpytorch", "sklearn", "scipy", "matplotlib", "pandas", "PIL", "loky")
+LIGHT_COMMANDS = [
+    ["--help"],
+    ["optimize", "--help"],
+    ["what-if", "--set", "adc_bits=5"],
+    ["what-if", "--sweep", "adc_bits=3:8", "--json"],
+    ["what-if", "--network", "resnet18", "--data", "cifar100", "--set", "crossbar=64", "--per", "layer"],
+    ["devices"],
+]
+_PROBE = """
+import json, sys
+from nax_cli.main import main
+sys.argv = ["naxbo", *{arguments!r}]
+try:
+    main()
+except SystemExit as ex:
+    code = ex.code or 0
+sys.stderr.write("\\n" + json.dumps([code, sorted(m for m in {heavy!r} if m in sys.modules)]))
+"""
+
+
+@pytest.mark.parametrize("arguments", LIGHT_COMMANDS, ids=" ".join)
+def test_nothing_heavy_is_loaded(arguments) -> None:
+    code, loaded = _probe(arguments)
+    assert code == 0
+    assert loaded == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit_s"), [(["--help"], 0.5), (["what-if", "--set", "adc_bits=5"], 0.5)]
+)
+def test_the_answer_comes_within_half_a_second(arguments, limit_s) -> None:
+    times = []  # of the processor: on a busy machine the clock on the wall says more about the others
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-m", "nax_cli", *arguments], capture_output=True, check=True, env=_env()
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < limit_s
+
+
+def test_every_command_and_option_is_explained() -> None:
+    command = typer.main.get_command(app)
+    missing = [path for path, helped in _described(command, "naxbo") if not helped]
+    assert missing == []
+
+
+def test_command_summaries_fit_their_line() -> None:
+    out = subprocess.run(
+        [sys.executable, "-m", "nax_cli", "--help"], capture_output=True, text=True, check=True, env=_env()
+    ).stdout
+    commands = out.partition("Commands:")[2]
+    assert "optimize" in commands
+    assert "..." not in commands
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def _described(command, path):
+    yield path, bool(command.help)
+    for option in command.params:
+        if option.name != "help":
+            yield f"{path} {option.name}", bool(getattr(option, "help", None))
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _described(child, f"{path} {name}")
+
+
+def _probe(arguments: list[str]):
+    text = _PROBE.format(arguments=arguments, heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=_env()
+    )
+    return json.loads(done.stderr.splitlines()[-1])
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "COLUMNS": "80"}
