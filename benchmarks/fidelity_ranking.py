@@ -1,11 +1,13 @@
 """How the short rung and the training-free scores rank random designs, compared with the full rung.
 
 Random designs of a joint space are evaluated at both rungs in one process on one thread; Kendall's tau-b compares the
-rankings, over all designs and within the half that the full rung finds better. A second full training of every third
+rankings, over all designs and within the half that the full rung finds better. A second full training of every fourth
 design, from another seed, says how well a full training ranks designs as another one does: no look can do much better.
 
-Evaluations are kept in ``out/fidelity_ranking.json`` and not repeated; a change of the rungs starts anew. Seconds are
-processor time. Run: ``nice python benchmarks/fidelity_ranking.py [--designs 120] [--json]``
+Evaluations are kept in ``out/fidelity_ranking.json`` and not repeated; a change of the rungs starts anew, after a
+change of the training itself delete the file. Seconds are processor time.
+
+Run: ``nice python benchmarks/fidelity_ranking.py [--designs 120] [--json]``
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 
@@ -33,7 +34,7 @@ MANY_STEPS = 300
 NEGLIGIBLE_IR_DROP = 0.02
 """Below this change relative to the weights, it is measured once."""
 
-NORMALISATION_CHIPS = 1
+_NORMALISATION_STREAM = 0x5EED
 
 
 def train(
@@ -51,9 +52,9 @@ def train(
 
     AdamW with one cycle of the learning rate: linear warm-up, then a cosine to zero (Smith and Topin 2019,
     doi:10.1117/12.2520589; Loshchilov and Hutter 2017, arXiv:1608.03983). What the loop leaves out or simplifies,
-    converters and wires above all, shifts and scales outputs per channel; the statistics of the batch normalisations are therefore
-    measured again on programmed chips (adaptive batch normalisation of Joshi et al. 2020,
-    doi:10.1038/s41467-020-16108-9), on training images and on other chips than accuracy is measured on.
+    converters and wires above all, shifts and scales outputs per channel. The statistics of the batch normalisations
+    are therefore measured again on a programmed chip (adaptive batch normalisation of Joshi et al. 2020,
+    doi:10.1038/s41467-020-16108-9), on training images and on another chip than accuracy is measured on.
 
     Args:
         network: What is trained.
@@ -75,15 +76,15 @@ def train(
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
     steps = max(1, round(epochs * math.ceil(len(images) / batch)))
-    with hardware_aware(model, images[:CALIBRATION_IMAGES]) as layers:
+    with hardware_aware(model, _at_least_two(images[:CALIBRATION_IMAGES])) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed), steps)
         wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        _descend(model, batches, steps, learning_rate, deadline, wires)
+        _descend(model, batches, _Schedule(steps, learning_rate), deadline, wires)
         ranges = {layer.layer: layer.input_range for layer in layers.values()}
     model.eval()
     calibrate(model, ranges, images[:CALIBRATION_IMAGES])
     deadline.check()
-    fit_normalisation(model, images, seed, conditions)
+    fit_normalisation(model, images[:CALIBRATION_IMAGES], seed, conditions)
     return model
 
 
@@ -94,29 +95,21 @@ def batch_size(images: int) -> int:
 
 
 def fit_normalisation(model: CrossbarNetwork, images: Tensor, seed: int, conditions: Conditions) -> None:
-    """Replace the statistics of all batch normalisations by those on programmed chips, read exactly.
+    """Replace the statistics of all batch normalisations by those of ``images`` on a programmed chip, read exactly.
 
-    Each of :data:`NORMALISATION_CHIPS` chips sees other images; the statistics are averaged. Leaves ``model`` in
-    evaluation mode and programmed as the last of these chips.
+    Leaves ``model`` in evaluation mode and programmed as that chip.
     """
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    before, model.mode = model.mode, "exact"
     model.eval()
+    before, model.mode = model.mode, "exact"
     for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # plain average over batches
+        norm.momentum = 1.0  # take the batch's statistics
         norm.train()
-    streams = Generator().manual_seed(seed ^ 0x5EED)
-    part = min(CALIBRATION_IMAGES, max(1, len(images) // NORMALISATION_CHIPS))
+    model.program(seed ^ _NORMALISATION_STREAM, conditions)
     with torch.no_grad():
-        for i in range(NORMALISATION_CHIPS):
-            model.program(int(torch.randint(2**62, (), generator=streams)), conditions)
-            model(_at_least_two(images[i * part : (i + 1) * part] if len(images) > 1 else images))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+        model(_at_least_two(images))
+    for norm in norms:
+        norm.momentum = 0.1  # torch's default
         norm.eval()
     model.mode = before
 
@@ -124,22 +117,21 @@ def fit_normalisation(model: CrossbarNetwork, images: Tensor, seed: int, conditi
 def _descend(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
-    steps: int,
-    learning_rate: float,
+    schedule: _Schedule,
     deadline: _Deadline,
     wires: _Wires | None,
 ) -> None:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
     model.train()
     for step, (images, labels) in enumerate(batches):
         deadline.check()
         if wires is not None:
             wires.before(step)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate * one_cycle((step + 0.5) / steps)
+            group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels)
         if not torch.isfinite(loss):
             raise EvaluationError(
@@ -151,11 +143,18 @@ def _descend(
         optimiser.step()
 
 
-def one_cycle(progress: float) -> float:
-    """Learning rate relative to its peak at ``progress`` in [0, 1]."""
-    if progress < WARM_UP:
-        return progress / WARM_UP
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
+@dataclass(frozen=True)
+class _Schedule:
+    """One cycle over ``steps``, with its peak at ``learning_rate``."""
+
+    steps: int
+    learning_rate: float
+
+    def at(self, step: int) -> float:
+        progress = (step + 0.5) / self.steps
+        if progress < WARM_UP:
+            return self.learning_rate * progress / WARM_UP
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
 
 
 def _batches(images: Tensor, labels: Tensor, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
