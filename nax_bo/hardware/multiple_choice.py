@@ -21,7 +21,8 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.objective import AREA, Floats, Objective
 
 _TOLERANCE = 1e-12
-_MANY_STATES = 300
+_FEW_STATES = 100
+_MORE_STATES = 10
 _NARROW = 0.02
 _BLOCK = 256
 _BISECTIONS = 20
@@ -101,6 +102,7 @@ class _Search:
     matters: tuple[int, ...] = field(init=False)  # columns that can make one sum better than another
     table: Floats = field(init=False)  # groups x options x 4, padded with inf
     best_value: float = field(init=False)
+    examined: int = 0
     best: Choice | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -159,9 +161,11 @@ class _Search:
 
     def _examine(self, low: Floats, high: Floats) -> float | None:
         """Lower bound of the box if it must be split further; None once it is settled."""
-        constant, slopes = self.objective.lower_bound(low, high)
-        constant += float(slopes @ self.base)
-        prices, bound = self._prices(slopes, constant)
+        bounds = self.objective.lower_bounds(low, high)
+        prices, bound = max(
+            (self._prices(slopes, constant + float(slopes @ self.base)) for constant, slopes in bounds),
+            key=lambda pair: pair[1],
+        )
         if self._beaten(bound):
             return None
         costs = np.where(np.isinf(self.table[:, :, 0]), np.inf, _dot(self.table, prices))
@@ -173,8 +177,10 @@ class _Search:
         alive = (
             excess <= slack + _TOLERANCE * max(1.0, abs(bound)) if np.isfinite(slack) else np.isfinite(costs)
         )
-        most = np.inf if self.objective.spread(low, high).max() <= _NARROW else _MANY_STATES
-        settled = self._settle(alive, costs, bound - float(costs.min(axis=1).sum()), most)
+        self.examined += 1
+        few = _FEW_STATES + _MORE_STATES * self.examined  # boxes that keep coming ask for more work in each
+        most = np.inf if self.objective.spread(low, high).max() <= _NARROW else few
+        settled = self._settle(alive, costs, bound - float(costs.min(axis=1).sum()), most, low, high)
         return None if settled else bound
 
     def _limit(self) -> float:
@@ -244,15 +250,22 @@ class _Search:
             picks[group] = option
         self._offer(picks)
 
-    def _settle(self, alive: NDArray[np.bool_], costs: Floats, offset: float, most: float) -> bool:
-        """Dynamic programme over the options that are left; False if it would need more than ``most`` states."""
+    def _settle(
+        self, alive: NDArray[np.bool_], costs: Floats, offset: float, most: float, low: Floats, high: Floats
+    ) -> bool:
+        """Dynamic programme over the options that are left; False if it would need more than ``most`` states.
+
+        Sums that cannot end in the box are dropped: they end in another one.
+        """
         order = np.argsort(alive.sum(axis=1), kind="stable")
-        cheapest = costs.min(axis=1)
-        rest_cost = np.concatenate([np.cumsum(cheapest[order][::-1])[::-1][1:], [0.0]])
-        least = self.table.min(axis=1)[order]
-        rest = np.concatenate([np.cumsum(least[::-1], axis=0)[::-1][1:], np.zeros((1, 4))])
+        rest_cost = _rests(costs.min(axis=1)[order])
+        left = np.where(alive[:, :, None], self.table, np.nan)[order]
+        least, greatest = _rests(np.nanmin(left, axis=1)), _rests(np.nanmax(left, axis=1))
+        low, high = low - 1e-9 * high, high * (1 + 1e-9)
         # equal sums in another order differ in the last digits only: compare on a fine grid
-        grid = np.maximum(1e-13 * (self.base + least.sum(axis=0))[list(self.matters)], 1e-300)
+        grid = np.maximum(
+            1e-13 * (self.base + self.table.min(axis=1).sum(axis=0))[list(self.matters)], 1e-300
+        )
         totals, spent = self.base[None].copy(), np.zeros(1)
         trail: list[tuple[Ints, Ints]] = []
         for step, group in enumerate(order):
@@ -263,8 +276,10 @@ class _Search:
             picked = np.tile(options, len(totals))
             totals = totals[parents] + self.table[group, picked]
             spent = spent[parents] + costs[group, picked]
-            good = totals[:, AREA] + rest[step, AREA] <= self.cap * (1 + _TOLERANCE)
-            good &= self._promising(spent + rest_cost[step] + offset, totals + rest[step])
+            good = totals[:, AREA] + least[step, AREA] <= self.cap * (1 + _TOLERANCE)
+            good &= (totals + least[step] <= high)[:, self.matters].all(axis=1)
+            good &= (totals + greatest[step] >= low)[:, self.matters].all(axis=1)
+            good &= self._promising(spent + rest_cost[step] + offset, totals + least[step])
             kept = np.flatnonzero(good)
             kept = kept[non_dominated(np.round(totals[kept][:, self.matters] / grid))]
             if not len(kept):
@@ -289,6 +304,11 @@ class _Search:
             picks[group] = options[state]
             state = int(parents[state])
         self._offer(picks)
+
+
+def _rests(terms: Floats) -> Floats:
+    """Sums of the terms after each step."""
+    return np.asarray(terms.sum(axis=0) - np.cumsum(terms, axis=0))
 
 
 def non_dominated(rows: Floats) -> Ints:

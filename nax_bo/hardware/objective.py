@@ -17,6 +17,9 @@ from nax_bo.errors import InputError
 Floats = NDArray[np.float64]
 ObjectiveName = Literal["area", "latency", "energy", "edp", "edap"]
 
+_PLANES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the upper plane of the envelope."""
+
 COLUMNS = ("area_um2", "latency_ns", "energy_pj", "leakage_mw")
 AREA, LATENCY, ENERGY, LEAKAGE = range(4)
 
@@ -78,15 +81,19 @@ class Objective:
         """Whether more than one factor is multiplied."""
         return len(_FACTORS[self.name]) > 1
 
-    def lower_bound(self, low: Floats, high: Floats) -> tuple[float, Floats]:
-        """Constant and slopes with ``score(x) >= constant + slopes @ x`` for all ``low <= x <= high``.
+    def lower_bounds(self, low: Floats, high: Floats) -> list[tuple[float, Floats]]:
+        """Constants and slopes with ``score(x) >= constant + slopes @ x`` for all ``low <= x <= high``.
 
-        Slopes are non-negative. Logarithms are bounded by their secants, leakage times latency by its convex
-        envelope (McCormick 1976, doi:10.1007/BF01580665).
+        Slopes are non-negative. Logarithms are bounded by their secants, leakage times latency by mixtures of the
+        two planes of its convex envelope (McCormick 1976, doi:10.1007/BF01580665); without leakage one bound says all.
         """
+        leaks = LEAKAGE in self.columns and high[LEAKAGE] > 0
+        return [self._lower_bound(low, high, share) for share in (_PLANES if leaks else (0.0,))]
+
+    def _lower_bound(self, low: Floats, high: Floats, share: float) -> tuple[float, Floats]:
         constant, slopes = 0.0, np.zeros(4)
         for factor in _FACTORS[self.name]:
-            shift, linear = _linear_factor(factor, low)
+            shift, linear = _linear_factor(factor, low, high, share)
             if self.is_product:
                 first, last = float(_factor(factor, low)), float(_factor(factor, high))
                 secant = np.log(last / first) / (last - first) if last > first * (1 + 1e-9) else 1 / last
@@ -118,10 +125,15 @@ def _factor(name: str, totals: Floats) -> Floats:
     return np.asarray(totals[..., ENERGY] + totals[..., LEAKAGE] * totals[..., LATENCY])
 
 
-def _linear_factor(name: str, low: Floats) -> tuple[float, Floats]:
+def _linear_factor(name: str, low: Floats, high: Floats, share: float) -> tuple[float, Floats]:
     slopes = np.zeros(4)
     if name != "energy":
         slopes[AREA if name == "area" else LATENCY] = 1.0
         return 0.0, slopes
-    slopes[ENERGY], slopes[LATENCY], slopes[LEAKAGE] = 1.0, low[LEAKAGE], low[LATENCY]
-    return -float(low[LEAKAGE] * low[LATENCY]), slopes
+    slopes[ENERGY] = 1.0
+    shift = 0.0
+    for weight, corner in ((1.0 - share, low), (share, high)):
+        slopes[LATENCY] += weight * corner[LEAKAGE]
+        slopes[LEAKAGE] += weight * corner[LATENCY]
+        shift -= weight * float(corner[LEAKAGE] * corner[LATENCY])
+    return shift, slopes

@@ -64,11 +64,11 @@ def test_non_dominated_rows_are_those_nobody_covers(rows):
 )
 def test_linear_bound_holds_within_its_box(name, corners, shares):
     low, high = corners.min(axis=0), corners.max(axis=0)
-    constant, slopes = Objective(name).lower_bound(low, high)
     points = low + shares * (high - low)
     scores = Objective(name).score(points)
-    assert (slopes >= 0).all()
-    assert (constant + points @ slopes <= scores + 1e-9 * (1 + np.abs(scores))).all()
+    for constant, slopes in Objective(name).lower_bounds(low, high):
+        assert (slopes >= 0).all()
+        assert (constant + points @ slopes <= scores + 1e-9 * (1 + np.abs(scores))).all()
 
 
 def test_nothing_fits():
@@ -92,3 +92,20 @@ def test_bad_tables_are_refused(bad):
 def test_unknown_objective_is_refused():
     with pytest.raises(InputError, match="edap"):
         Objective("speed")
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("seed", range(4))
+def test_trade_offs_of_eight_groups_equal_enumeration(name, seed):
+    rng = np.random.default_rng(seed)
+    effort = rng.random((8, 4, 1))
+    slopes = np.array([1.5, -1.5, 0.3, 1.2])  # more effort: larger, faster, leakier
+    groups = rng.lognormal(0, 1, (8, 1, 1)) * np.exp(slopes * effort + 0.3 * rng.normal(size=(8, 4, 4)))
+    totals = np.zeros((1, 4))
+    for rows in groups:
+        totals = (totals[:, None] + rows).reshape(-1, 4)
+    values = Objective(name).value(totals)
+    for share in (0.0, 0.1, 0.4, np.inf):
+        cap = totals[:, 0].min() + (share * np.ptp(totals[:, 0]) if share else 0.0)
+        best = values[totals[:, 0] <= cap * (1 + 1e-12)].min()
+        assert choose(list(groups), Objective(name), max_area_um2=cap).value == pytest.approx(best, rel=1e-11)
