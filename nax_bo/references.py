@@ -26,7 +26,7 @@ def load_object(reference: str) -> Any:
         raise InputError(
             f"{reference!r} is not a reference", "Write package.module:Name or path/to/file.py:Name."
         )
-    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    module = _load_file(Path(place).expanduser()) if place.endswith(".py") else _load_module(place)
     found = module
     for part in name.split("."):
         try:
@@ -35,21 +35,6 @@ def load_object(reference: str) -> Any:
             public = [n for n in vars(module) if not n.startswith("_")]
             raise InputError(f"{place} has no {name!r}", f"It defines: {', '.join(public[:12])}.") from None
     return found
-
-
-def source_hash(reference: str) -> str:
-    """SHA-256 of the source file behind a reference, so that a study notices when it changes."""
-    place = reference.rpartition(":")[0]
-    if place.endswith(".py"):
-        path = Path(place)
-    else:
-        spec = importlib.util.find_spec(place)
-        if spec is None or spec.origin is None:
-            raise InputError(
-                f"module {place!r} has no source file", "Install it, or give a file.py:Name reference."
-            )
-        path = Path(spec.origin)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -158,7 +158,7 @@ class ChipSpec:
             return self.arrays[0]
         if len(self.arrays) != num_layers:
             raise InputError(
-                f"the chip has array settings for {len(self.arrays)} layers, the network has {num_layers} static layers",
+                f"the chip has array settings for {len(self.arrays)} layers, the network has {num_layers} of them",
                 "Give one ArraySpec for all layers, or one per static layer in order.",
             )
         return self.arrays[layer]

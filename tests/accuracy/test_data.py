@@ -252,7 +252,7 @@ def test_a_file_reference_loads_and_its_faults_are_named(tmp_path):
     assert load(f"{file}:mine", seed=9).mean == (9.0,)
     for function, message in (
         ("wrong", "gave a int"),
-        ("none", "no function 'none'"),
+        ("none", "has no 'none'"),
         ("number", "is a int"),
     ):
         with pytest.raises(InputError, match=message):

@@ -9,21 +9,17 @@ A specification is ``NAME`` or ``NAME:PATH``, where NAME is a known data set or 
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib
-import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 
 from typing_extensions import override
 
 from nax_bo.accuracy.data.dataset import DataSet
 from nax_bo.errors import InputError
+from nax_bo.references import load_object
 
 ENTRY_POINT_GROUP = "naxbo.data"
 
@@ -179,42 +175,13 @@ def _loader(name: str) -> Loader:
 
 
 def _from_reference(reference: str) -> Loader:
-    where, _, function = reference.rpartition(":")
-    try:
-        module = _module_from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    except Exception as error:  # the user's own module may raise anything while it is imported
-        raise InputError(
-            f"cannot import '{where}' for data set '{reference}': {type(error).__name__}: {error}",
-            "check the path or the module name; a data set is NAME, NAME:PATH, module:function or file.py:function",
-        ) from error
-    if not hasattr(module, function):
-        raise InputError(f"'{where}' has no function '{function}'", "check the name after the colon")
-    return _callable(getattr(module, function), reference)
+    return _callable(load_object(reference), reference)
 
 
 def _callable(found: object, reference: str) -> Loader:
     if not callable(found):
         raise InputError(f"'{reference}' is a {type(found).__name__}", "name a function of one LoadOptions")
     return found
-
-
-def _module_from_file(file: Path) -> ModuleType:
-    place = file.expanduser().resolve()
-    if not place.is_file():
-        raise FileNotFoundError(f"no file '{place}'")
-    # Executed under a name of its own, so that two files called data.py do not meet in sys.modules.
-    name = f"_naxbo_data_{hashlib.sha256(str(place).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, place)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"'{place}' is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def _plug_ins() -> dict[str, EntryPoint]:
