@@ -79,18 +79,14 @@ def _fins(tech: Technology) -> int:
     return 1 if tech.planar else 2
 
 
-def _conducting_ohm(tech: Technology, width_m: float, p_type: bool = False) -> float:
-    return tech.on_resistance_ohm(width_m, p_type) / tech.resistance_multiplier
-
-
 def _pass_gate(tech: Technology, resistance_ohm: float, ratio: float) -> _PassGate:
     """Pass gate of a wanted resistance, both devices conducting alike, never below minimum."""
     unit, widths = tech.feature_m, []
     for p_type in (False, True):
-        width = _conducting_ohm(tech, _fins(tech) * unit, p_type) * unit * ratio / (resistance_ohm * 2)
+        width = tech.conducting_ohm(_fins(tech) * unit, p_type) * unit * ratio / (resistance_ohm * 2)
         widths.append(max(width, unit) if tech.planar else 2 * math.ceil(width / unit) * unit)
     n, p = widths
-    return _PassGate(n, p, 1 / (1 / _conducting_ohm(tech, n) + 1 / _conducting_ohm(tech, p, True)))
+    return _PassGate(n, p, 1 / (1 / tech.conducting_ohm(n) + 1 / tech.conducting_ohm(p, True)))
 
 
 def _metal_ohm_per_m(config: NeuroSimConfig, level: int) -> float:
@@ -279,7 +275,7 @@ def _row_gates(tech: Technology, config: NeuroSimConfig, height_m: float, load_f
     drain = tech.output_cap_f("inv", 1, n, p, real_height)
     gates = tech.input_cap_f(n) + tech.input_cap_f(p)
     # both devices are taken as n-type: a slip of the reference
-    resistance = 1 / (1 / _conducting_ohm(tech, n) + 1 / _conducting_ohm(tech, p))
+    resistance = 1 / (1 / tech.conducting_ohm(n) + 1 / tech.conducting_ohm(p))
     delay, _ = horowitz(resistance * (drain * 2 + gates * 0.5 + load_f) + load_ohm * load_f / 2)
     energy = drain * (2 * ACCESS_VOLTAGE_V**2 + 3 * config.read_voltage_v**2) + gates * 3 * tech.vdd_v**2
     return _Block(height_m * width, width, delay, per_active_row_j=energy)

@@ -250,7 +250,8 @@ def switching_energy_j(tech: Technology, config: NeuroSimConfig, column_f: float
     gate_n, gate_p = tech.input_cap_f(tech.min_n_m), tech.input_cap_f(tech.min_p_m)
     drain_n = tech.output_cap_f("inv", 1, tech.min_n_m, 0, tech.cell_height_m)
     drain_p = tech.output_cap_f("inv", 1, 0, tech.min_p_m, tech.cell_height_m)
-    at_read = gate_n * 2
+    mirror_n = drain_n + gate_n if config.adc_type == FLASH_CURRENT else drain_n
+    at_read = gate_n * 2 + mirror_n * (1 / shared + 1 / comparators) + column_f / shared
     latch = (gate_p * 2 + gate_n) + (gate_p + gate_n) * 3 + (drain_p + drain_n) * 3 + drain_p + gate_p + gate_n
     if config.adc_type != FLASH_CURRENT:
         at_read += column_f

@@ -166,11 +166,15 @@ class Technology:
             sides.append((folds, (used - 1) * self.fin_pitch_m + self.fin_width_m if fins else 0.0))
         return Fold(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
+    def _layout_fold(self, n_m: float, p_m: float, height_m: float) -> Fold:
+        """Folding that layouts use; it may round differently from the one of capacitances."""
+        return self.fold(n_m, p_m, height_m)
+
     def gate_size(
         self, kind: str, inputs: int, n_m: float, p_m: float, height_m: float
     ) -> tuple[float, float]:
         """Height and width of an ``inv``, ``nand`` or ``nor`` gate."""
-        fold = self.fold(n_m, p_m, height_m)
+        fold = self._layout_fold(n_m, p_m, height_m)
         pitch = self._gate_pitch_m
         width = 0.0
         for present, folds in ((n_m > 0, fold.folds_n), (p_m > 0, fold.folds_p)):
@@ -257,6 +261,11 @@ class Technology:
         current = self.on_p_a_per_m if p_type else self.on_n_a_per_m
         return self.resistance_multiplier * self.vdd_v / (current * self.effective_width_m(width_m))
 
+    def conducting_ohm(self, width_m: float, p_type: bool = False) -> float:
+        """Supply over on-current of one device, without the switching multiplier."""
+        current = self.on_p_a_per_m if p_type else self.on_n_a_per_m
+        return self.vdd_v / (current * self.effective_width_m(width_m))
+
     def leakage_w(self, kind: str, inputs: int, n_m: float, p_m: float) -> float:
         """Leakage power of one gate, averaged over its input states."""
         n_a = self.effective_width_m(n_m) * self.off_n_a_per_m
@@ -276,7 +285,7 @@ class FinTechnology(Technology):
 
     @property
     def standard_height_m(self) -> float:
-        return self.row.cell_height_f * self.feature_m
+        return self.cell_height_m * (self.row.cell_height_f / CELL_HEIGHT_F)
 
     @property
     def wire_pitch_f(self) -> float:
@@ -294,6 +303,10 @@ class FinTechnology(Technology):
     def _diffusion_gap_m(self) -> float:
         return (self.row.gate_pitch_f - self.row.gate_length_f) * self.feature_m
 
+    def _stretched(self, height_m: float) -> float:
+        """Height of a cell of this node asked to fit a cell of a planar one (rounded as in the reference)."""
+        return height_m * (34.0 / CELL_HEIGHT_F) * (self.row.cell_height_f / 34.0)
+
     def _to_fins(self, width_m: float) -> float:
         return width_m * (1 / (2 * self.feature_m))
 
@@ -301,11 +314,16 @@ class FinTechnology(Technology):
         return math.ceil(self._to_fins(width_m)) * self.row.effective_width_m
 
     def fold(self, n_m: float, p_m: float, height_m: float) -> Fold:
-        n_fins, p_fins = self._to_fins(n_m), self._to_fins(p_m)
+        return self._fold(self._to_fins(n_m), self._to_fins(p_m), height_m)
+
+    def _layout_fold(self, n_m: float, p_m: float, height_m: float) -> Fold:
+        return self._fold(n_m / (2 * self.feature_m), p_m / (2 * self.feature_m), height_m)
+
+    def _fold(self, n_fins: float, p_fins: float, height_m: float) -> Fold:
         ratio = p_fins / (p_fins + n_fins)
         most = self.row.most_fins
         if height_m != self.cell_height_m:
-            room = height_m * self.row.cell_height_f / CELL_HEIGHT_F
+            room = self._stretched(height_m)
             room -= (self.row.pn_gap_f + self.row.outer_f) * self.feature_m
             most = math.floor((room + self.fin_pitch_m) / 2 / (self.fin_width_m + self.fin_pitch_m))
         most_n, most_p = self._shared_fins(most, ratio)
@@ -327,7 +345,7 @@ class FinTechnology(Technology):
 
     def gate_size(self, kind: str, inputs: int, n_m: float, p_m: float, height_m: float) -> tuple[float, float]:
         _, width = super().gate_size(kind, inputs, n_m, p_m, height_m)
-        return height_m * self.row.cell_height_f / CELL_HEIGHT_F, width
+        return self._stretched(height_m), width
 
     def pass_gate_size(self, n_m: float, p_m: float, folds: int) -> tuple[float, float]:
         height = (self.row.pn_gap_f + 2 * self.row.outer_f) * self.feature_m
