@@ -48,11 +48,13 @@ class SobolSearch:
     """The scrambled Sobol sequence of the space."""
 
     def propose(self, state: SearchState) -> Suggestion | None:
-        """The first point of the sequence that has not been seen."""
+        """The first point of the sequence that has not been seen and satisfies the known limits."""
         space = state.problem.space
         count = min(space.size, 2 ** int(np.ceil(np.log2(len(state.seen) + 64))))
-        for row in state.unseen(state.problem.completed(space.sobol(count, state.seed))):
-            return suggestion(state, row, "next point of the Sobol sequence")
+        fresh = state.unseen(state.problem.completed(space.sobol(count, state.seed)))
+        if len(fresh):
+            broken = state.problem.violation(state.problem.known(fresh), len(fresh))
+            return suggestion(state, fresh[int(np.argmin(broken))], "next point of the Sobol sequence")
         return random_suggestion(state, "the Sobol sequence is exhausted, drawn at random")
 
 

@@ -61,7 +61,7 @@ def maximise(
     rng: np.random.Generator,
     effort: Effort | None = None,
 ) -> Scored:
-    """The best designs found, best first; empty if ``fresh`` leaves none.
+    """The best designs found, best first; empty if nothing new is found. Spaces that are small enough are enumerated.
 
     Args:
         problem: Where to search.
@@ -72,12 +72,11 @@ def maximise(
         effort: How hard to search.
     """
     effort = effort or Effort()
-    space = problem.space
-    start = fresh(_starts(problem, parents, effort, rng))
-    if not len(start):
-        start = fresh(space.enumerate()) if space.size <= 100_000 else start
-        return score(start).best(effort.size) if len(start) else Scored(start, np.zeros(0), np.zeros(0))
-    population = score(start).best(effort.size)
+    if problem.space.size <= effort.starts + effort.generations * effort.size:
+        return _scored(score, fresh(problem.completed(problem.space.enumerate()))).best(effort.size)
+    population = _scored(score, fresh(_starts(problem, parents, effort, rng))).best(effort.size)
+    if not len(population.x):
+        return population
     for _ in range(effort.generations):
         children = fresh(problem.completed(offspring(problem, population.x, effort.size, rng)))
         if len(children):
@@ -86,6 +85,10 @@ def maximise(
     for row in range(min(effort.descents, len(population.x))):
         found = found.joined(_descend(problem, score, fresh, population, row, effort.descent_steps))
     return found.best(effort.size)
+
+
+def _scored(score: Score, x: IndexArray) -> Scored:
+    return score(x) if len(x) else Scored(x, np.zeros(0), np.zeros(0))
 
 
 def offspring(problem: Problem, parents: IndexArray, count: int, rng: np.random.Generator) -> IndexArray:

@@ -82,15 +82,17 @@ def expected_shortfall(bounds: Array, mean: Array, std: Array) -> Array:
 
 def _integrated(scale: Scale, bounds: Array, mean: Array, std: Array) -> Array:
     """As :func:`expected_shortfall` for ``y = warp(z)``, ``z`` Gaussian: the integral of P(y <= u) up to each bound."""
-    edges, owner = _panels(scale.measure_to_model(bounds))
+    ends, sd = scale.measure_to_model(bounds), np.maximum(std, 1e-12)[:, None]
+    edges, owner = _panels(ends)
     half = 0.5 * np.diff(edges)
     nodes = (edges[:-1] + half)[:, None] + half[:, None] * _NODES
     step = 1e-4
     slope = (scale.model_to_measure(nodes + step) - scale.model_to_measure(nodes - step)) / (2 * step)
     weights = slope * half[:, None] * _WEIGHTS
-    below = ndtr((nodes.ravel() - mean[:, None]) / np.maximum(std, 1e-12)[:, None]) * weights.ravel()
-    total = np.cumsum(below, axis=1)
-    return np.asarray(total[:, owner * len(_NODES) - 1])
+    below = ndtr((nodes.ravel() - mean[:, None]) / sd) * weights.ravel()
+    total = np.cumsum(below, axis=1)[:, owner * len(_NODES) - 1]
+    beyond = bounds - scale.model_to_measure(ends)  # of bounds that the model scale clips, as an error of 1
+    return np.asarray(total + beyond * ndtr((ends - mean[:, None]) / sd))
 
 
 def _panels(z: Array) -> tuple[Array, NDArray[np.int64]]:

@@ -226,7 +226,8 @@ def _fit_with_fallback(
                 "the average of what was seen" if reference == DEFAULT_SURROGATE else repr(DEFAULT_SURROGATE)
             )
             what = ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}"
-            notes.append(f"the surrogate {reference!r} of {name!r} failed, used {instead} ({what})")
+            label = reference if isinstance(reference, str) else type(reference).__name__
+            notes.append(f"the surrogate {label!r} of {name!r} failed, used {instead} instead ({what})")
     return AdaptedSurrogate(Average()).fit(x, targets[0][:, None]), notes
 
 

@@ -20,7 +20,9 @@ from nax_bo.search.state import SearchState, Suggestion
 IndexArray = NDArray[np.int64]
 
 _PARENTS = 40
-_MOST_CLOSED = 4  # objectives; the boxes of the closed form grow like the size of the front to their number less 2
+_MOST_CLOSED = (
+    4  # objectives; the boxes of the closed form grow like the size of the front to their number less 2
+)
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
 
 
@@ -76,7 +78,6 @@ class Acquisition:
         if priced.any():
             value[priced] = self._improvement(mean[priced], std[priced]) * feasible[priced]
         return value, violation
-
 
     def log_gain(self, x: IndexArray) -> tuple[Array, Array]:
         """Logarithm of the gain, and violation; ``n`` each."""
@@ -143,9 +144,7 @@ class Naxbo:
         def score(x: IndexArray) -> Scored:
             value, broken = general.log_gain(x) if general else acquisition.log_gain(x)
             changes = (x[:, None] != centre).sum(axis=2).min(axis=1)
-            return Scored(
-                x, value - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken
-            )
+            return Scored(x, value - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken)
 
         found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)
         if not len(found.x):

@@ -82,14 +82,16 @@ class MonteCarloAcquisition:
         from botorch.models.deterministic import GenericDeterministicModel
         from botorch.models.model import ModelList
         from botorch.sampling.get_sampler import get_sampler
+        from botorch.sampling.list_sampler import ListSampler
+        from botorch.sampling.normal import IIDNormalSampler
 
         problem, names = self.state.problem, self._order
         width = self._width
         at = {name: i for i, name in enumerate(names)}
-        learned = [to_botorch(_Leading(self.models.by_name[n], width)) for n in names if n in self.models.by_name]
-        exact = [
-            GenericDeterministicModel(_picks(width + j)) for j, _ in enumerate(self._known_objectives)
+        learned = [
+            to_botorch(_Leading(self.models.by_name[n], width)) for n in names if n in self.models.by_name
         ]
+        exact = [GenericDeterministicModel(_picks(width + j)) for j, _ in enumerate(self._known_objectives)]
         scales = [(at[o.name], o.scales) for o in problem.objectives]
 
         def objective(samples: Any, X: Any = None) -> Any:
@@ -101,11 +103,18 @@ class MonteCarloAcquisition:
         allowed = problem.violation(problem.known(self.incumbents), len(self.incumbents)) <= 0
         told = self.incumbents[allowed] if allowed.any() else self.incumbents
         baseline = torch.as_tensor(self._inputs(told))
+        posteriors = model.posterior(baseline[:1]).posteriors
+        shape = torch.Size([self.samples])
+        samplers = [
+            # scrambled Sobol points of two outcomes would depend on each other, so only the first has them
+            IIDNormalSampler(shape, seed=seed + i) if 0 < i < len(learned) else get_sampler(p, shape, seed=seed + i)
+            for i, p in enumerate(posteriors)
+        ]
         return qLogNoisyExpectedHypervolumeImprovement(
             model,
             ref_point=torch.as_tensor(-self.state.reference),
             X_baseline=baseline,
-            sampler=get_sampler(model.posterior(baseline[:1]), torch.Size([self.samples]), seed=seed),
+            sampler=ListSampler(*samplers),
             objective=GenericMCMultiOutputObjective(objective),
             constraints=_constraints(self.models, at) or None,
             X_pending=torch.as_tensor(self._inputs(pending)) if len(pending) else None,
@@ -142,7 +151,9 @@ def _measured(scale: Scale, z: Any) -> Any:
 
     if not scale.warped:
         return z
-    raw = {"logit": torch.sigmoid, "log10": lambda v: 10.0**v, "linear": lambda v: v}[scale.model](scale.sign * z)
+    raw = {"logit": torch.sigmoid, "log10": lambda v: 10.0**v, "linear": lambda v: v}[scale.model](
+        scale.sign * z
+    )
     out = {"logit": torch.logit, "log10": torch.log10, "linear": lambda v: v}[scale.measure](raw)
     return scale.sign * out
 

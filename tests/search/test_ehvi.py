@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from nax_bo.search.ehvi import Improvement, expected_shortfall
+from nax_bo.search.pareto import hypervolume
+from nax_bo.search.scale import Scale
+
+PLAIN = Scale()
+LOGIT = Scale("logit", "linear")
+
+
+def averaged(front, reference, scales, mean, std, nodes):
+    """EHVI of one point as the mean exact improvement over a grid of equally likely outcomes of the learned ones."""
+    quantiles = norm.ppf((np.arange(nodes) + 0.5) / nodes)
+    learned = [
+        s.model_to_measure(m + d * quantiles) if d else [m] for s, m, d in zip(scales, mean, std, strict=True)
+    ]
+    points = np.stack([g.ravel() for g in np.meshgrid(*learned, indexing="ij")], axis=1)
+    plain = [PLAIN] * len(scales)
+    return Improvement(front, reference, plain)(points, np.zeros_like(points)).mean()
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+@pytest.mark.parametrize("learned", [PLAIN, LOGIT], ids=["plain", "logit"])
+def test_one_learned_objective_agrees_with_quadrature(m, learned):
+    rng = np.random.default_rng(m)
+    scales = [learned, *[PLAIN] * (m - 1)]
+    front = rng.uniform(0.1, 0.9, (6, m))
+    reference = np.ones(m)
+    improvement = Improvement(front, reference, scales)
+    for _ in range(4):
+        mean = np.array(
+            [rng.normal(-0.5, 1.0) if learned.warped else rng.uniform(0.2, 0.8), *rng.uniform(0, 0.7, m - 1)]
+        )
+        std = np.array(
+            [rng.uniform(0.2, 1.0) if learned.warped else rng.uniform(0.05, 0.4), *np.zeros(m - 1)]
+        )
+        expected = averaged(front, reference, scales, mean, std, 20_001)
+        assert improvement(mean[None], std[None])[0] == pytest.approx(expected, rel=2e-3, abs=1e-6)
+
+
+def test_two_learned_objectives_agree_with_quadrature():
+    rng = np.random.default_rng(5)
+    front, reference = rng.uniform(0.2, 0.9, (5, 3)), np.ones(3)
+    mean, std = np.array([0.5, 0.4, 0.3]), np.array([0.2, 0.15, 0.0])
+    expected = averaged(front, reference, [PLAIN] * 3, mean, std, 501)
+    assert Improvement(front, reference, [PLAIN] * 3)(mean[None], std[None])[0] == pytest.approx(
+        expected, rel=2e-3
+    )
+
+
+def test_certain_outcomes_give_the_exact_improvement():
+    rng = np.random.default_rng(0)
+    front, reference, x = rng.random((8, 3)), np.ones(3), rng.random((50, 3)) * 1.2
+    found = Improvement(front, reference, [PLAIN] * 3)(x, np.zeros_like(x))
+    base = hypervolume(front, reference)
+    assert found == pytest.approx(
+        [hypervolume(np.vstack([front, p]), reference) - base for p in x], abs=1e-12
+    )
+
+
+def test_empty_front_gives_the_box_below_the_reference():
+    found = Improvement(np.empty((0, 2)), np.array([1.0, 1.0]), [PLAIN, PLAIN])(
+        np.array([[0.25, 0.5]]), np.zeros((1, 2))
+    )
+    assert found == pytest.approx([0.75 * 0.5])
+
+
+def test_shortfall_far_below_is_small_but_positive():
+    value = expected_shortfall(np.array([0.0]), np.array([8.0]), np.array([1.0]))[0, 0]
+    assert 0 < value < 1e-15
+
+
+def test_improvement_grows_with_doubt_and_falls_with_cost():
+    improvement = Improvement(np.array([[0.3, 0.3]]), np.array([1.0, 1.0]), [LOGIT, PLAIN])
+    doubt = improvement(np.full((3, 2), [0.0, 0.3]), np.array([[0.1, 0], [0.5, 0], [1.0, 0]]))
+    assert np.all(np.diff(doubt) > 0)
+    cost = improvement(np.array([[0.0, 0.1], [0.0, 0.2], [0.0, 0.5]]), np.full((3, 2), [0.5, 0.0]))
+    assert np.all(np.diff(cost) < 0)
