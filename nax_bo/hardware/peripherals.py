@@ -4,7 +4,8 @@ Column sharing, ADC type at equal bits, duplication and buffer sizes do not chan
 no search under noise. Under any cost model whose quantities add up over layers at a given clock period, the best
 setting is a multiple-choice knapsack per clock period and buffer choice, and :mod:`nax_bo.hardware.multiple_choice`
 solves it exactly. The prices of single options are read off the cost model itself, as the difference that changing
-one layer makes; nothing about its formulas is assumed.
+one layer makes; nothing about its formulas is assumed. The latency of a pipelined chip is no sum but that of its
+slowest layer, so there every possible value of it is one more class.
 
 Quantities of the analytical model add up exactly except that duplication lengthens the network on chip. After each
 solution the prices are read again around it, and the best design that was evaluated as a whole is returned;
@@ -27,7 +28,7 @@ from nax_bo.hardware.multiple_choice import choose
 from nax_bo.hardware.objective import AREA, ENERGY, LATENCY, LEAKAGE, Floats, Objective, ObjectiveName
 from nax_bo.hardware.protocol import CostEvaluator, CostModel, OneByOne, evaluate_designs
 from nax_bo.hardware.report import CostBatch
-from nax_bo.hardware.workload import CROSSBAR, DIGITAL, Workload
+from nax_bo.hardware.workload import CROSSBAR, DIGITAL, Workload, slot_names
 from nax_bo.network.spec import NetworkSpec
 
 _ADDITIVE = 1e-9
@@ -132,12 +133,10 @@ def solve_peripherals(
         max_area_um2: Upper limit of the area.
 
     Raises:
-        InputError: Pipelined chips (their latency is no sum over layers), or an objective that needs an energy from
-            a model that defines none.
+        InputError: An objective that needs an energy from a model that defines none, or a pipelined chip under a
+            model that gives no latencies of single layers.
         EvaluationError: No setting meets the area limit, or feature maps have no place under any.
     """
-    if chip.dataflow != "layer_by_layer":
-        raise InputError("peripherals of a pipelined chip", "Use dataflow = 'layer_by_layer'.")
     search = _Search(network, cost_model, Objective(objective), max_area_um2)
     choices = choices or PeripheralChoices()
     layers = network.static_layers
@@ -172,7 +171,9 @@ class _Search:
         classes = np.unique(periods[periods >= np.nanmin(periods, axis=1).max()])
         for period in classes:
             slower = replace(chip, clock_ghz=min(chip.clock_ghz, 1.0 / float(period))) if period > 0 else chip
-            self._solve_at(chip, slower if len(classes) > 1 else chip, options, periods <= period, picks)
+            clocked = slower if len(classes) > 1 else chip
+            run = self._solve_pipelined if chip.dataflow == "pipelined" else self._solve_at
+            run(chip, clocked, options, periods <= period, picks)
 
     def _periods(self, chip: ChipSpec, options: Options) -> tuple[Floats | None, Picks]:
         """Clock period that each option needs, layers x options (NaN: no such option), and the fastest picks."""
@@ -197,17 +198,53 @@ class _Search:
         for _ in range(_ROUNDS):
             terms = self._terms(clocked, options, allowed, picks)
             self.smallest_um2 = min(self.smallest_um2, terms.least_area())
-            at_most = self.best.value if self.best else np.inf
-            choice = choose(
-                terms.groups, self.objective, base=terms.base, max_area_um2=self.max_area_um2, at_most=at_most
-            )
-            if choice is None:
+            found = self._choose(chip, clocked, options, terms)
+            if found is None or found[1] <= _ADDITIVE or tuple(found[0]) in seen:
                 return
-            picks = terms.original(choice.picks)
-            error = self._offer(chip, clocked, options, picks, choice.value)
-            if error <= _ADDITIVE or tuple(picks) in seen:
-                return
+            picks = found[0]
             seen.add(tuple(picks))
+
+    def _choose(
+        self, chip: ChipSpec, clocked: ChipSpec, options: Options, terms: _Terms
+    ) -> tuple[Picks, float] | None:
+        """The best picks under additive terms, if they can improve on ``best``, and how far off the terms were."""
+        choice = choose(
+            terms.groups,
+            self.objective,
+            base=terms.base,
+            max_area_um2=self.max_area_um2,
+            at_most=self.best.value if self.best else np.inf,
+        )
+        if choice is None:
+            return None
+        picks = terms.original(choice.picks)
+        return picks, self._offer(chip, clocked, options, picks, choice.value)
+
+    def _solve_pipelined(
+        self, chip: ChipSpec, clocked: ChipSpec, options: Options, allowed: NDArray[np.bool_], picks: Picks
+    ) -> None:
+        """One problem per possible latency, which is that of the slowest layer or of what layers share."""
+        batch, (layers, numbers) = self._one_change(clocked, options, picks)
+        slot_ns = batch.details()["layer"].get("latency_ns")
+        if slot_ns is None:
+            raise InputError(
+                "a pipelined chip under a cost model without latencies of layers",
+                "Use dataflow = 'layer_by_layer'.",
+            )
+        names = slot_names(self.network)
+        slots = np.array([names.index(layer.name) for layer in self.network.static_layers])
+        own = np.full(allowed.shape, np.inf)
+        own[layers, numbers] = slot_ns[np.arange(len(layers)), slots[layers]]
+        own[~allowed] = np.inf
+        shared = batch.latency_ns[batch.latency_ns > slot_ns.max(axis=1) * (1 + 1e-12)]
+        floor = max([float(own.min(axis=1).max()), *shared, *np.delete(slot_ns, slots, axis=1).ravel()])
+        for limit in np.unique(np.maximum(own[np.isfinite(own)], floor)):
+            terms = self._terms(clocked, options, own <= limit, picks)
+            self.smallest_um2 = min(self.smallest_um2, terms.least_area())
+            for rows in terms.groups:
+                rows[:, LATENCY] = 0.0
+            terms.base[LATENCY] = limit
+            self._choose(chip, clocked, options, terms)
 
     def _terms(self, chip: ChipSpec, options: Options, allowed: NDArray[np.bool_], picks: Picks) -> _Terms:
         batch, (layers, numbers) = self._one_change(chip, options, picks)

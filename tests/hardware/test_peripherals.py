@@ -13,7 +13,7 @@ from nax_bo.hardware.objective import Objective
 from nax_bo.hardware.peripherals import PeripheralChoices, best_peripherals, solve_peripherals
 from nax_bo.hardware.protocol import OneByOne, evaluate_designs
 from nax_bo.hardware.xpert_lut import XPERT_CHIP, XpertLutCostModel
-from nax_bo.network import named_network, vgg
+from nax_bo.network import named_network, vgg, vit
 
 PUBLISHED = cost_model("published")
 SMALL = vgg((3, 16, 16), 10, (16, 48), kernels=(3, 5), pool_after=(0,))
@@ -188,9 +188,31 @@ def test_energy_needs_a_model_that_defines_it():
         solve_peripherals(VGG16, XPERT_CHIP, XpertLutCostModel(), XPERT, "edap")
 
 
-def test_pipelined_chips_are_refused():
-    with pytest.raises(InputError, match="pipelined"):
-        solve_peripherals(SMALL, replace(CHIP, dataflow="pipelined"), PUBLISHED, FEW, "latency")
+@pytest.mark.parametrize("objective", ["latency", "energy", "edap"])
+@pytest.mark.parametrize("tightness", [None, 0.1])
+def test_pipelined_chips_equal_enumeration(objective, tightness):
+    chip = replace(CHIP, dataflow="pipelined")
+    _, totals = enumerated(SMALL, chip, FEW)
+    areas = totals[:, 0]
+    cap = np.inf if tightness is None else areas.min() + tightness * np.ptp(areas)
+    best = Objective(objective).value(totals[areas <= cap]).min()
+    found = solve_peripherals(SMALL, chip, PUBLISHED, FEW, objective, max_area_um2=cap)
+    assert found.value == pytest.approx(best, rel=1e-9)
+    assert found.chip.dataflow == "pipelined"
+
+
+def test_pipelined_transformers_wait_for_their_attention():
+    network = vit((3, 16, 16), 10, width=32, depth=1, heads=2, head_width=16, patch=4)
+    chip = ChipSpec(dataflow="pipelined")
+    choices = PeripheralChoices(mux=(1, 32), adc_type=("sar",))
+    found = solve_peripherals(network, chip, PUBLISHED, choices, "edap")
+    _, totals = enumerated(network, chip, choices)
+    assert found.value == pytest.approx(Objective("edap").value(totals).min(), rel=1e-9)
+
+
+def test_pipelined_chips_need_latencies_of_layers():
+    with pytest.raises(InputError, match="without latencies of layers"):
+        solve_peripherals(SMALL, replace(CHIP, dataflow="pipelined"), OneByOne(PUBLISHED), FEW, "latency")
 
 
 def test_sharing_must_fit_the_array():
