@@ -1,8 +1,8 @@
 """Arrays as DNN+NeuroSim V1.4 builds them: sized drivers, partial row reads, flash reference columns, bounding boxes.
 
 Differences from `array` (V1.3): flip-flops and pass gates keep their drawn widths; pass gates conduct without CACTI's
-multiplier; bit-line delay and energy are part of the converter; shift-adders work once per digit and weight; rows may be
-read in parts whose sums are added. RRAM, HP and other temperatures end at 22 nm.
+multiplier; bit-line delay and energy are part of the converter; shift-adders work once per digit and weight; rows
+may be read in parts whose sums are added. RRAM, HP and other temperatures end at 22 nm.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ class _Back:
     leakage_w: float
 
 
-def _multiplexer(tech: Technology, config: NeuroSimConfig, load_ohm: float, width_m: float) -> tuple[_Block, float]:
+def _multiplexer(
+    tech: Technology, config: NeuroSimConfig, load_ohm: float, width_m: float
+) -> tuple[_Block, float]:
     """Column multiplexer with its decoder, and the decoder's width."""
     mux, inputs = config.col_mux, config.converters
     if mux == 1:
@@ -170,7 +172,13 @@ def _partial_sums(tech: Technology, config: NeuroSimConfig, width_m: float) -> _
 
 
 def _back(
-    tech: Technology, config: NeuroSimConfig, load_ohm: float, width_m: float, *, column_f: float, access_ohm: float
+    tech: Technology,
+    config: NeuroSimConfig,
+    load_ohm: float,
+    width_m: float,
+    *,
+    column_f: float,
+    access_ohm: float,
 ) -> _Back:
     units, cells, mux = config.converters, config.cells_per_weight, config.col_mux
     multiplexer, decoder_width = _multiplexer(tech, config, load_ohm, width_m)
@@ -264,7 +272,9 @@ def _resistive(config: NeuroSimConfig, tech: Technology) -> ArrayPrices:
     )
 
 
-def _row_gates(tech: Technology, config: NeuroSimConfig, height_m: float, load_f: float, load_ohm: float) -> _Block:
+def _row_gates(
+    tech: Technology, config: NeuroSimConfig, height_m: float, load_f: float, load_ohm: float
+) -> _Block:
     """Row driver of a 1T1R array: four pass gates and a flip-flop per row."""
     side, size = config.xbar_rows_cols, ROW_DRIVER_SIZE.get(tech.node_nm, 6)
     n, p = tech.min_n_m * size, tech.min_p_m * size
@@ -315,10 +325,14 @@ def _sram(config: NeuroSimConfig, tech: Technology) -> ArrayPrices:
     half_on = access_ohm / max(config.rows_on // 2, 1)
     back = _back(tech, config, half_on, row_m, column_f=column_f, access_ohm=access_ohm)
     column_ohm = col_m * _metal_ohm_per_m(config, 0)
-    charge_area, charge_height, charge_delay, charge_leakage = precharger(tech, side, row_m, column_f, column_ohm)
+    charge_area, charge_height, charge_delay, charge_leakage = precharger(
+        tech, side, row_m, column_f, column_ohm
+    )
     driver_area, driver_height, driver_leakage = write_driver(tech, side, row_m)
     cell_leakage = tech.leakage_w("inv", 1, device_m, device_m) * 2
-    leakage = cell_leakage * side**2 + register.leakage_w * side + charge_leakage + driver_leakage + back.leakage_w
+    leakage = (
+        cell_leakage * side**2 + register.leakage_w * side + charge_leakage + driver_leakage + back.leakage_w
+    )
     return ArrayPrices(
         height_m=charge_height + driver_height + col_m + back.height_m,
         width_m=max(rows.extent_m, back.decoder_width_m) + row_m,

@@ -97,6 +97,13 @@ def evaluate(layers: Sequence[NeuroSimLayer], config: NeuroSimConfig) -> NeuroSi
         chip_latency = {name: float(getattr(latency_s, name).max()) for name in PARTS}
         slowest_s = float(total_s.max())
         leakage_j = leakage_w * (slowest_s - total_s)
+        if (
+            config.quirks.revision == 14
+        ):  # averaged over the slowest layer so far, then charged for the slowest of all
+            so_far_s = np.maximum.accumulate(total_s)
+            waiting = costs.tile_leakage_w * (so_far_s - total_s) + costs.in_use_leakage_w * total_s
+            leakage_w = plan.tiles * waiting / so_far_s
+            leakage_j = leakage_w * slowest_s
     else:
         chip_latency = {name: float(getattr(latency_s, name).sum()) for name in PARTS}
         slowest_s = float(total_s.sum())

@@ -178,9 +178,7 @@ _POWER: dict[int, tuple[Piece, ...]] = {
 
 def _piecewise(pieces: tuple[Piece, ...], ohm: Array) -> Array:
     conditions = [ohm < end for end, *_ in pieces]
-    values = [
-        slope * (np.log(ohm) if logarithm else ohm) + offset for _, logarithm, slope, offset in pieces
-    ]
+    values = [slope * (np.log(ohm) if logarithm else ohm) + offset for _, logarithm, slope, offset in pieces]
     chosen: Array = np.select(conditions, values)
     return chosen
 
@@ -188,7 +186,7 @@ def _piecewise(pieces: tuple[Piece, ...], ohm: Array) -> Array:
 def references_ohm(config: NeuroSimConfig, access_ohm: float) -> Array:
     """Reference resistances, evenly spaced in conductance from all rows on down to none."""
     cell_ohm = access_ohm if config.device == "SRAM" else config.r_on_ohm
-    levels = 2**config.adc_bits
+    levels = 1 << config.adc_bits
     most_s = config.rows_on / cell_ohm
     return 1 / (most_s * (1 - np.arange(levels - 1) / levels))
 
@@ -198,7 +196,7 @@ def flash_area_m2(tech: Technology, config: NeuroSimConfig, cell_f: tuple[float,
 
     Reference cells are drawn in wire pitches, as in the reference.
     """
-    levels = 2**config.adc_bits
+    levels = 1 << config.adc_bits
     column = config.xbar_rows_cols * cell_f[0] * cell_f[1] * (config.wire_width_nm * 1e-9) ** 2
     return (tech.gate_area("inv", 1, tech.min_n_m, 0) * 9 + column / levels) * (levels - 1)
 
@@ -233,11 +231,13 @@ def column_power_w(config: NeuroSimConfig, ohm: Array) -> Array:
             FLASH_CURRENT, config.tech_node_nm, "HP", config.adc_bits
         )
         return fixed_w + scale * (config.read_voltage_v / 0.5 / ohm) ** power
-    levels = 2**config.adc_bits - 1
+    levels = (1 << config.adc_bits) - 1
     return _piecewise(_POWER[config.tech_node_nm], ohm * 0.5 / config.read_voltage_v) * levels
 
 
-def switching_energy_j(tech: Technology, config: NeuroSimConfig, column_f: float, reference_f: float) -> float:
+def switching_energy_j(
+    tech: Technology, config: NeuroSimConfig, column_f: float, reference_f: float
+) -> float:
     """Energy of switching all comparators of a column once, its share of reference columns included.
 
     Args:
@@ -246,13 +246,15 @@ def switching_energy_j(tech: Technology, config: NeuroSimConfig, column_f: float
         column_f: Capacitance of a column.
         reference_f: Row capacitance that activating a reference column switches (SRAM; else 0).
     """
-    comparators, shared = 2**config.adc_bits - 1, 2**config.adc_bits
+    comparators, shared = (1 << config.adc_bits) - 1, (1 << config.adc_bits)
     gate_n, gate_p = tech.input_cap_f(tech.min_n_m), tech.input_cap_f(tech.min_p_m)
     drain_n = tech.output_cap_f("inv", 1, tech.min_n_m, 0, tech.cell_height_m)
     drain_p = tech.output_cap_f("inv", 1, 0, tech.min_p_m, tech.cell_height_m)
     mirror_n = drain_n + gate_n if config.adc_type == FLASH_CURRENT else drain_n
     at_read = gate_n * 2 + mirror_n * (1 / shared + 1 / comparators) + column_f / shared
-    latch = (gate_p * 2 + gate_n) + (gate_p + gate_n) * 3 + (drain_p + drain_n) * 3 + drain_p + gate_p + gate_n
+    latch = (
+        (gate_p * 2 + gate_n) + (gate_p + gate_n) * 3 + (drain_p + drain_n) * 3 + drain_p + gate_p + gate_n
+    )
     if config.adc_type != FLASH_CURRENT:
         at_read += column_f
     energy = at_read * config.read_voltage_v**2 + (latch + reference_f / shared) * tech.vdd_v**2

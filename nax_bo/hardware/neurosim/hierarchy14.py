@@ -91,7 +91,9 @@ def build_chip14(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> 
 def _result_bits(config: NeuroSimConfig) -> int:
     """Width of an array's result after all bits of input and weight."""
     partial = math.ceil(math.log2(config.partial_reads))
-    return config.adc_bits + partial + config.input_bits + (config.cells_per_weight - 1) * config.cell_bits + 1
+    return (
+        config.adc_bits + partial + config.input_bits + (config.cells_per_weight - 1) * config.cell_bits + 1
+    )
 
 
 def _global_sum_bits(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> int:
@@ -119,7 +121,9 @@ def _processing_element(
     wire = repeater(tech, wire_resistance_ohm_per_m(config.wire_width_nm, config.temp_k, 14), 0.0)
     per_m = wire.energy_j_per_m(tech.vdd_v, 0.5)
     across, down = array.width_m * (count - 1), array.height_m * (count - 1)
-    leakage_per_m = tech.leakage_w("inv", 1, wire.size * tech.min_n_m, wire.size * tech.min_p_m) / wire.spacing_m
+    leakage_per_m = (
+        tech.leakage_w("inv", 1, wire.size * tech.min_n_m, wire.size * tech.min_p_m) / wire.spacing_m
+    )
     buses = leakage_per_m * side * (across + down * count)
     return ProcessingElement(
         arrays_per_side=count,
@@ -153,7 +157,9 @@ def _tile(
     out_bits = width * per_side * side / config.col_mux
     in_bits = per_side * config.input_bits * side
     small_in, small_out = in_bits < core * core, out_bits < core * core
-    source = buffer_core(tech, in_bits if small_in else core**2, per_side * side if small_in else core, False, ohm)
+    source = buffer_core(
+        tech, in_bits if small_in else core**2, per_side * side if small_in else core, False, ohm
+    )
     sink_bits, line = (int(out_bits), width * per_side) if small_out else (core**2, core)
     sink = buffer_core(tech, sink_bits, line, False, ohm)
     grid = math.ceil(math.sqrt(per_side)) if novel else per_side

@@ -21,6 +21,7 @@ from nax_bo.hardware.neurosim.digital import AdderTree, flip_flop
 from nax_bo.hardware.neurosim.hierarchy import ChipParts, Tile
 from nax_bo.hardware.neurosim.layout import Layout
 from nax_bo.hardware.neurosim.mapping import FloorPlan, LayerTable
+from nax_bo.hardware.neurosim.wires import HTree
 
 Array = NDArray[np.float64]
 
@@ -173,6 +174,7 @@ class Run:
         filled: NDArray[np.bool_],
         transfers: Array,
     ) -> Parts:
+        """Cycles of one PE of every size, copies inside it working in parallel."""
         config, chip = self.config, self.chip
         shift = (config.col_mux if config.cells_per_weight > 1 else 0) + (self.reads if self.bits > 1 else 0)
         trees = self.tree_table(
@@ -361,7 +363,9 @@ class Run:
 
     def global_transfers(self) -> tuple[Array, Array, Array, Array]:
         """Global buffer and H-tree."""
-        table, chip, config = self.table, self.chip, self.config
+        table, chip, config, wires = self.table, self.chip, self.config, self.chip.wires
+        if not isinstance(wires, HTree):
+            raise TypeError("a chip of revision 13 has an H-tree")
         bits_in = table.rows * config.input_bits * table.vectors / np.where(self.novel, table.k_h, 1)
         bits_out = table.c_out * config.input_bits * table.vectors / np.where(table.pooled, 4, 1)
         memory = chip.global_buffer
@@ -371,8 +375,8 @@ class Run:
         cycles = (bits_in + bits_out) / memory.line_bits / ports * share
         flits = np.ceil((bits_in + bits_out) / chip.bus_bits)
         sides = [tile.side_m if tile else 0.0 for tile in (chip.novel, chip.conventional)]
-        hops = [math.ceil(chip.wires.delay_s(side, side) * self.clock_hz) if side else 0 for side in sides]
-        per_bit = [chip.wires.energy_j_per_bit(side, side) if side else 0.0 for side in sides]
+        hops = [math.ceil(wires.delay_s(side, side) * self.clock_hz) if side else 0 for side in sides]
+        per_bit = [wires.energy_j_per_bit(side, side) if side else 0.0 for side in sides]
         wire_energy = flits * chip.bus_bits * self.per_kind(*per_bit)
         return energy, cycles, wire_energy, flits * self.per_kind(*hops)
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from nax_bo.hardware.neurosim.digital import adder, flip_flop
 from nax_bo.hardware.neurosim.hierarchy import Tile
@@ -17,10 +18,12 @@ from nax_bo.hardware.neurosim.wires import BalancedTree, CrossBus
 class Run14(Run):
     """The layers of one network on one chip of revision 14."""
 
+    @override
     def pe_result_bits(self) -> Array:
         novel, conv = (self.chip.novel or self.chip.conventional).pe.tree, self.chip.conventional.pe.tree
         return self.layerwise(self.per_kind(novel.bits + novel.stages, conv.bits + conv.stages), 4)
 
+    @override
     def pe_cycles(
         self,
         operands: Array,
@@ -66,10 +69,14 @@ class Run14(Run):
 
     # ---- tiles -------------------------------------------------------------------------------------------------
 
+    @override
     def tile_result_bits(self, widths: Array, positions: Array) -> Array:
-        stages = self.per_kind((self.chip.novel or self.chip.conventional).tree.stages, self.chip.conventional.tree.stages)
+        stages = self.per_kind(
+            (self.chip.novel or self.chip.conventional).tree.stages, self.chip.conventional.tree.stages
+        )
         return self.layerwise(stages, 2) + widths
 
+    @override
     def tile_transfers(
         self, tile: Tile, bits_in: Array, bits_out: Array, novel: bool
     ) -> tuple[Array, Array, Array, Array]:
@@ -78,7 +85,9 @@ class Run14(Run):
         energy = energy + bits_out * (sink.read_j_per_bit + sink.write_j_per_bit) / 2
         lines = np.zeros(bits_in.shape)
         for buffer, bits, cores in ((source, bits_in, tile.input_cores), (sink, bits_out, tile.output_cores)):
-            lines = lines + bits / buffer.line_bits / min(cores, math.ceil(tile.wires.bus_bits / buffer.line_bits))
+            lines = lines + bits / buffer.line_bits / min(
+                cores, math.ceil(tile.wires.bus_bits / buffer.line_bits)
+            )
         hop = math.ceil(tile.wires.delay_s(side_m, side_m) * self.clock_hz)
         toggles = bits_in * INPUT_TOGGLE + bits_out * OUTPUT_TOGGLE
         wire_energy = toggles * tile.wires.energy_j_per_bit(side_m, side_m)
@@ -86,6 +95,7 @@ class Run14(Run):
 
     # ---- chip --------------------------------------------------------------------------------------------------
 
+    @override
     def global_units(self) -> tuple[Array, Array, Array, Array]:
         table, chip, config = self.table, self.chip, self.config
         register = flip_flop(chip.tech).energy_j
@@ -101,6 +111,7 @@ class Run14(Run):
         energy = energy + pool_uses * chip.pool.energy_j * chip.pool_units
         return uses * sums, uses * sum_cycles, energy, relu_uses + pool_uses * pool_cycles
 
+    @override
     def global_transfers(self) -> tuple[Array, Array, Array, Array]:
         table, chip, config, bus = self.table, self.chip, self.config, self.chip.wires
         if not isinstance(bus, CrossBus):
@@ -126,6 +137,7 @@ class Run14(Run):
 
     # ---- leakage -----------------------------------------------------------------------------------------------
 
+    @override
     def tile_leakage(self) -> Array:
         trees = []
         for tile in (self.chip.novel or self.chip.conventional, self.chip.conventional):
@@ -133,6 +145,7 @@ class Run14(Run):
             trees.append(wires.leakage_w(side_m, side_m) if isinstance(wires, BalancedTree) else 0.0)
         return super().tile_leakage() + self.per_kind(*trees)
 
+    @override
     def in_use_leakage(self) -> Array:
         array = self.chip.array.leakage_in_use_w
         novel, conv = self.chip.novel or self.chip.conventional, self.chip.conventional

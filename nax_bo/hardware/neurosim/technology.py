@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from nax_bo.errors import InputError
 from nax_bo.hardware.neurosim.transistor_data import FINS, TRANSISTORS, FinRow, TransistorRow
 
@@ -284,22 +286,27 @@ class FinTechnology(Technology):
     row: FinRow
 
     @property
+    @override
     def standard_height_m(self) -> float:
         return self.cell_height_m * (self.row.cell_height_f / CELL_HEIGHT_F)
 
     @property
+    @override
     def wire_pitch_f(self) -> float:
         return self.row.metal_pitch_f
 
     @property
+    @override
     def narrow_pitch_m(self) -> float:
         return self.row.gate_pitch_f * self.feature_m
 
     @property
+    @override
     def _gate_pitch_m(self) -> float:
         return self.row.gate_pitch_f * self.feature_m
 
     @property
+    @override
     def _diffusion_gap_m(self) -> float:
         return (self.row.gate_pitch_f - self.row.gate_length_f) * self.feature_m
 
@@ -310,12 +317,15 @@ class FinTechnology(Technology):
     def _to_fins(self, width_m: float) -> float:
         return width_m * (1 / (2 * self.feature_m))
 
+    @override
     def effective_width_m(self, width_m: float) -> float:
         return math.ceil(self._to_fins(width_m)) * self.row.effective_width_m
 
+    @override
     def fold(self, n_m: float, p_m: float, height_m: float) -> Fold:
         return self._fold(self._to_fins(n_m), self._to_fins(p_m), height_m)
 
+    @override
     def _layout_fold(self, n_m: float, p_m: float, height_m: float) -> Fold:
         return self._fold(n_m / (2 * self.feature_m), p_m / (2 * self.feature_m), height_m)
 
@@ -343,10 +353,14 @@ class FinTechnology(Technology):
         n = min(max(n, 1), both - 1)
         return n, both - n
 
-    def gate_size(self, kind: str, inputs: int, n_m: float, p_m: float, height_m: float) -> tuple[float, float]:
+    @override
+    def gate_size(
+        self, kind: str, inputs: int, n_m: float, p_m: float, height_m: float
+    ) -> tuple[float, float]:
         _, width = super().gate_size(kind, inputs, n_m, p_m, height_m)
         return self._stretched(height_m), width
 
+    @override
     def pass_gate_size(self, n_m: float, p_m: float, folds: int) -> tuple[float, float]:
         height = (self.row.pn_gap_f + 2 * self.row.outer_f) * self.feature_m
         for width_m in (n_m, p_m):
@@ -354,6 +368,7 @@ class FinTechnology(Technology):
             height += (fins - 1) * self.fin_pitch_m + self.fin_width_m
         return height, (folds + 1) * self._gate_pitch_m
 
+    @override
     def enlarged(self, n_m: float, p_m: float) -> tuple[float, float]:
         ratio, most, unit = p_m / (p_m + n_m), self.row.most_fins, 2 * self.feature_m
         n, p = math.ceil(n_m / unit), math.ceil(p_m / unit)

@@ -76,7 +76,10 @@ class Repeater:
         """Delay of a repeated wire of given resistance."""
         span, cap = self.spacing_m, WIRE_CAP_F_PER_M
         delay = self.resistance_ohm * (self.cap_in_f + self.cap_out_f + cap * span)
-        delay += self.wire_share * resistance_ohm_per_m * span * cap * span + resistance_ohm_per_m * span * self.cap_in_f
+        delay += (
+            self.wire_share * resistance_ohm_per_m * span * cap * span
+            + resistance_ohm_per_m * span * self.cap_in_f
+        )
         return 0.7 * delay / span
 
     def energy_j_per_m(self, vdd_v: float, toggle_share: float = TOGGLE_SHARE) -> float:
@@ -151,7 +154,7 @@ class HTree:
         cell = self.repeater
         total, down, across = 0.0, 0.0, 0.0
         for level in range(1, self.levels):
-            share = 2.0**self.levels / 2 / 2**level
+            share = 2.0**self.levels / 2 / 2.0**level
             down += self.bus_bits * cell.width_m / folding
             across += self.bus_bits * cell.height_m / folding
             total += down * unit_height_m * share / 2 + across * unit_width_m * share / 2
@@ -162,7 +165,7 @@ class HTree:
         total, unit_delay = 0.0, 0.0
         for level in range(1, self.levels + 1):
             for unit_m in (unit_height_m, unit_width_m):
-                length = unit_m * 2.0**self.levels / 2**level
+                length = unit_m * 2.0**self.levels / 2.0**level
                 unit_delay = self.repeater.delay_s_per_m(self._resistance_ohm_per_m(length))
                 total += length * unit_delay
         return total + self._main_bus_units * unit_width_m * unit_delay
@@ -232,13 +235,13 @@ class BalancedTree(_RoutedWires):
     @property
     def _main_bus_units(self) -> float:
         centre = 2.0**self.levels / 2
-        if 2**self.levels - centre < 1:
+        if 2.0**self.levels - centre < 1:
             centre -= 1
-        return min(2**self.levels - centre, centre)
+        return min(2.0**self.levels - centre, centre)
 
     def _length_m(self, unit_height_m: float, unit_width_m: float, levels: int) -> float:
         half = 2.0**self.levels / 2
-        share = sum(half / 2**level for level in range(1, levels + 1))
+        share = sum(half / 2.0**level for level in range(1, levels + 1))
         return share * (unit_height_m + unit_width_m) + self._main_bus_units * unit_width_m
 
     def area_m2(self, unit_height_m: float, unit_width_m: float, folding: float) -> float:
@@ -246,7 +249,7 @@ class BalancedTree(_RoutedWires):
         cell = self.repeater
         total, down, across = 0.0, 0.0, 0.0
         for level in range(1, self.levels):
-            share = 2.0**self.levels / 2 / 2**level
+            share = 2.0**self.levels / 2 / 2.0**level
             down += self.bus_bits * cell.width_m / folding
             across += self.bus_bits * cell.height_m / folding
             total += down * unit_height_m * share / 2 + across * unit_width_m * share / 2
@@ -257,7 +260,7 @@ class BalancedTree(_RoutedWires):
         total, last_m = 0.0, unit_width_m
         for level in range(1, self.levels + 1):
             for unit_m in (unit_height_m, unit_width_m):
-                last_m = unit_m * 2.0**self.levels / 2**level
+                last_m = unit_m * 2.0**self.levels / 2.0**level
                 total += self._delay_s(last_m)
         return total + self._delay_s(self._main_bus_units * unit_width_m, last_m)
 
