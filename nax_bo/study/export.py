@@ -49,25 +49,25 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     from safetensors.torch import save
 
     from nax_bo.accuracy.data import parse_data
-    from nax_bo.accuracy.fidelity import fidelity as rung
     from nax_bo.accuracy.training import train
 
     _check_place(path)
     torch.set_num_threads(1)  # as the study's workers: sums keep their order
     network, chip = study.study_problem.system.decode(trial.design)
-    level = SHORT.name if trial.at(FULL.name) is None and trial.at(SHORT.name) else FULL.name
+    level = SHORT if trial.at(FULL.name) is None and trial.at(SHORT.name) else FULL
     seed = job_seed(study.config.seed, trial.number)
     trained = train(
         network,
         chip,
         parse_data(study.config.data).load(),
-        epochs=rung(level).epochs,
+        epochs=level.epochs,
+        learning_rate=level.learning_rate,
         seed=seed,
         conditions=study.config.conditions,
         timeout_s=study.config.timeout_s,
     )
     weights = {name: value.detach().contiguous() for name, value in trained.model.state_dict().items()}
-    about = {"network": network.to_dict(), "chip": chip.to_dict(), "seed": seed, "fidelity": level}
+    about = {"network": network.to_dict(), "chip": chip.to_dict(), "seed": seed, "fidelity": level.name}
     metadata = {"naxbo": json.dumps(about, sort_keys=True)}  # one entry: safetensors shuffles several
     _write(path, save(weights, metadata=metadata))
     return path
@@ -80,12 +80,13 @@ def write_simulator_files(study: Study, trial: Trial, form: str, folder: Path) -
         InputError: The simulator cannot describe the design, or the files cannot be written.
     """
     from nax_bo.interop.neurosim_csv import export_neurosim
-    from nax_bo.interop.xpert_csv import export_xpert
+    from nax_bo.interop.xpert_csv import export_xpert, xpert_csv
 
     network, chip = study.study_problem.system.decode(trial.design)
     try:
         if form == "neurosim":
             return export_neurosim(network, chip, folder)
+        xpert_csv(network, chip)  # refuse before there is a folder
         folder.mkdir(parents=True, exist_ok=True)
         return (export_xpert(network, chip, folder / f"design-{trial.number}.csv"),)
     except OSError as ex:

@@ -153,7 +153,8 @@ def cross_validate(study: Study, surrogate: str | None = None, folds: int = 10) 
     full = {o.indices: o for o in state.full}
     if len(full) < LEAST_CHECKED:
         raise InputError(
-            f"{study.store.path} holds {len(full)} full trainings", f"Held-out checks need {LEAST_CHECKED}."
+            f"too few designs are trained in full to judge predictions: {len(full)}",
+            f"It takes {LEAST_CHECKED}: go on with naxbo optimize.",
         )
     looks = list(full)
     dealt = np.random.default_rng(0).permutation(len(looks)) % min(folds, len(looks))
@@ -193,8 +194,8 @@ def _accuracy_state(study: Study) -> SearchState:
 def _fit(state: SearchState, surrogate: str) -> AccuracyModel:
     if len(state.observations) < LEAST_RESULTS:
         raise InputError(
-            f"the study holds {len(state.observations)} finished trainings",
-            f"A prediction needs at least {LEAST_RESULTS}: go on with naxbo optimize.",
+            f"too few trainings have finished to predict from: {len(state.observations)}",
+            f"It takes {LEAST_RESULTS}: go on with naxbo optimize.",
         )
     models = fit_models(replace(state, options={**state.options, "surrogate": surrogate}))
     noise = [_noise(state.problem, o) for o in state.full]

@@ -79,7 +79,12 @@ CASES = [
     ("report --study good.naxbo --out text.naxbo", 2, "cannot be written to text.naxbo", "--out"),
     ("report --study good.naxbo --design 3", 2, "no design 3", ""),
     ("export 3 --study good.naxbo", 2, "no design 3", ""),
-    ("surrogates compare nope --study good.naxbo", 2, "0 full trainings", "3"),
+    (
+        "surrogates compare nope --study good.naxbo",
+        2,
+        "trained in full to judge predictions: 0",
+        "It takes 3",
+    ),
     ("bench nowhere", 2, "no synthetic problem 'nowhere'", "chain24"),
     ("bench chain24 --strategies nope", 2, "no strategy 'nope'", "random"),
     ("init nowhere/naxbo.toml", 2, "cannot write nowhere", "folder"),

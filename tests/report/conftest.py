@@ -52,6 +52,12 @@ class SimulatedTrainings(Executor):
         )
 
 
+@pytest.fixture(scope="session")
+def simulated_trainings() -> type[SimulatedTrainings]:
+    """The executor, for studies that tests make themselves."""
+    return SimulatedTrainings
+
+
 @pytest.fixture
 def simulated_study(tmp_path: Path) -> Callable[..., Study]:
     """Makes a study of ``budget`` designs with simulated trainings and the given settings."""
