@@ -33,7 +33,7 @@ def network_csv(network: NetworkSpec) -> str:
     Raises:
         InputError: Attention, or grouped convolutions: the format has no such rows.
     """
-    pooled = pooled_layers(network)
+    pooled = network.pooled_layers
     rows = [_row(layer, layer.name in pooled) for layer in network.layers if _has_row(layer)]
     return "".join(",".join(map(str, row)) + "\n" for row in rows)
 
@@ -101,17 +101,6 @@ def export_neurosim(network: NetworkSpec, chip: ChipSpec, folder: Path) -> tuple
     for path, text in zip(paths, (table, settings), strict=True):
         path.write_text(text, encoding="utf-8")
     return paths
-
-
-def pooled_layers(network: NetworkSpec) -> set[str]:
-    """Names of static layers whose output reaches a max-pooling before any other static layer."""
-    source: dict[str, str] = {INPUT: ""}
-    pooled = set()
-    for layer in network.layers:
-        source[layer.name] = layer.name if layer.is_static else source[layer.inputs[0]]
-        if layer.op == "maxpool":
-            pooled.add(source[layer.name])
-    return pooled - {""}
 
 
 def read_rows(text: str, columns: int) -> list[list[int]]:

@@ -186,6 +186,17 @@ class NetworkSpec:
         """Layers whose weights can stand in crossbars, in order; per-layer chip settings follow this order."""
         return tuple(layer for layer in self.layers if layer.is_static)
 
+    @cached_property
+    def pooled_layers(self) -> frozenset[str]:
+        """Names of static layers whose output reaches a max-pooling before any other static layer."""
+        source = {INPUT: ""}
+        pooled = set()
+        for layer in self.layers:
+            source[layer.name] = layer.name if layer.is_static else source[layer.inputs[0]]
+            if layer.op == "maxpool":
+                pooled.add(source[layer.name])
+        return frozenset(pooled - {""})
+
     @property
     def output_shape(self) -> Shape:
         """Shape of the last layer's output."""

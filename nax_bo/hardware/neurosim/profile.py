@@ -10,7 +10,7 @@ from nax_bo.hardware.devices import Device, device
 from nax_bo.hardware.neurosim.config import NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.neurosim.cost import NeuroSimReport, evaluate
 from nax_bo.hardware.report import ComponentCost, CostReport, LayerCost
-from nax_bo.network.spec import INPUT, LayerSpec, NetworkSpec
+from nax_bo.network.spec import LayerSpec, NetworkSpec
 
 _KINDS = {"sram": "SRAM", "fefet": "FeFET"}
 _ARRAY_FIELDS = ("rows", "cols", "bits_per_cell", "weight_bits", "input_bits", "adc_type", "adc_bits", "mux")
@@ -98,7 +98,6 @@ def _layers(network: NetworkSpec) -> list[NeuroSimLayer]:
     from nax_bo.hardware.workload import slot_names
 
     slot_names(network)  # refuses a network without matrix products
-    pooled = _pooled(network)
     rows = []
     for layer in network.layers:
         if layer.op == "attention" or layer.groups > 1:
@@ -107,7 +106,7 @@ def _layers(network: NetworkSpec) -> list[NeuroSimLayer]:
                 "NeuroSim V1.3 knows dense convolutions and fully connected layers only.",
             )
         if layer.is_static:
-            rows.append(_layer(layer, layer.name in pooled))
+            rows.append(_layer(layer, layer.name in network.pooled_layers))
     return rows
 
 
@@ -124,16 +123,6 @@ def _layer(layer: LayerSpec, pooled: bool) -> NeuroSimLayer:
         stride=layer.stride[0],
         zero_border=layer.padding[0],
     )
-
-
-def _pooled(network: NetworkSpec) -> set[str]:
-    source = {INPUT: ""}
-    found = set()
-    for layer in network.layers:
-        source[layer.name] = layer.name if layer.is_static else source[layer.inputs[0]]
-        if layer.op == "maxpool":
-            found.add(source[layer.name])
-    return found
 
 
 def _layer_costs(network: NetworkSpec, report: NeuroSimReport) -> tuple[LayerCost, ...]:
