@@ -107,7 +107,9 @@ class MonteCarloAcquisition:
         shape = torch.Size([self.samples])
         samplers = [
             # scrambled Sobol points of two outcomes would depend on each other, so only the first has them
-            IIDNormalSampler(shape, seed=seed + i) if 0 < i < len(learned) else get_sampler(p, shape, seed=seed + i)
+            IIDNormalSampler(shape, seed=seed + i)
+            if 0 < i < len(learned)
+            else get_sampler(p, shape, seed=seed + i)
             for i, p in enumerate(posteriors)
         ]
         return qLogNoisyExpectedHypervolumeImprovement(
