@@ -1,8 +1,8 @@
 """How well the fast and the adaptive mode agree with the exact one, over hardware settings.
 
 Each setting trains a small network noise-aware for its own chip (digits, or CIFAR-10 with ``--data``), programs the
-same chips in all three modes and compares mean accuracies. Prints one row per setting, the mean and the largest gap, and
-Kendall's tau between each cheap mode and the exact one.
+same chips in all three modes and compares mean accuracies. Prints one row per setting, the mean and the largest gap,
+and Kendall's tau between each cheap mode and the exact one.
 """
 
 from __future__ import annotations

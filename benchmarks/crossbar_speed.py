@@ -2,8 +2,8 @@
 
 Float and crossbar runs alternate in one process and each ratio is between medians of processor time, so that other load
 on the machine cancels. The network is 3 -> 32 -> 64 -> 128 channels, 3 x 3 kernels, 32 x 32 images, batch 64, with
-batch normalisation and 2 x 2 pooling after each layer; the chip slices weights into 4 cells, streams inputs in 8 pulses and
-converts each partial sum of 128 rows with 8 bits, calibrated.
+batch normalisation and 2 x 2 pooling after each layer. The chip slices weights into 4 cells, streams inputs in 8 pulses
+and converts each partial sum of 128 rows with 8 bits, calibrated.
 """
 
 from __future__ import annotations

@@ -59,30 +59,39 @@ def program_cells(
     """Write ``codes: groups x rows x cols`` into cells of ``draws`` chips, age them and add the wires.
 
     Columns of one array are the slices of consecutive outputs; positive and negative sides stand in separate arrays.
-    Each array of offset encoding has one reference column per slice, which holds the code of weight zero and is
-    subtracted before conversion; its IR drop is that of columns next to one another at the end. Arrays are packed
-    towards drivers and converters; unused rows and columns carry no current.
+    Each array of offset encoding has a reference column per slice in its middle, which holds the code of weight zero
+    and is subtracted before conversion. Arrays are packed towards drivers and converters; unused rows and columns carry
+    no current.
+
+    Args:
+        codes: Weight codes, rows in array order.
+        array, device, wire: What the cells are and stand in.
+        blocks: Rows of each row block.
+        conditions: Time, and which effects are simulated.
+        generator: Source of all randomness.
+        draws: Chips.
     """
     digits = weight_digits(codes, array)
-    outputs_per_array = max(1, array.cols // array.slices)
+    layout = _layout(codes.shape[-1], array)
     if array.encoding == "offset":
-        digits = _with_reference(digits, array, outputs_per_array)
+        reference = _reference(array).expand(*digits.shape[:-1], 1)
+        digits = torch.cat([digits, reference], -1).index_select(-1, layout.contents)
     step_s = (device.g_on_s - device.g_off_s) / (2**array.bits_per_cell - 1)
     targets = (device.g_off_s + step_s * digits).expand(draws, *digits.shape)
     cells = realise(targets.contiguous(), device, generator, conditions, batch_dims=1)
     g_s = cells.g_s
     if conditions.ir_drop and device.resistive:
-        g_s = _with_wires(g_s, array, wire, blocks)
-    variance = (
-        _read_variance(cells, device, conditions, blocks) / step_s**2 if conditions.read_noise else None
-    )
+        g_s = _with_wires(g_s, layout.outputs_per_array, array, wire, blocks)
+    variance = _read_variance(cells, device, conditions, blocks) / step_s**2 if conditions.read_noise else None
     levels = g_s / step_s
     if array.encoding == "offset":
-        levels, variance = _less_reference(levels, variance, codes.shape[-1], outputs_per_array)
+        levels = levels[:, 0, ..., layout.output] - levels[:, 0, ..., layout.reference]
+        if variance is not None:
+            variance = variance[:, 0, ..., layout.output] + variance[:, 0, ..., layout.reference]
     else:
         levels = levels[:, 0] - levels[:, 1]
         variance = None if variance is None else variance.sum(1)
-    integer = g_s is targets or bool(torch.equal(g_s, targets))
+    integer = bool(torch.equal(g_s, targets))
     if integer:
         levels = nominal_cells(codes, array).levels.expand(draws, *levels.shape[1:])
     if variance is not None and not bool(variance.any()):
@@ -95,33 +104,51 @@ def _reference(array: ArraySpec) -> Tensor:
     return weight_digits(torch.zeros(1, 1, 1), array)[0]
 
 
-def _with_reference(digits: Tensor, array: ArraySpec, outputs_per_array: int) -> Tensor:
-    """Append one reference column per array."""
-    count = -(-digits.shape[-1] // outputs_per_array)
-    reference = _reference(array).expand(*digits.shape[:-1], count)
-    return torch.cat([digits, reference], -1)
+@dataclass(frozen=True)
+class _Layout:
+    """Places of outputs and reference columns, each as wide as a weight's slices.
+
+    Attributes:
+        outputs_per_array: Places in one array.
+        contents: ``places``: output that stands there; the number of outputs for a reference.
+        output, reference: ``outputs``: place of the output, and of its array's reference.
+    """
+
+    outputs_per_array: int
+    contents: Tensor
+    output: Tensor
+    reference: Tensor
 
 
-def _less_reference(
-    levels: Tensor, variance: Tensor | None, outputs: int, outputs_per_array: int
-) -> tuple[Tensor, Tensor | None]:
-    reference = torch.arange(outputs) // outputs_per_array + outputs
-    own = levels[:, 0, ..., :outputs] - levels[:, 0, ..., reference]
-    if variance is None:
-        return own, None
-    return own, variance[:, 0, ..., :outputs] + variance[:, 0, ..., reference]
+def _layout(outputs: int, array: ArraySpec) -> _Layout:
+    places = max(1, array.cols // array.slices)
+    every = torch.arange(outputs)
+    if array.encoding == "differential":
+        return _Layout(places, every, every, every)
+    own = max(1, places - 1)
+    contents: list[int] = []
+    reference = torch.empty(outputs, dtype=torch.long)
+    for first in range(0, outputs, own):
+        members = list(range(first, min(outputs, first + own)))
+        middle = len(members) // 2
+        reference[first : first + own] = len(contents) + middle
+        contents += [*members[:middle], outputs, *members[middle:]]
+    placed = torch.tensor(contents)
+    return _Layout(own + 1, placed, (placed < outputs).nonzero().flatten(), reference)
 
 
-def _with_wires(g_s: Tensor, array: ArraySpec, wire: Wire, blocks: tuple[int, ...]) -> Tensor:
+def _with_wires(
+    g_s: Tensor, outputs_per_array: int, array: ArraySpec, wire: Wire, blocks: tuple[int, ...]
+) -> Tensor:
     """Effective conductances, ``draws x sides x slices x groups x rows x cols`` in and out."""
     draws, sides, slices, groups, _, cols = g_s.shape
+    width = min(array.cols, outputs_per_array * slices) if slices <= array.cols else array.cols
     out = []
     for block in torch.split(g_s, list(blocks), dim=-2):
         rows = block.shape[-2]
         columns = block.permute(0, 1, 3, 4, 5, 2).reshape(draws, sides, groups, rows, cols * slices)
         parts = [
-            operating_point(p, wire.r_row_ohm, wire.r_col_ohm)
-            for p in torch.split(columns, array.cols, dim=-1)
+            operating_point(part, wire.r_row_ohm, wire.r_col_ohm) for part in torch.split(columns, width, dim=-1)
         ]
         joined = torch.cat(parts, -1).reshape(draws, sides, groups, rows, cols, slices)
         out.append(joined.permute(0, 1, 5, 2, 3, 4))

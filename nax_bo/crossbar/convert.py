@@ -64,7 +64,10 @@ def convert(
         made = CrossbarConv2d if isinstance(module, nn.Conv2d) else CrossbarLinear
         layer: CrossbarLayer = made(module, hardware, state)  # type: ignore[arg-type]
         layer.name = name
-        setattr(parent, attribute, layer)
+        if attribute:
+            setattr(parent, attribute, layer)
+        else:
+            model = layer  # the model was a single layer
         layers[name] = layer
     return CrossbarNetwork(model, chip, layers, state)
 
@@ -118,4 +121,4 @@ def _static_layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, str, nn.M
 
 def _name(path: str) -> str:
     parts = path.split(".")
-    return parts[1] if len(parts) == 3 and parts[0] == "blocks" and parts[2] == "op" else path
+    return parts[1] if len(parts) == 3 and parts[0] == "blocks" and parts[2] == "op" else path or "layer"

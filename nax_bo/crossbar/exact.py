@@ -12,6 +12,7 @@ from nax_bo.hardware.chip import ArraySpec
 
 _VALUES_PER_CHUNK = 1 << 18  # partial sums in flight: stays in the second-level cache
 _INT8 = 127
+_SMALLEST_INT8 = 16
 
 
 def integer_product(x: Tensor, codes: Tensor, array: ArraySpec) -> Tensor:
@@ -86,14 +87,19 @@ def places(array: ArraySpec, pairs: Tensor | None = None) -> Tensor:
 
 def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
     """``groups x vectors x rows`` times ``groups x rows x columns``; in 8-bit integers where that is exact."""
-    small = bool(pulses.abs().amax() <= _INT8) and bool(matrix.abs().amax() <= _INT8)
-    if len(pulses) != 1 or not small or not bool((matrix == matrix.round()).all()):
+    if not _fit_in_bytes(pulses, matrix):
         return torch.bmm(pulses, matrix)
+    a, b = pulses[0].to(torch.int8).contiguous(), matrix[0].to(torch.int8).contiguous()
     try:
-        product = torch._int_mm(pulses[0].to(torch.int8), matrix[0].to(torch.int8))
-    except (
-        RuntimeError,
-        AttributeError,
-    ):  # a private function of torch, with limits on shape that vary by version
+        product = torch._int_mm(a, b)
+    except (RuntimeError, AttributeError):  # a private function of torch, with limits on shape that vary by version
         return torch.bmm(pulses, matrix)
     return product.unsqueeze(0).to(pulses.dtype)
+
+
+def _fit_in_bytes(pulses: Tensor, matrix: Tensor) -> bool:
+    # small products do not pay; torch 2.13 returns uninitialised memory for one row and one column of strides (1, 1)
+    if len(pulses) != 1 or min(pulses.shape[1:]) < _SMALLEST_INT8 or matrix.shape[2] < _SMALLEST_INT8:
+        return False
+    small = bool(pulses.abs().amax() <= _INT8) and bool(matrix.abs().amax() <= _INT8)
+    return small and bool((matrix == matrix.round()).all())

@@ -28,7 +28,8 @@ class Explanation:
         error_budget: Root mean square error of the layer's output by source, relative to the root mean square of its
             unquantised output. ``quantisation``: of weights and inputs. ``adc``: added by converters with cells as
             intended. Each device effect: added when it alone is switched on; ``drift`` with its compensation,
-            ``read_noise`` at the time of reading. ``total``: of all together. Sources interact, so that they do not add up exactly.
+            ``read_noise`` at the time of reading. ``total``: of all together. Sources interact, so that they do not
+            add up exactly.
     """
 
     layer: str
