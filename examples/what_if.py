@@ -15,8 +15,10 @@ chip = ChipSpec(device="rram", arrays=(ArraySpec(rows=64, cols=64, adc_bits=6),)
 
 for bits in (5, 6, 8):
     report = model.evaluate(network, replace(chip, arrays=(replace(chip.arrays[0], adc_bits=bits),)))
-    print(f"{bits}-bit converters: {report.energy_pj * 1e-6:6.1f} uJ, {report.latency_ns * 1e-3:6.1f} us, "
-          f"{report.area_um2 * 1e-6:6.2f} mm2, EDAP known within a factor of {report.edap_high / report.edap_low:.1f}")  # fmt: skip
+    cost = f"{report.energy_pj * 1e-6:6.1f} uJ, {report.latency_ns * 1e-3:6.1f} us, {report.area_um2 * 1e-6:6.2f} mm2"
+    print(
+        f"{bits}-bit converters: {cost}, EDAP known within a factor of {report.edap_high / report.edap_low:.1f}"
+    )
 
 # Column sharing and converter type cannot change accuracy: their best setting per layer is computed, not searched.
 best = best_peripherals(network, chip, model, objective="edap")
