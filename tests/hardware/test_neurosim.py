@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nax_bo.errors import DataError, EvaluationError, InputError
-from nax_bo.hardware.neurosim import NeuroSimConfig, NeuroSimLayer, Quirks, evaluate
+from nax_bo.hardware.neurosim import V13, V14, NeuroSimConfig, NeuroSimLayer, Quirks, evaluate
 from nax_bo.hardware.neurosim.tables import config_of_row, layer_of_row
 
 DATA = Path(__file__).parents[1] / "data"
@@ -77,7 +78,8 @@ def reference_rows() -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("row", reference_rows(), ids=lambda row: f"{row['run_id']}-{row['network']}")
 def test_chip_totals_agree_with_the_simulator(row: dict[str, str]) -> None:
-    report = evaluate(NETWORKS[row["network"]], config_of_row(row))
+    quirks = V14 if row["simulator"] == "NeuroSim_V1.4" else V13
+    report = evaluate(NETWORKS[row["network"]], config_of_row(row, quirks))
 
     def ref(name: str) -> float:
         return float(row[name])
@@ -206,6 +208,47 @@ def test_impossible_chips_are_refused_with_a_reason() -> None:
         evaluate(VGG16, NeuroSimConfig(r_on_ohm=1e3, r_off_ohm=1e5))
     with pytest.raises(EvaluationError, match="access transistor"):
         evaluate(VGG16, NeuroSimConfig(temp_k=350))
+
+
+@pytest.mark.parametrize(
+    "settings_of",
+    [
+        {"tech_node_nm": 14, "device": "RRAM"},
+        {"tech_node_nm": 7, "device": "SRAM", "roadmap": "HP"},
+        {"tech_node_nm": 5, "device": "SRAM", "temp_k": 350},
+    ],
+)
+def test_v14_refuses_what_it_cannot_price(settings_of: dict[str, Any]) -> None:
+    with pytest.raises((EvaluationError, InputError)):
+        evaluate(VGG8, NeuroSimConfig(quirks=V14, **settings_of))
+
+
+@pytest.mark.parametrize("device", ["SRAM", "RRAM", "FeFET"])
+@pytest.mark.parametrize("dataflow", ["layer_by_layer", "pipeline"])
+@pytest.mark.parametrize("adc_type", ["SAR", "FLASH_MLSA_CSA", "FLASH_MLSA_VSA"])
+def test_v14_gives_finite_positive_costs(device: str, dataflow: str, adc_type: str) -> None:
+    for node in (130, 65, 22) if device == "RRAM" else (45, 14, 10, 7, 5, 3):
+        config = NeuroSimConfig(
+            device=device,
+            dataflow=dataflow,
+            adc_type=adc_type,
+            tech_node_nm=node,
+            r_on_ohm=1e5,
+            r_off_ohm=1.7e6,
+            quirks=V14,
+        )
+        report = evaluate(VGG8, config)
+        values = (report.energy_pj, report.latency_ns, report.area_um2, report.leakage_energy_pj)
+        assert all(np.isfinite(value) and value > 0 for value in values)
+        # the chip also covers what bounding boxes leave empty
+        assert report.area_um2 > sum(report.area_parts_um2.values())
+
+
+def test_v14_reads_in_parts_cost_time_and_energy() -> None:
+    whole = evaluate(VGG8, NeuroSimConfig(device="SRAM", quirks=V14, adc_type="SAR"))
+    halves = evaluate(VGG8, NeuroSimConfig(device="SRAM", quirks=V14, adc_type="SAR", rows_parallel=64))
+    assert halves.energy_parts_pj["adc"] > 1.5 * whole.energy_parts_pj["adc"]
+    assert halves.latency_parts_ns["adc"] > 1.5 * whole.latency_parts_ns["adc"]
 
 
 def test_wrong_settings_name_the_setting() -> None:

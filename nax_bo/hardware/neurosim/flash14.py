@@ -10,7 +10,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.errors import EvaluationError
 from nax_bo.hardware.neurosim.config import NeuroSimConfig
 from nax_bo.hardware.neurosim.converters import FLASH_CURRENT, column_power_coefficients
 from nax_bo.hardware.neurosim.technology import Technology
@@ -202,21 +201,15 @@ def flash_area_m2(tech: Technology, config: NeuroSimConfig, cell_f: tuple[float,
 
 
 def flash_delay_s(tech: Technology, config: NeuroSimConfig, column_f: float, access_ohm: float) -> float:
-    """Sensing time: the slower one of the extreme references decides.
-
-    Raises:
-        EvaluationError: if there are fewer than two references.
-    """
+    """Sensing time: the slower one of the extreme references decides; a one-bit converter has a single one."""
     references = references_ohm(config, access_ohm)
-    if len(references) < 2:
-        raise EvaluationError("a one-bit flash converter has no time in V1.4", "use at least two bits")
     current, node = config.adc_type == FLASH_CURRENT, config.tech_node_nm
-    ends = references[[1, -1]]
+    ends = references[[min(1, len(references) - 1), -1]]
     delay = _piecewise((_CURRENT_DELAY if current else _VOLTAGE_DELAY)[node], ends)
     default = 12700.0
     threshold = _THRESHOLD_OHM[current].get(node, default)
     span = _SPAN_OHM[current].get(node, 0.1e6)
-    total_f = column_f + tech.input_cap_f(tech.min_n_m) * (len(references) - 2)
+    total_f = column_f + tech.input_cap_f(tech.min_n_m) * max(len(references) - 2, 0)
     growth = _GROWTH_S[current][node] / (span - threshold) * (ends - threshold)
     growth = growth * (total_f / _REFERENCE_F[node] - 1)
     return float(np.where(ends > threshold, delay + growth, delay).max())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,18 @@ class LayerCosts:
     """Leakage of one tile while the layer runs."""
     in_use_leakage_w: Array
     """Part of it that a tile at work leaks all the same (revision 14)."""
+
+
+@lru_cache(maxsize=4096)
+def tree_values(tree: AdderTree, what: str, most: int, clock_hz: float) -> Array:
+    """Energy, cycles or leakage of a tree for 0, 1, ... ``most`` operands."""
+    if what == "cycles":
+        values: list[float] = [tree.cycles(count, clock_hz) for count in range(most + 1)]
+    elif what == "energy":
+        values = [tree.energy_j(count) for count in range(most + 1)]
+    else:
+        values = [tree.leakage_w(count) for count in range(most + 1)]
+    return np.asarray(values, dtype=np.float64)
 
 
 class Run:
@@ -193,16 +206,9 @@ class Run:
     def tree_table(self, novel: AdderTree, conventional: AdderTree, inputs: Array, what: str) -> Array:
         """Energy, cycles or leakage of the layer's kind of tree for an array of operand counts (layers first)."""
         most = int(inputs.max(initial=1))
-        tables: list[list[float]] = []
-        for tree in (novel, conventional):
-            if what == "cycles":
-                tables.append([tree.cycles(count, self.clock_hz) for count in range(most + 1)])
-            elif what == "energy":
-                tables.append([tree.energy_j(count) for count in range(most + 1)])
-            else:
-                tables.append([tree.leakage_w(count) for count in range(most + 1)])
+        tables = np.stack([tree_values(tree, what, most, self.clock_hz) for tree in (novel, conventional)])
         kind = np.where(self.novel, 0, 1).reshape((-1,) + (1,) * (inputs.ndim - 1))
-        values: Array = np.asarray(tables, dtype=np.float64)[kind, inputs.astype(np.int64)]
+        values: Array = tables[kind, inputs.astype(np.int64)]
         return values
 
     # ---- tiles -------------------------------------------------------------------------------------------------
@@ -349,8 +355,8 @@ class Run:
         summed = table.cols if config.quirks.tile_sums_per_column else table.c_out * self.plan.tile_cols
         uses = np.where(tiles > 1, np.ceil(summed * (table.vectors / chip.tree.trees)), 0.0)
         most = int(tiles.max())
-        sums = np.asarray([chip.tree.energy_j(count) for count in range(most + 1)])[tiles]
-        sum_cycles = np.asarray([chip.tree.cycles(count, self.clock_hz) for count in range(most + 1)])[tiles]
+        sums = tree_values(chip.tree, "energy", most, self.clock_hz)[tiles]
+        sum_cycles = tree_values(chip.tree, "cycles", most, self.clock_hz)[tiles]
         units = self.per_kind(
             self.plan.novel_pe_side / math.sqrt(max(self.plan.pes_per_novel_tile, 1)), self.plan.tile_side
         )

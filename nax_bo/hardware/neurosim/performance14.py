@@ -11,7 +11,7 @@ from typing_extensions import override
 from nax_bo.hardware.neurosim.digital import adder, flip_flop
 from nax_bo.hardware.neurosim.hierarchy import Tile
 from nax_bo.hardware.neurosim.hierarchy14 import INPUT_TOGGLE, OUTPUT_TOGGLE
-from nax_bo.hardware.neurosim.performance import Array, Parts, Run
+from nax_bo.hardware.neurosim.performance import Array, Parts, Run, tree_values
 from nax_bo.hardware.neurosim.wires import BalancedTree, CrossBus
 
 
@@ -104,8 +104,8 @@ class Run14(Run):
         tiles = self.plan.tile_rows
         uses = np.where(tiles > 1, np.ceil(table.c_out * (table.vectors / chip.tree.trees)), 0.0)
         most = int(tiles.max())
-        sums = np.asarray([chip.tree.energy_j(count) for count in range(most + 1)])[tiles]
-        sum_cycles = np.asarray([chip.tree.cycles(count, self.clock_hz) for count in range(most + 1)])[tiles]
+        sums = tree_values(chip.tree, "energy", most, self.clock_hz)[tiles]
+        sum_cycles = tree_values(chip.tree, "cycles", most, self.clock_hz)[tiles]
         pool_uses = np.where(table.pooled, np.ceil(table.vectors * table.c_out / 4 / chip.pool_units), 0)
         pool_cycles = math.ceil(chip.pool.delay_s * self.clock_hz) * chip.pool.stages
         energy = energy + pool_uses * chip.pool.energy_j * chip.pool_units

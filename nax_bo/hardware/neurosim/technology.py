@@ -54,9 +54,9 @@ class Fold(NamedTuple):
     height_p_m: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Technology:
-    """One node, roadmap and temperature; build it with `technology`."""
+    """One node, roadmap and temperature; build it with `technology`, which makes each once (they hash by identity)."""
 
     node_nm: int
     feature_m: float
@@ -279,7 +279,7 @@ class Technology:
         return (0.48 if inputs == 2 else 0.31) * p_a * inputs * self.vdd_v
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FinTechnology(Technology):
     """A FinFET node as V1.4 prices it: cell sizes of the node, whole fins, bottom junctions only."""
 

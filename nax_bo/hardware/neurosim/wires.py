@@ -41,6 +41,7 @@ TOGGLE_SHARE = 0.25
 """Share of bus bits that toggle from 0 to 1 per transfer."""
 
 
+@lru_cache(maxsize=1024)
 def wire_resistance_ohm_per_m(width_nm: float, temp_k: float = 300, revision: int = 13) -> float:
     """Resistance of a minimum wire.
 
