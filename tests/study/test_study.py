@@ -95,7 +95,7 @@ def test_a_larger_budget_goes_on(tmp_path) -> None:
 
 
 def test_nothing_is_evaluated_twice_and_failures_are_kept(tmp_path) -> None:
-    run(tmp_path / "s", config(budget=20))
+    run(tmp_path / "s", config(budget=14))
     rows = history(tmp_path / "s")
     assert len(set(rows)) == len(rows)
     with Study(tmp_path / "s") as study:
@@ -105,7 +105,7 @@ def test_nothing_is_evaluated_twice_and_failures_are_kept(tmp_path) -> None:
 
 
 def test_the_front_is_trained_in_full_and_undominated(tmp_path) -> None:
-    run(tmp_path / "s", config(budget=20))
+    run(tmp_path / "s", config(budget=14))
     with Study(tmp_path / "s") as study:
         front = [study.row(t) for t in study.front()]
         assert front
