@@ -10,6 +10,8 @@ from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
 from nax_bo.report.chosen import anatomy, choose
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
+from nax_bo.report.drivers import drivers
+from nax_bo.report.error_budget import error_budget
 from nax_bo.report.history import hypervolume_history
 from nax_bo.study import Study, Trial
 from nax_bo.study.prediction import cross_validate
@@ -23,8 +25,8 @@ _MOST_LISTED = 12
 def collect(study: Study, design: int | None = None) -> ReportData:
     """What the report of ``study`` shows.
 
-    Refits surrogates for held-out predictions, which takes seconds to a minute. Parts for which the study holds too
-    little are empty.
+    Refits surrogates for held-out predictions and trains the chosen design shortly, which takes seconds to a minute.
+    Parts for which the study holds too little are empty.
 
     Args:
         study: Any study, also one that has just begun.
@@ -37,6 +39,7 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
     plots, notes = _calibration(study)
+    error_layers, error_rows = error_budget(study, picked[0]) if picked else ((), ())
     return ReportData(
         title=study.store.path.name,
         facts=_facts(study, trials, front),
@@ -50,6 +53,9 @@ def collect(study: Study, design: int | None = None) -> ReportData:
         layer_names=parts.layer_names if parts else (),
         layer_rows=parts.layer_rows if parts else (),
         components=parts.components if parts else (),
+        drivers=drivers(study),
+        error_layers=error_layers,
+        error_budget=error_rows,
         failures=_failures(trials),
     )
 

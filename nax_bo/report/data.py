@@ -61,6 +61,17 @@ class ComponentShare:
 
 
 @dataclass(frozen=True)
+class Driver:
+    """One setting's share of the variance of accuracy and EDAP: alone (first), and with interactions (total)."""
+
+    setting: str
+    accuracy_first: float
+    accuracy_total: float
+    edap_first: float
+    edap_total: float
+
+
+@dataclass(frozen=True)
 class ReportData:
     """All content of a report; empty parts are left out of it.
 
@@ -77,8 +88,9 @@ class ReportData:
         layer_names: Layers of the chosen design.
         layer_rows: Its choices and costs per layer.
         components: Where its energy and area go.
-        drivers: Which settings drive accuracy and EDAP: table rows.
-        error_budget: Where the chosen design's output error comes from: table rows.
+        drivers: Which settings drive accuracy and EDAP near the front.
+        error_layers: Crossbar layers of the chosen design.
+        error_budget: Where the error of their outputs comes from, percent of the output.
         failures: Failed designs: table rows.
     """
 
@@ -94,6 +106,7 @@ class ReportData:
     layer_names: tuple[str, ...] = ()
     layer_rows: tuple[LayerRow, ...] = ()
     components: tuple[ComponentShare, ...] = ()
-    drivers: tuple[Mapping[str, Any], ...] = ()
-    error_budget: tuple[Mapping[str, Any], ...] = ()
+    drivers: tuple[Driver, ...] = ()
+    error_layers: tuple[str, ...] = ()
+    error_budget: tuple[LayerRow, ...] = ()
     failures: tuple[Mapping[str, Any], ...] = ()

@@ -14,8 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from nax_bo.report.data import CalibrationPlot, Point, ReportData
+from nax_bo.report.data import CalibrationPlot, LayerRow, Point, ReportData
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE, PALE = "#2563eb", "#ea580c", "#9aa5b1"
@@ -173,17 +174,27 @@ def _scores(entry: CalibrationPlot) -> str:
 
 def layers(data: ReportData) -> Figure:
     """The chosen design layer by layer: choices and costs, dark where a value is high in its row."""
-    rows, names = data.layer_rows, data.layer_names
-    width = (
-        max(5.0, 2.0 + 0.85 * len(names))
-        if len(names) <= _MOST_WRITTEN
-        else min(14.0, 2.0 + 0.16 * len(names))
+    return _heat_map(
+        data.layer_names, data.layer_rows, np.array([_shade(r.values) for r in data.layer_rows]), "Blues"
     )
+
+
+def error_budget(data: ReportData) -> Figure:
+    """Error of each layer's output by source, percent of the output; dark where it is high."""
+    shade = np.reshape(_shade([v for r in data.error_budget for v in r.values]), (len(data.error_budget), -1))
+    return _heat_map(data.error_layers, data.error_budget, shade, "Oranges")
+
+
+def _heat_map(
+    names: Sequence[str], rows: Sequence[LayerRow], shade: NDArray[np.float64], colours: str
+) -> Figure:
+    """Rows by layers, shaded by ``shade`` (rows x layers, in [0, 1]), values written where there is room."""
+    few = len(names) <= _MOST_WRITTEN
+    width = max(5.0, 2.0 + 0.85 * len(names)) if few else min(14.0, 2.0 + 0.16 * len(names))
     figure = Figure(figsize=(width, 0.8 + 0.36 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    shade = np.array([_shade(r.values) for r in rows])
-    axes.imshow(shade, aspect="auto", cmap="Blues", vmin=0, vmax=1.4)
-    if len(names) <= _MOST_WRITTEN:
+    axes.imshow(shade, aspect="auto", cmap=colours, vmin=0, vmax=1.4)
+    if few:
         for i, row in enumerate(rows):
             for j, value in enumerate(row.values):
                 colour = "white" if shade[i, j] > 0.75 else INK
@@ -235,12 +246,37 @@ def components(data: ReportData) -> Figure:
     return figure
 
 
+def drivers(data: ReportData) -> Figure:
+    """Shares of the variance of accuracy and EDAP that settings explain: alone, and with interactions (pale)."""
+    names = [d.setting for d in data.drivers]
+    figure = Figure(figsize=(8, 1.2 + 0.3 * len(names)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, what, colour in ((left, "accuracy", ORANGE), (right, "edap", BLUE)):
+        axes.barh(
+            names,
+            [100 * getattr(d, f"{what}_total") for d in data.drivers],
+            color=colour,
+            alpha=0.3,
+            height=0.66,
+        )
+        axes.barh(names, [100 * getattr(d, f"{what}_first") for d in data.drivers], color=colour, height=0.66)
+        axes.set_title("accuracy (predicted)" if what == "accuracy" else "EDAP", fontsize=10)
+        axes.set_xlabel("share of variance (%), pale: with interactions", fontsize=9)
+        axes.set_xlim(0, 100)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0, colors=INK)
+    left.invert_yaxis()
+    return figure
+
+
 FIGURES: dict[str, Callable[[ReportData], Figure]] = {
     "front": front,
     "hypervolume": hypervolume,
     "calibration": calibration,
     "layers": layers,
+    "error_budget": error_budget,
     "components": components,
+    "drivers": drivers,
 }
 
 
@@ -251,7 +287,9 @@ def drawable(data: ReportData) -> list[str]:
         "hypervolume": len(data.history) > 1,
         "calibration": bool(data.calibration),
         "layers": bool(data.layer_names and data.layer_rows),
+        "error_budget": bool(data.error_budget),
         "components": bool(data.components),
+        "drivers": bool(data.drivers),
     }
     return [name for name in FIGURES if ready[name]]
 

@@ -31,6 +31,15 @@ CAPTIONS = {
         "Layer by layer",
         "Settings and shares of cost of the chosen design; dark is high within a row.",
     ),
+    "error_budget": (
+        "Where the output error comes from",
+        "Error of each layer's output on the chip, in percent of its root mean square, with one source switched on at "
+        "a time. Sources interact, so they do not add up exactly. After a short training.",
+    ),
+    "drivers": (
+        "What drives accuracy and cost",
+        "Sobol indices over designs near the front: the share of the variance that a setting explains.",
+    ),
     "components": (
         "Where the cost goes",
         "Shares of energy, latency and area of the chosen design by component.",
