@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
@@ -54,7 +55,7 @@ class AccuracyReport:
 
         The test images are the same for every design, so their finite number is not part of it.
         """
-        return self.std / len(self.draws) ** 0.5
+        return self.std / math.sqrt(len(self.draws))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form with the derived statistics."""

@@ -28,7 +28,10 @@ WARM_UP = 0.15
 WEIGHT_DECAY = 1e-3
 CALIBRATION_IMAGES = 128
 IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Parts of the training after which IR drop is measured anew; every third of them in a training of few steps."""
+"""Parts of the training after which IR drop is measured anew."""
+
+IR_DROP_ONCE_AT = (0.5,)
+"""The same in trainings of fewer than :data:`MANY_STEPS` steps, which a measurement would lengthen noticeably."""
 
 MANY_STEPS = 300
 NEGLIGIBLE_IR_DROP = 0.02
@@ -175,7 +178,7 @@ class _Wires:
 
     def __init__(self, layers: list[HardwareAwareLayer], steps: int) -> None:
         self.layers = layers
-        fractions = IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_AT[::3]
+        fractions = IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT
         self.due = {round(f * steps) for f in fractions}
 
     def before(self, step: int) -> None:
