@@ -100,37 +100,73 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def compare_networks(
-    folder: Path, simulator: str, result: Comparison
-) -> dict[str, tuple[NeuroSimLayer, ...]]:
-    """Compare whole networks; return the layers of each network name met."""
-    chips, layers = folder / f"{simulator}_chip.csv", folder / f"{simulator}_layers.csv"
-    if not layers.exists():
-        return {}
-    by_run: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in _rows(layers):
+Layers = tuple[NeuroSimLayer, ...]
+
+
+def _layer_rows(folder: Path, simulator: str) -> dict[str, list[Row]]:
+    by_run: dict[str, list[Row]] = defaultdict(list)
+    path = folder / f"{simulator}_layers.csv"
+    for row in _rows(path) if path.exists() else []:
         by_run[row["run_id"]].append(row)
-    networks = {rows[0].get("network", run): network_of_rows(rows) for run, rows in by_run.items()}
-    for row in _rows(chips) if chips.exists() else []:
+    return by_run
+
+
+def known_networks(folder: Path) -> dict[str, Layers]:
+    """Layers of each network, put together from all layer tables of the folder; networks with gaps are left out."""
+    found: dict[str, dict[int, Row]] = defaultdict(dict)
+    tables = [rows for name in SIMULATORS for rows in _layer_rows(folder, name).values()]
+    lone = folder / "xpertsim_layers.csv"
+    for rows in [*tables, _rows(lone) if lone.exists() else []]:
+        for row in rows:
+            found[row.get("network", row["run_id"])].setdefault(int(row["layer_index"] or 1), row)
+    return {
+        network: network_of_rows(list(rows.values()))
+        for network, rows in found.items()
+        if sorted(rows) == list(range(1, len(rows) + 1))
+    }
+
+
+def _network(own: list[Row], known: Layers | None) -> Layers | None:
+    """A run's layers: its own rows where they are complete, else what is known of its network."""
+    indices = sorted(int(row["layer_index"]) for row in own)
+    complete = bool(own) and indices == list(range(1, len(own) + 1)) and len(own) >= len(known or ())
+    return network_of_rows(own) if complete else known
+
+
+def compare_networks(
+    folder: Path, simulator: str, networks: Mapping[str, Layers], result: Comparison
+) -> None:
+    """Compare whole networks; a run without layer rows takes the layers that its network has elsewhere."""
+    by_run = _layer_rows(folder, simulator)
+    path = folder / f"{simulator}_chip.csv"
+    chips = _rows(path) if path.exists() else []
+    for run in sorted(set(by_run) - {row["run_id"] for row in chips}):
+        result.unpriced.append(
+            {"run_id": run, "simulator": simulator, "reason": "no chip row with this run's settings"}
+        )
+    for row in chips:
         result.rows[simulator] += 1
         run, network = row["run_id"], row.get("network", "unknown")
-        try:
-            own = by_run.get(run)
-            if own is None and network not in networks:
-                result.unpriced.append(
-                    {"run_id": run, "simulator": simulator, "reason": "no layer rows for this run"}
-                )
-                continue
-            report = evaluate(
-                network_of_rows(own) if own else networks[network], config_of_row(row, SIMULATORS[simulator])
+        own = by_run.get(run, [])
+        layers = _network(own, networks.get(network))
+        if layers is None:
+            result.unpriced.append(
+                {
+                    "run_id": run,
+                    "simulator": simulator,
+                    "reason": "the layer rows of this network are incomplete",
+                }
             )
+            continue
+        try:
+            report = evaluate(layers, config_of_row(row, SIMULATORS[simulator]))
         except NaxboError as ex:
             result.unpriced.append({"run_id": run, "simulator": simulator, "reason": ex.message})
             continue
         result.add(simulator, "chip", network, _chip_quantities(report), row)
-        for index, layer_row in enumerate(sorted(own or [], key=lambda item: int(item["layer_index"]))):
+        for layer_row in own:
+            index = int(layer_row["layer_index"]) - 1
             result.add(simulator, "layer", network, _layer_quantities(report, index), layer_row)
-    return networks
 
 
 def xpert_case(row: Row) -> tuple[list[NeuroSimLayer], NeuroSimConfig]:
@@ -161,9 +197,7 @@ def compare_xpert(folder: Path, result: Comparison) -> None:
         result.add("xpertsim", "layer", row.get("network", "unknown"), found, row)
 
 
-def compare_infeasible(
-    folder: Path, networks: Mapping[str, tuple[NeuroSimLayer, ...]], result: Comparison
-) -> dict[str, object]:
+def compare_infeasible(folder: Path, networks: Mapping[str, Layers], result: Comparison) -> dict[str, object]:
     """Whether configurations that a simulator refuses are refused here too."""
     path = folder / "infeasible.csv"
     outcome: dict[str, object] = {"refused": 0, "total": 0, "missed": [], "unknown": []}
@@ -255,9 +289,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.reference} is not a folder", file=sys.stderr)
         return 2
     result = Comparison()
-    networks: dict[str, tuple[NeuroSimLayer, ...]] = {}
+    networks = known_networks(options.reference)
     for simulator in SIMULATORS:
-        networks = compare_networks(options.reference, simulator, result) | networks
+        compare_networks(options.reference, simulator, networks, result)
     compare_xpert(options.reference, result)
     feasibility = compare_infeasible(options.reference, networks, result)
     records = tabulate(result)
