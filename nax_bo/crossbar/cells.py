@@ -65,7 +65,9 @@ def program_cells(
 
     Args:
         codes: Weight codes, rows in array order.
-        array, device, wire: What the cells are and stand in.
+        array: Slicing, encoding, and size of an array.
+        device: Cell technology.
+        wire: Wire resistance.
         blocks: Rows of each row block.
         conditions: Time, and which effects are simulated.
         generator: Source of all randomness.
@@ -82,7 +84,9 @@ def program_cells(
     g_s = cells.g_s
     if conditions.ir_drop and device.resistive:
         g_s = _with_wires(g_s, layout.outputs_per_array, array, wire, blocks)
-    variance = _read_variance(cells, device, conditions, blocks) / step_s**2 if conditions.read_noise else None
+    variance = (
+        _read_variance(cells, device, conditions, blocks) / step_s**2 if conditions.read_noise else None
+    )
     levels = g_s / step_s
     if array.encoding == "offset":
         levels = levels[:, 0, ..., layout.output] - levels[:, 0, ..., layout.reference]
@@ -148,7 +152,8 @@ def _with_wires(
         rows = block.shape[-2]
         columns = block.permute(0, 1, 3, 4, 5, 2).reshape(draws, sides, groups, rows, cols * slices)
         parts = [
-            operating_point(part, wire.r_row_ohm, wire.r_col_ohm) for part in torch.split(columns, width, dim=-1)
+            operating_point(part, wire.r_row_ohm, wire.r_col_ohm)
+            for part in torch.split(columns, width, dim=-1)
         ]
         joined = torch.cat(parts, -1).reshape(draws, sides, groups, rows, cols, slices)
         out.append(joined.permute(0, 1, 5, 2, 3, 4))

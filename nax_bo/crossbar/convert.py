@@ -27,6 +27,8 @@ def convert(
     device: Device | None = None,
     wire: Wire | None = None,
     first_last: Literal["crossbar", "digital"] = "crossbar",
+    weight_clip: float | None = None,
+    coverage: float = 0.99,
 ) -> CrossbarNetwork:
     """A copy of ``model`` whose ``nn.Conv2d`` and ``nn.Linear`` layers run on the arrays of ``chip``.
 
@@ -41,11 +43,17 @@ def convert(
         device: Cells, instead of the shipped device called ``chip.device``.
         wire: Wire resistance, instead of that of ``chip.technology_nm``.
         first_last: ``"digital"``: the first and the last of these layers are digital too.
+        weight_clip: Clip weights at this many root mean squares of their channel, in training and when programming.
+        coverage: Fraction of the converters' error energy that the adaptive mode simulates exactly.
 
     Raises:
         InputError: No such layer, per-layer settings for another number of layers, an unknown device, or a digital
-            layer that the model does not have.
+            layer that the model does not have; a clip that is not positive, a coverage outside [0, 1].
     """
+    if weight_clip is not None and not weight_clip > 0:
+        raise InputError(f"weight_clip = {weight_clip}", "Use None, or a positive number such as 2.5.")
+    if not 0 <= coverage <= 1:
+        raise InputError(f"coverage = {coverage}", "Use a fraction from 0 to 1.")
     model = copy.deepcopy(model)
     found = list(_static_layers(model))
     if not found:
@@ -60,7 +68,9 @@ def convert(
     for i, (parent, attribute, name, module) in enumerate(found):
         outer = first_last == "digital" and i in (0, len(found) - 1)
         digital = outer or name in chip.digital_layers
-        hardware = Hardware(chip.array(i, len(found)), cells, wires, chip.mapping, digital)
+        hardware = Hardware(
+            chip.array(i, len(found)), cells, wires, chip.mapping, digital, coverage, weight_clip
+        )
         made = CrossbarConv2d if isinstance(module, nn.Conv2d) else CrossbarLinear
         layer: CrossbarLayer = made(module, hardware, state)  # type: ignore[arg-type]
         layer.name = name
@@ -79,13 +89,14 @@ def noise_aware(
     *,
     seed: int = 0,
     device: Device | None = None,
+    weight_clip: float | None = None,
 ) -> CrossbarNetwork:
     """:func:`convert`, ready to be trained with the device noise of ``conditions`` (default: all of it, at once).
 
     Train it like any module: ``network.train()``, an optimiser over ``network.parameters()``. Programming noise, drift
     and faults enter through the weights, drawn anew at each step; read noise, IR drop and converters do not.
     """
-    network = convert(model, chip, device=device)
+    network = convert(model, chip, device=device, weight_clip=weight_clip)
     network.set_training_noise(conditions or Conditions(), seed)
     network.train()
     return network

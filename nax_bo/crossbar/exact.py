@@ -92,7 +92,10 @@ def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
     a, b = pulses[0].to(torch.int8).contiguous(), matrix[0].to(torch.int8).contiguous()
     try:
         product = torch._int_mm(a, b)
-    except (RuntimeError, AttributeError):  # a private function of torch, with limits on shape that vary by version
+    except (
+        RuntimeError,
+        AttributeError,
+    ):  # a private function of torch, with limits on shape that vary by version
         return torch.bmm(pulses, matrix)
     return product.unsqueeze(0).to(pulses.dtype)
 

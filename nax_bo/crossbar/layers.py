@@ -53,6 +53,7 @@ class Hardware:
         mapping: How rows are spread over arrays.
         digital: The layer's products are computed digitally: quantised, otherwise exact, in every mode.
         coverage: Fraction of the converters' error energy that the adaptive mode simulates exactly.
+        weight_clip: Weights are clipped at this many root mean squares of their channel; ``None``: not at all.
     """
 
     array: ArraySpec
@@ -61,6 +62,7 @@ class Hardware:
     mapping: WeightMapping = "conventional"
     digital: bool = False
     coverage: float = 0.99
+    weight_clip: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class CrossbarLayer(nn.Module):
         self.converter: Converter | None = None
         self.cells: Cells | None = None
         self.fit: Fit | None = None
-        self.training_state = TrainingState()
+        self.training_state = TrainingState(clip=hardware.weight_clip)
         self._state = state
         self._written: tuple[Tensor, Tensor] | None = None
         self._arrays: Arrays | None = None
@@ -128,7 +130,7 @@ class CrossbarLayer(nn.Module):
                 f"layer {self.name!r} has NaN or infinite weights", "Check that its training converged."
             )
         bits = self.hardware.array.weight_bits
-        scale = weight_scale(self.weight, bits)
+        scale = weight_scale(self.weight, bits, self.hardware.weight_clip)
         return weight_codes(self.weight, scale, bits), scale
 
     def program(self, conditions: Conditions, generator: Generator, draws: int) -> None:

@@ -155,7 +155,7 @@ class CrossbarNetwork(nn.Module):
             h = layer.hardware
             noisy = conditions is not None and not h.digital
             noise = weight_noise(h.array, h.device, conditions) if noisy and conditions else None
-            layer.training_state = TrainingState(noise, generator)
+            layer.training_state = TrainingState(noise, generator, h.weight_clip)
 
     @contextmanager
     def _reading(self, mode: Mode, work: Pass) -> Iterator[None]:

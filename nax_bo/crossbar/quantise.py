@@ -84,12 +84,17 @@ class InputRange:
         return torch.fake_quantize_per_tensor_affine(x, self.scale, 0, self.low, self.high)
 
 
-def weight_scale(weight: Tensor, bits: int) -> Tensor:
+def weight_scale(weight: Tensor, bits: int, clip: float | None = None) -> Tensor:
     """Value of one code step per output channel, ``weight: out x ...`` -> ``out``: largest magnitude to largest code.
 
-    Channels of zeros get scale 1.
+    With ``clip``, magnitudes beyond that many root mean squares of their channel are clipped: the others then use more
+    of the cells' range, and noise that is a fraction of it weighs less (Joshi et al. 2020,
+    doi:10.1038/s41467-020-16108-9, clip at 2.5 standard deviations). Channels of zeros get scale 1.
     """
-    largest = weight.detach().abs().flatten(1).amax(1)
+    flat = weight.detach().flatten(1)
+    largest = flat.abs().amax(1)
+    if clip is not None:
+        largest = torch.minimum(largest, clip * flat.square().mean(1).sqrt())
     return torch.where(largest > 0, largest / largest_code(bits), torch.ones_like(largest))
 
 

@@ -77,12 +77,14 @@ class TrainingState:
     Attributes:
         noise: Error of programmed weights; ``None``: quantisation alone.
         generator: Source of the noise.
+        clip: As in :func:`~nax_bo.crossbar.quantise.weight_scale`.
         inputs: Present input range.
         steps: Training steps so far.
     """
 
     noise: WeightNoise | None = None
     generator: Generator | None = None
+    clip: float | None = None
     inputs: InputRange | None = None
     steps: int = 0
 
@@ -103,7 +105,7 @@ class TrainingState:
     def noisy(self, weight: Tensor, bits: int) -> Tensor:
         """``weight: out x ...`` quantised and with fresh noise; the gradient passes unchanged."""
         with torch.no_grad():
-            scale = weight_scale(weight, bits)
+            scale = weight_scale(weight, bits, self.clip)
             codes = weight_codes(weight, scale, bits)
             if self.noise is not None:
                 codes += self.noise.sample(codes, self.generator)

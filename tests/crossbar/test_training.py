@@ -133,6 +133,23 @@ def test_fitted_range_clips_outliers_at_few_bits():
     assert (fitted.quantised(x) - x).square().mean() < (wide.quantised(x) - x).square().mean()
 
 
+def test_clipped_weights_use_the_range_better():
+    weight = torch.randn(4, 500, generator=Generator().manual_seed(0))
+    weight[:, 0] = 30.0
+    plain, clipped = weight_scale(weight, 8), weight_scale(weight, 8, clip=2.5)
+    assert bool((clipped < plain / 5).all())
+    codes = weight_codes(weight, clipped, 8)
+    assert bool((codes[:, 0] == 127).all())
+    model = nn.Linear(20, 30)
+    network = noise_aware(model, ChipSpec(), NOISY, weight_clip=1.0)
+    crossbar = network.layers["layer"]
+    _, scale = crossbar.codes()
+    torch.testing.assert_close(scale, weight_scale(crossbar.weight, 8, clip=1.0))
+    for settings_ in ({"weight_clip": 0.0}, {"coverage": 1.5}):
+        with pytest.raises(InputError, match=next(iter(settings_))):
+            convert(model, ChipSpec(), **settings_)
+
+
 def test_nan_in_training_is_named():
     network, _ = layer(ArraySpec(), NOISY)
     with pytest.raises(InputError, match="NaN or overflow"):
