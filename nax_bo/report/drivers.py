@@ -10,6 +10,8 @@ from nax_bo.study import Study
 from nax_bo.study.problem import EDAP, ERROR
 
 MOST_SHOWN = 12
+LEAST_DESIGNS = 5
+"""Trained designs below which a model of accuracy says nothing about what drives it."""
 
 
 def drivers(study: Study) -> tuple[Driver, ...]:
@@ -19,6 +21,8 @@ def drivers(study: Study) -> tuple[Driver, ...]:
     young to predict from, and for cost models that price one design at a time: it takes thousands.
     """
     if isinstance(study.study_problem.cost_model, OneByOne) and not study.config.learn_edap:
+        return ()
+    if sum(any(e.state == "done" for e in t.evaluations) for t in study.trials()) < LEAST_DESIGNS:
         return ()
     try:
         found = {s.outcome: s for s in sensitivity(study.optimizer())}

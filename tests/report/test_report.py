@@ -105,6 +105,22 @@ def test_the_bend_of_the_front_is_farthest_from_the_line_between_its_ends(grown)
     assert front.index(chosen) == int(np.argmax(towards))
 
 
+def test_the_error_budget_covers_every_crossbar_layer_with_the_total_of_all_sources(data) -> None:
+    assert set(data.error_layers) <= set(data.layer_names)
+    rows = {row.name: row.values for row in data.error_budget}
+    assert all(len(values) == len(data.error_layers) for values in rows.values())
+    assert all(t >= 0.5 * q for t, q in zip(rows["all together"], rows["quantisation"], strict=True))
+
+
+def test_accuracy_is_driven_by_what_drives_the_simulated_trainings(data) -> None:
+    """Widths, ADC bits and input bits alone enter them; peripherals enter costs only."""
+    by_name = {d.setting: d for d in data.drivers}
+    ranked = sorted(data.drivers, key=lambda d: -d.accuracy_total)
+    assert ranked[0].setting in ("adc_bits", "input_bits", "width_1", "width_2", "depth")
+    assert all(by_name[name].accuracy_total == 0 for name in ("mux", "adc_type") if name in by_name)
+    assert all(0 <= d.accuracy_first <= 1 and 0 <= d.edap_total <= 1 for d in data.drivers)
+
+
 def test_a_design_can_be_chosen(grown) -> None:
     chosen, why = choose(grown, 3, grown.front())
     assert (chosen.number, why) == (3, "as asked")
@@ -137,7 +153,7 @@ def test_the_same_data_give_the_same_page(data, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("budget", "failing", "figures"),
-    [(1, 0.0, {"front", "hypervolume", "layers", "components"}), (4, 1.0, set())],
+    [(1, 0.0, {"front", "hypervolume", "layers", "error_budget", "components"}), (4, 1.0, set())],
     ids=["one result", "only failures"],
 )
 def test_young_studies_have_reports_too(simulated_study, tmp_path, budget, failing, figures) -> None:
