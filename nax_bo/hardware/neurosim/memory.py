@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nax_bo.hardware.neurosim.array import precharger, write_driver
+from nax_bo.hardware.neurosim.array14 import sram_cell_f
 from nax_bo.hardware.neurosim.control import CONTROL_ACTIVITY, decoder
 from nax_bo.hardware.neurosim.digital import FLIP_FLOP_ACTIVITY, flip_flop
 from nax_bo.hardware.neurosim.statistics import CELL_SRAM_F
 from nax_bo.hardware.neurosim.technology import WIRE_CAP_F_PER_M, Technology
+
+SENSE_ENABLE_F = 5
+"""Width of the enabling device of a sense amplifier, in feature sizes."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ def buffer_core(tech: Technology, bits: int, line_bits: int, sram: bool, wire_oh
     """Price of a core of ``bits`` bits with lines of ``line_bits``."""
     lines = math.ceil(bits / line_bits)
     address_bits = math.ceil(math.log2(lines)) if lines > 1 else 0
+    if sram and tech.revision == 14:
+        return _sram_core14(tech, bits, line_bits, wire_ohm_per_m)
     if not sram:
         register = flip_flop(tech)
         select = decoder(tech, address_bits, False, register.height_m * lines)
@@ -61,3 +67,25 @@ def _write_energy(tech: Technology, line_bits: int) -> float:
     n, p = tech.enlarged(tech.min_n_m, tech.min_p_m)
     cap_in, cap_out = tech.gate_caps("inv", 1, n, p, tech.cell_height_m)
     return (cap_in + cap_out) * tech.vdd_v**2 * line_bits
+
+
+def _sram_core14(tech: Technology, bits: int, line_bits: int, wire_ohm_per_m: float) -> Buffer:
+    """SRAM core of revision 14: word lines cost energy, sense amplifiers leak; the cells' own energy is left out."""
+    lines = math.ceil(bits / line_bits)
+    cell_height, cell_width = sram_cell_f(tech)
+    device_m = tech.feature_m * (1 if tech.planar else 2)
+    row_m, col_m = line_bits * cell_width * tech.feature_m, lines * cell_height * tech.feature_m
+    select = decoder(tech, math.ceil(math.log2(lines)) if lines > 1 else 0, False, col_m)
+    charge_area, _, _, charge_leakage = precharger(
+        tech, line_bits, row_m, col_m * WIRE_CAP_F_PER_M, col_m * wire_ohm_per_m
+    )
+    driver_area, _, driver_leakage = write_driver(tech, line_bits, row_m)
+    row_f = row_m * WIRE_CAP_F_PER_M + 2 * tech.input_cap_f(device_m) * line_bits
+    read = (select.energy_j + row_f * tech.vdd_v**2) * lines
+    write = (
+        select.energy_j / CONTROL_ACTIVITY + row_f * tech.vdd_v**2 + _write_energy(tech, line_bits)
+    ) * lines
+    area = row_m * col_m + select.area_m2 + charge_area + driver_area
+    sensing = tech.leakage_w("inv", 1, SENSE_ENABLE_F * device_m, 0) * line_bits
+    leakage = select.leakage_w + charge_leakage + driver_leakage + sensing
+    return Buffer(bits, line_bits, area, read / bits, write / bits, leakage)
