@@ -159,6 +159,11 @@ class NeuroSimConfig:
                 f"col_mux={self.col_mux} exceeds the {self.xbar_rows_cols} columns of an array",
                 "share a converter among at most all columns",
             )
+        if self.rows_parallel is not None and not 1 <= self.rows_parallel <= self.xbar_rows_cols:
+            raise InputError(
+                f"rows_parallel={self.rows_parallel} is not between 1 and the {self.xbar_rows_cols} rows of an array",
+                "leave it out to read all rows at once",
+            )
         if not 0 < self.r_on_ohm < self.r_off_ohm:
             raise InputError(
                 f"{self.r_on_ohm=} and {self.r_off_ohm=} are not ordered", "need 0 < r_on < r_off"
