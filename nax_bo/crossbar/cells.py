@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,10 +55,9 @@ def program_cells(
     *,
     blocks: tuple[int, ...],
     conditions: Conditions,
-    generator: Generator,
-    draws: int,
+    generators: Sequence[Generator],
 ) -> Cells:
-    """Write ``codes: groups x rows x cols`` into cells of ``draws`` chips, age them and add the wires.
+    """Write ``codes: groups x rows x cols`` into cells of one chip per generator, age them and add the wires.
 
     Columns of one array are the slices of consecutive outputs; positive and negative sides stand in separate arrays.
     Each array of offset encoding has a reference column per slice in its middle, which holds the code of weight zero
@@ -70,8 +71,7 @@ def program_cells(
         wire: Wire resistance.
         blocks: Rows of each row block.
         conditions: Time, and which effects are simulated.
-        generator: Source of all randomness.
-        draws: Chips.
+        generators: Source of all randomness of each chip.
     """
     digits = weight_digits(codes, array)
     layout = _layout(codes.shape[-1], array)
@@ -79,9 +79,11 @@ def program_cells(
         reference = _reference(array).expand(*digits.shape[:-1], 1)
         digits = torch.cat([digits, reference], -1).index_select(-1, layout.contents)
     step_s = (device.g_on_s - device.g_off_s) / (2**array.bits_per_cell - 1)
-    targets = (device.g_off_s + step_s * digits).expand(draws, *digits.shape)
-    cells = realise(targets.contiguous(), device, generator, conditions, batch_dims=1)
-    g_s = cells.g_s
+    targets = (device.g_off_s + step_s * digits).unsqueeze(0)
+    cells = _joined(
+        [realise(targets, device, generator, conditions, batch_dims=1) for generator in generators]
+    )
+    g_s, draws = cells.g_s, len(generators)
     if conditions.ir_drop and device.resistive:
         g_s = _with_wires(g_s, layout.outputs_per_array, array, wire, blocks)
     variance = (
@@ -95,7 +97,7 @@ def program_cells(
     else:
         levels = levels[:, 0] - levels[:, 1]
         variance = None if variance is None else variance.sum(1)
-    integer = bool(torch.equal(g_s, targets))
+    integer = torch.equal(g_s, targets.expand_as(g_s))
     if integer:
         levels = nominal_cells(codes, array).levels.expand(draws, *levels.shape[1:])
     if variance is not None and not bool(variance.any()):
@@ -147,17 +149,40 @@ def _with_wires(
     """Effective conductances, ``draws x sides x slices x groups x rows x cols`` in and out."""
     draws, sides, slices, groups, _, cols = g_s.shape
     width = min(array.cols, outputs_per_array * slices) if slices <= array.cols else array.cols
-    out = []
-    for block in torch.split(g_s, list(blocks), dim=-2):
-        rows = block.shape[-2]
-        columns = block.permute(0, 1, 3, 4, 5, 2).reshape(draws, sides, groups, rows, cols * slices)
-        parts = [
-            operating_point(part, wire.r_row_ohm, wire.r_col_ohm)
-            for part in torch.split(columns, width, dim=-1)
-        ]
-        joined = torch.cat(parts, -1).reshape(draws, sides, groups, rows, cols, slices)
-        out.append(joined.permute(0, 1, 5, 2, 3, 4))
-    return torch.cat(out, -2)
+    columns = g_s.permute(0, 1, 3, 4, 5, 2).reshape(draws, sides, groups, -1, cols * slices)
+    out = torch.empty_like(columns)
+    for rows, across in _arrays_by_shape(blocks, cols * slices, width):
+        arrays = torch.stack([columns[..., r, c] for r, c in itertools.product(rows, across)])
+        dropped = operating_point(arrays, wire.r_row_ohm, wire.r_col_ohm)
+        for part, (r, c) in zip(dropped, itertools.product(rows, across), strict=True):
+            out[..., r, c] = part
+    return out.reshape(draws, sides, groups, -1, cols, slices).permute(0, 1, 5, 2, 3, 4)
+
+
+def _arrays_by_shape(
+    blocks: tuple[int, ...], cols: int, width: int
+) -> Iterator[tuple[list[slice], list[slice]]]:
+    """Rows and columns of the arrays, those of one shape together: they are solved at once."""
+    edges = [0, *itertools.accumulate(blocks)]
+    rows = [slice(a, b) for a, b in itertools.pairwise(edges)]
+    columns = [slice(a, min(cols, a + width)) for a in range(0, cols, width)]
+
+    def extent(part: slice) -> int:
+        return int(part.stop - part.start)
+
+    for _, high in itertools.groupby(sorted(rows, key=extent), key=extent):
+        alike = list(high)
+        for _, wide in itertools.groupby(sorted(columns, key=extent), key=extent):
+            yield alike, list(wide)
+
+
+def _joined(chips: list[Realised]) -> Realised:
+    if len(chips) == 1:
+        return chips[0]
+    g_s, programmed, gain = (
+        torch.cat([getattr(chip, name) for chip in chips]) for name in ("g_s", "g_programmed_s", "gain")
+    )
+    return Realised(g_s, programmed, gain)
 
 
 def _read_variance(

@@ -131,8 +131,7 @@ def _read(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) ->
         h.wire,
         blocks=geometry.blocks.sizes,
         conditions=conditions,
-        generator=generator,
-        draws=1,
+        generators=[generator],
     )
     arrays = layer.arrays_of(cells, 0)
     bias = torch.zeros_like(scale) if layer.bias is None else layer.bias

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -135,6 +136,10 @@ class CrossbarLayer(nn.Module):
 
     def program(self, conditions: Conditions, generator: Generator, draws: int) -> None:
         """Write the present weights into the cells of ``draws`` chips."""
+        self.program_chips(conditions, [generator] * draws)
+
+    def program_chips(self, conditions: Conditions, generators: Sequence[Generator]) -> None:
+        """Write the present weights into the cells of one chip per generator."""
         self._arrays, self._fast_weight = None, None
         self._written = self.codes()
         h = self.hardware
@@ -142,14 +147,7 @@ class CrossbarLayer(nn.Module):
             return
         matrix, blocks = self.geometry.matrix(self._written[0]), self.geometry.blocks.sizes
         self.cells = program_cells(
-            matrix,
-            h.array,
-            h.device,
-            h.wire,
-            blocks=blocks,
-            conditions=conditions,
-            generator=generator,
-            draws=draws,
+            matrix, h.array, h.device, h.wire, blocks=blocks, conditions=conditions, generators=generators
         )
 
     @override

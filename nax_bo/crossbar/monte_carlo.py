@@ -12,6 +12,9 @@ from nax_bo.crossbar.network import CrossbarNetwork
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 
+_MOST_AT_ONCE = 4
+_CELLS_AT_ONCE = 1 << 22  # cells programmed together: many small layers in one sweep, large ones one by one
+
 
 def monte_carlo(
     network: CrossbarNetwork,
@@ -41,13 +44,22 @@ def monte_carlo(
         )
     accuracies: list[float] = []
     root = Generator().manual_seed(seed)
-    for child in torch.randint(2**62, (draws,), generator=root).tolist():
-        network.program(child, conditions)
+    seeds = torch.randint(2**62, (draws,), generator=root).tolist()
+    at_once = _chips_at_once(network)
+    for i in range(draws):
+        if i % at_once == 0:
+            network.program(seeds[i : i + at_once], conditions)
+        network.draw = i % at_once
         accuracies.append(accuracy(network, images, labels, batch))
         enough = len(accuracies) >= max(2, min_draws)
         if enough and stdev(accuracies) / math.sqrt(len(accuracies)) < target_standard_error:
             break
     return accuracies
+
+
+def _chips_at_once(network: CrossbarNetwork) -> int:
+    weights = sum(layer.weight.numel() * layer.hardware.array.slices for layer in network.layers.values())
+    return max(1, min(_MOST_AT_ONCE, _CELLS_AT_ONCE // max(1, weights)))
 
 
 @torch.no_grad()

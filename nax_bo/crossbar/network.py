@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -32,6 +32,7 @@ class CrossbarNetwork(nn.Module):
         self.layers = layers
         self._state = state
         self.draws = 0
+        self._read_generators: list[Generator] = []
         self._images: Tensor | None = None
         self._conditions: Conditions | None = None
         self._fitted_to: Conditions | None = None
@@ -57,6 +58,7 @@ class CrossbarNetwork(nn.Module):
         if not 0 <= draw < max(1, self.draws):
             raise InputError(f"draw {draw} of {self.draws}", "Program more draws, or count from 0.")
         self._state.draw = draw
+        self._state.generator = self._read_generators[draw] if self._read_generators else None
 
     @override
     def forward(self, images: Tensor) -> Tensor:
@@ -99,22 +101,30 @@ class CrossbarNetwork(nn.Module):
             self.model(self._images)
         self._fitted_to = self._conditions
 
-    def program(self, seed: int | Generator, conditions: Conditions | None = None, draws: int = 1) -> None:
-        """Write the present weights into the cells of ``draws`` chips.
+    def program(
+        self, seed: int | Generator | Sequence[int], conditions: Conditions | None = None, draws: int = 1
+    ) -> None:
+        """Write the present weights into the cells of one or more chips.
+
+        Several chips at once are programmed faster than one after the other.
 
         Args:
-            seed: Seed, or a generator, of all randomness, that of later reads included.
+            seed: Seed, or a generator, of all randomness, that of later reads included; or one seed per chip.
             conditions: Which non-idealities, and when the chip is read; default all, at once.
-            draws: Number of chips; :attr:`draw` selects which one is read.
+            draws: Number of chips, unless a sequence of seeds is given; :attr:`draw` selects which one is read.
+
+        Raises:
+            InputError: No chip, or weights that are not finite.
         """
-        if draws < 1:
+        seeds = _chip_seeds(seed, draws)
+        if not seeds:
             raise InputError(f"draws = {draws}", "Program at least one chip.")
-        generator = seed if isinstance(seed, Generator) else Generator().manual_seed(seed)
+        generators = [Generator().manual_seed(s) for s in seeds]
         self._conditions = conditions or Conditions()
         for layer in self.layers.values():
-            layer.program(self._conditions, generator, draws)
-        self._state.generator = Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        self.draws = draws
+            layer.program_chips(self._conditions, generators)
+        self._read_generators = generators
+        self.draws = len(generators)
         self.draw = 0
 
     def explain(self, layer_name: str, conditions: Conditions | None = None, seed: int = 0) -> Explanation:
@@ -168,3 +178,12 @@ class CrossbarNetwork(nn.Module):
         finally:
             self._state.mode, self._state.work = before, "read"
             self.train(training)
+
+
+def _chip_seeds(seed: int | Generator | Sequence[int], draws: int) -> list[int]:
+    if isinstance(seed, Sequence):
+        return [int(s) for s in seed]
+    if isinstance(seed, int) and draws == 1:
+        return [seed]
+    root = seed if isinstance(seed, Generator) else Generator().manual_seed(seed)
+    return [int(s) for s in torch.randint(2**62, (max(0, draws),), generator=root).tolist()]

@@ -2,7 +2,8 @@
 
 Each step draws new weight noise and uses the same noisy weights forward and backward (Joshi et al. 2020,
 doi:10.1038/s41467-020-16108-9); the clean weights are updated. Noise is Gaussian per weight with the mean and the
-spread that the device model gives to a weight of that code. Not in the loop: IR drop, converters.
+spread that the device model gives to a weight of that code, independent between weights (those of one array share the
+error of a reference column in truth). Not in the loop: IR drop, converters, read noise.
 """
 
 from __future__ import annotations
@@ -59,8 +60,7 @@ def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> We
         PRESETS["ideal"],
         blocks=(_SAMPLES,),
         conditions=conditions,
-        generator=generator,
-        draws=1,
+        generators=[generator],
     )
     if cells.integer:
         return None

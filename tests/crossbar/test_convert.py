@@ -140,6 +140,19 @@ def test_same_seed_same_chip_and_draws_differ():
         first.draw = 2
 
 
+def test_chips_programmed_together_are_those_programmed_alone():
+    chip = ChipSpec(arrays=(ArraySpec(rows=16, adc_bits=8, encoding="offset"),))
+    network = ready(chip)
+    network.program([3, 8, 5], Conditions())
+    together = []
+    for draw in range(3):
+        network.draw = draw
+        together.append(outputs(network, "exact"))
+    for seed, result in zip((3, 8, 5), together, strict=True):
+        network.program(seed, Conditions())
+        torch.testing.assert_close(outputs(network, "exact"), result, rtol=1e-3, atol=1e-3)
+
+
 def test_drift_compensation_restores_the_mean():
     array = ArraySpec(rows=64, adc_bits=12)
     cells = device("pcm-joshi")

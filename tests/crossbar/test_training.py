@@ -46,14 +46,14 @@ def test_training_noise_has_the_moments_of_programmed_cells(encoding, name):
         PRESETS["ideal"],
         blocks=(1,),
         conditions=NOISY,
-        generator=Generator().manual_seed(5),
-        draws=4000,
+        generators=[Generator().manual_seed(seed) for seed in range(2000)],
     )
     places = torch.tensor(slice_weights(array), dtype=torch.float32)
     held = torch.einsum("dskn,s->dn", cells.levels[:, :, 0], places) * cells.gain[:, None] - codes
     index = (codes + 127).long()
     torch.testing.assert_close(noise.std[index], held.std(0), rtol=0.15, atol=0.3)
-    torch.testing.assert_close(noise.mean[index], held.mean(0), rtol=0.2, atol=2.0)
+    standard_error = held.std(0) * (1 / 512 + 1 / 2000) ** 0.5  # samples behind the table, chips here
+    assert bool(((noise.mean[index] - held.mean(0)).abs() < 5 * standard_error + 0.05).all())
 
 
 def test_sampled_noise_has_those_moments():
