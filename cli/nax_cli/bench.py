@@ -13,6 +13,15 @@ def bench(
     problem: Annotated[
         str, typer.Argument(help="chip16, chain24, mixed40 or deep64: synthetic, about as many variables.")
     ] = "chain24",
+    study: Annotated[
+        str | None,
+        typer.Option(
+            "--study",
+            "-s",
+            metavar="FILE",
+            help="Take this study's space and costs instead; its surrogate's predictions play the trainings.",
+        ),
+    ] = None,
     strategies: Annotated[
         str, typer.Option("--strategies", help="Comma-separated names, or module:Class references.")
     ] = "naxbo,nsga2,random",
@@ -42,7 +51,7 @@ def bench(
     from nax_bo.search.bench import best_known_hypervolume
     from nax_bo.search.synthetic import synthetic_problem
 
-    testbed = synthetic_problem(problem, proxy)
+    testbed: Any = synthetic_problem(problem, proxy) if study is None else _testbed(study)
     names = [name.strip() for name in strategies.split(",") if name.strip()]
     for name in names:
         load_strategy(name)  # an unknown one is refused before the first run
@@ -61,7 +70,7 @@ def bench(
         ]
         print_json(
             {
-                "problem": problem,
+                "problem": study or problem,
                 "proxy": proxy,
                 "best_known_hypervolume": best,
                 "summary": rows,
@@ -70,6 +79,14 @@ def bench(
         )
     else:
         print(table(rows))
+
+
+def _testbed(path: str) -> Any:
+    from nax_bo.study import Study
+    from nax_bo.study.testbed import study_testbed
+
+    with Study(path) as study:
+        return study_testbed(study)
 
 
 def _row(name: str, curves: list[Any], marks: list[int], best: float) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def export(
             say("training the design again from its seed ...")
             written = [write_weights(opened, trial, out or Path(f"design-{number}.safetensors"))]
         else:
-            written = write_simulator_files(
-                opened, trial, form.value, out or Path(f"design-{number}-{form.value}")
+            written = list(
+                write_simulator_files(opened, trial, form.value, out or Path(f"design-{number}-{form.value}"))
             )
     if as_json:
         print_json({"design": number, "files": [str(p) for p in written]})

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from nax_bo.errors import InputError, SurrogateError
+from nax_bo.search.bench import bench
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study.prediction import Calibration, Prediction, cross_validate, fit_accuracy
+from nax_bo.study.testbed import study_testbed
 from nax_bo.study.variants import vary
 
 
@@ -174,3 +176,33 @@ def test_costs_come_even_from_a_study_too_young_to_predict(tmp_path) -> None:
 def test_changes_that_cannot_be_read_are_refused(tmp_path, change, match) -> None:
     with filled(tmp_path / "s", full=2) as study, pytest.raises(InputError, match=match):
         vary(study, 0, [[change]])
+
+
+# the study as a benchmark
+
+
+def test_a_studys_testbed_tells_what_its_surrogate_believes(tmp_path) -> None:
+    with filled(tmp_path / "s", full=20) as study:
+        testbed, model = study_testbed(study), fit_accuracy(study)
+        designs = [t.design for t in study.trials()[:5]]
+        expected = [1.0 - p.accuracy for p in model.predict(designs)]
+    assert testbed.truth(study.store.space.indices(designs))["error"] == pytest.approx(expected)
+    told = [testbed.evaluate(designs[0], seed) for seed in range(300)]
+    spread = np.std([outcome["error"] for outcome, _ in told])
+    assert spread == pytest.approx(np.sqrt(told[0][1]["error"]), rel=0.2)
+    assert testbed.evaluate(designs[0], 1) == told[1]
+
+
+def test_strategies_can_be_compared_on_a_studys_testbed(tmp_path) -> None:
+    with filled(tmp_path / "s", full=20) as study:
+        (curve,) = bench(study_testbed(study), ["random"], [0], budget=6, initial=2)
+    assert len(curve.hypervolume) == 6
+    assert list(curve.hypervolume) == sorted(curve.hypervolume)
+
+
+def test_a_study_that_learns_edap_is_no_testbed(tmp_path) -> None:
+    with (
+        filled(tmp_path / "s", full=3, learn_edap=True) as study,
+        pytest.raises(InputError, match="learns EDAP"),
+    ):
+        study_testbed(study)
