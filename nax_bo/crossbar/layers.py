@@ -126,13 +126,14 @@ class CrossbarLayer(nn.Module):
         Raises:
             InputError: Weights are NaN or infinite.
         """
-        if not bool(torch.isfinite(self.weight).all()):
+        weight = self.weight.detach().float()
+        if not bool(torch.isfinite(weight).all()):
             raise InputError(
                 f"layer {self.name!r} has NaN or infinite weights", "Check that its training converged."
             )
         bits = self.hardware.array.weight_bits
-        scale = weight_scale(self.weight, bits, self.hardware.weight_clip)
-        return weight_codes(self.weight, scale, bits), scale
+        scale = weight_scale(weight, bits, self.hardware.weight_clip)
+        return weight_codes(weight, scale, bits), scale
 
     def program(self, conditions: Conditions, generator: Generator, draws: int) -> None:
         """Write the present weights into the cells of ``draws`` chips."""
@@ -141,7 +142,9 @@ class CrossbarLayer(nn.Module):
     def program_chips(self, conditions: Conditions, generators: Sequence[Generator]) -> None:
         """Write the present weights into the cells of one chip per generator."""
         self._arrays, self._fast_weight = None, None
-        self._written = self.codes()
+        before, self._written = self._written, self.codes()
+        if before is not None and not torch.equal(before[0], self._written[0]):
+            self.fit = None  # other weights: converters see other sums
         h = self.hardware
         if h.digital:
             return
@@ -152,22 +155,29 @@ class CrossbarLayer(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            raise InputError(
+                f"layer {self.name!r} is given a tensor on {x.device}", "Crossbars run on the CPU."
+            )
         if self.training:
             return self._train(x)
-        state = self._state
-        if state.mode == "float":
+        if self._state.mode == "float":
             return self.linear(x, self.weight, self.bias)
         with torch.no_grad():
-            if state.work == "calibrate":
-                self._calibrate(x)
-                return self.read_ideal(x)
-            if self.hardware.digital or state.mode == "ideal":
-                return self.read_ideal(x)
-            if state.work == "fit":
-                return self._fit(x)
-            if state.mode == "exact":
-                return self._read_exact(x)
-            return self._read_fast(x) if state.mode == "fast" else self._read_adaptive(x)
+            return self._read(x.float()).to(x.dtype)
+
+    def _read(self, x: Tensor) -> Tensor:
+        state = self._state
+        if state.work == "calibrate":
+            self._calibrate(x)
+            return self.read_ideal(x)
+        if self.hardware.digital or state.mode == "ideal":
+            return self.read_ideal(x)
+        if state.work == "fit":
+            return self._fit(x)
+        if state.mode == "exact":
+            return self._read_exact(x)
+        return self._read_fast(x) if state.mode == "fast" else self._read_adaptive(x)
 
     def _train(self, x: Tensor) -> Tensor:
         bits = self.hardware.array
@@ -213,7 +223,7 @@ class CrossbarLayer(nn.Module):
 
     def _finish(self, product: Tensor, scale: Tensor, x: Tensor) -> Tensor:
         out = (product * self._per_channel(scale.to(product.dtype))).to(x.dtype)
-        return out if self.bias is None else out.add_(self._per_channel(self.bias))
+        return out if self.bias is None else out.add_(self._per_channel(self._bias(out)))
 
     def _read_fast(self, x: Tensor) -> Tensor:
         weight, bias = self._effective()
@@ -243,14 +253,18 @@ class CrossbarLayer(nn.Module):
         if self._linear_weight is None:
             self._linear_weight = self._programmed_weight()
         weight = self._linear_weight
-        return self.output_image(self.linear(self.calibrated_range().quantised(x), weight, self.bias))
+        return self.output_image(
+            self.linear(self.calibrated_range().quantised(x), weight, self._bias_or_none())
+        )
 
     def _fit(self, x: Tensor) -> Tensor:
         exact = self._read_exact(x)
         if self.fit is None:
             cells = self._linear_image(x)
             ideal = self.output_image(
-                self.linear(self.calibrated_range().quantised(x), self._written_weight(), self.bias)
+                self.linear(
+                    self.calibrated_range().quantised(x), self._written_weight(), self._bias_or_none()
+                )
             )
             pairs = carrying_pairs(self.input_image(x), self.arrays(), self.hardware.coverage)
             fast = self._shaped(fit(ideal, cells, self.output_image(exact)), x)
@@ -314,7 +328,10 @@ class CrossbarLayer(nn.Module):
         return self._fast_weight
 
     def _bias(self, like: Tensor) -> Tensor:
-        return torch.zeros_like(like) if self.bias is None else self.bias.detach()
+        return torch.zeros_like(like) if self.bias is None else self.bias.detach().float()
+
+    def _bias_or_none(self) -> Tensor | None:
+        return None if self.bias is None else self.bias.detach().float()
 
     def _programmed_codes(self) -> tuple[Tensor, Tensor]:
         if self._written is None:

@@ -65,6 +65,8 @@ class CrossbarNetwork(nn.Module):
         cheap = self._state.mode in ("fast", "adaptive") and not self.training
         if cheap and (self._fitted_to is None or self._fitted_to != self._conditions):
             self.fit()
+        if images.is_floating_point() and not self.training and bool(torch.isnan(images).any()):
+            raise InputError("the images hold NaN", "Check how they were loaded and normalised.")
         out: Tensor = self.model(images)
         return out
 
@@ -123,6 +125,8 @@ class CrossbarNetwork(nn.Module):
         self._conditions = conditions or Conditions()
         for layer in self.layers.values():
             layer.program_chips(self._conditions, generators)
+        if any(layer.fit is None and not layer.hardware.digital for layer in self.layers.values()):
+            self._fitted_to = None
         self._read_generators = generators
         self.draws = len(generators)
         self.draw = 0

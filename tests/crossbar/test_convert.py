@@ -264,6 +264,50 @@ def test_broken_weights_and_images_are_named(value):
         network.program(0)
 
 
+def test_nan_images_are_refused_in_every_mode():
+    network = ready(ChipSpec())
+    for mode in ("ideal", "fast", "adaptive", "exact"):
+        with pytest.raises(InputError, match="images hold NaN"):
+            outputs(network, mode, torch.full((2, 3, 8, 8), math.nan))
+
+
+def test_no_images_give_no_outputs():
+    network = ready(ChipSpec())
+    for mode in ("ideal", "fast", "adaptive", "exact"):
+        assert outputs(network, mode, images()[:0]).shape == (0, 10)
+
+
+def test_double_precision_models_are_read_in_their_own_type():
+    network = convert(convolutions().double(), ChipSpec(arrays=(LOSSLESS,))).eval()
+    network.calibrate(images().double())
+    network.program(0, NOMINAL)
+    x = images(seed=1).double()
+    for mode in ("ideal", "fast", "adaptive", "exact"):
+        found = outputs(network, mode, x)
+        assert found.dtype is torch.float64
+        torch.testing.assert_close(found, outputs(network, "ideal", x), rtol=1e-3, atol=1e-3)
+
+
+def test_tensors_on_other_devices_are_refused():
+    network = ready(ChipSpec())
+    with pytest.raises(InputError, match="on meta"):
+        network.layers["0"](torch.empty(1, 3, 8, 8, device="meta"))
+
+
+def test_new_weights_are_fitted_anew():
+    network = ready(ChipSpec(arrays=(ArraySpec(rows=64, adc_bits=5),)), Conditions())
+    outputs(network, "fast")
+    before = network.layers["7"].fit
+    network.program(1, Conditions())
+    outputs(network, "fast")
+    assert network.layers["7"].fit is before
+    with torch.no_grad():
+        network.layers["7"].weight[0].mul_(-1)
+    network.program(1, Conditions())
+    outputs(network, "fast")
+    assert network.layers["7"].fit is not before
+
+
 def test_reading_before_calibrating_or_programming_says_so():
     network = convert(convolutions(), ChipSpec()).eval()
     with pytest.raises(InputError, match="not been calibrated"):
