@@ -72,6 +72,10 @@ def tau(a: Any, b: Any) -> float:
     return round(float(kendalltau(a, b).statistic), 3)
 
 
+def quantiles(values: Any) -> dict[str, float]:
+    return {str(q): round(float(np.quantile(values, q)), 4) for q in QUANTILES}
+
+
 def summary(
     args: argparse.Namespace, system: Any, indices: Any, reports: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
@@ -112,12 +116,8 @@ def summary(
         "seconds_full": round(seconds["full"], 3),
         "cost_ratio": round(seconds["short"] / seconds["full"], 3),
         "tau_proxies": {k: (tau(v, full), tau(v[better], full[better])) for k, v in scores.items()},
-        "full_accuracy_quantiles": dict(
-            zip(map(str, QUANTILES), np.quantile(full, QUANTILES).round(3), strict=True)
-        ),
-        "draw_std_quantiles": dict(
-            zip(map(str, QUANTILES), np.quantile(column("full", "std"), QUANTILES).round(4), strict=True)
-        ),
+        "full_accuracy_quantiles": quantiles(full),
+        "draw_std_quantiles": quantiles(column("full", "std")),
         "front_accuracy_log10_edap": front,
     }
 

@@ -20,6 +20,7 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 
 _IMAGES_PER_READ = 512
+_CELLS_AT_ONCE = 1 << 22
 _EVALUATION_STREAM = 0xE7A1
 """Keeps the chips on which accuracy is measured apart from those seen while training, at every seed."""
 
@@ -105,8 +106,11 @@ def measure(
     seeds = torch.randint(
         2**62, (level.max_draws,), generator=Generator().manual_seed(seed ^ _EVALUATION_STREAM)
     )
-    for child in seeds.tolist():
-        model.program(child, conditions)
+    at_once = min(level.min_draws, _chips_at_once(model))
+    for i in range(level.max_draws):
+        if i % at_once == 0:
+            model.program(seeds[i : i + at_once].tolist(), conditions)
+        model.draw = i % at_once
         right, confidence = _read(model, images, labels)
         accuracies.append(right)
         confidences.append(confidence)
@@ -123,6 +127,14 @@ def measure(
                 "Raise timeout_s, or use fewer test images.",
             )
     return accuracies, confidences
+
+
+def _chips_at_once(model: CrossbarNetwork) -> int:
+    """Chips of small networks are programmed together, which is faster; those of large ones one by one."""
+    cells = sum(
+        layer.weight.numel() * layer.hardware.array.cells_per_weight for layer in model.layers.values()
+    )
+    return max(1, _CELLS_AT_ONCE // max(1, cells))
 
 
 @torch.no_grad()

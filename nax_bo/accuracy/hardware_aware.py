@@ -62,8 +62,8 @@ class HardwareAwareLayer(nn.Module):
         layer = self.layer
         weight = layer.training_state.noisy(layer.weight, layer.hardware.array.weight_bits)
         if self.ir_drop is not None:
-            bits = layer.hardware.array.weight_bits
-            value = weight_scale(layer.weight, bits).reshape(-1, *[1] * (weight.ndim - 1))
+            clip, bits = layer.training_state.clip, layer.hardware.array.weight_bits
+            value = weight_scale(layer.weight, bits, clip).reshape(-1, *[1] * (weight.ndim - 1))
             weight = weight + self.ir_drop * value
         return layer.linear(codes, weight, layer.bias)
 

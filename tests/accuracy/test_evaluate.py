@@ -58,9 +58,9 @@ def test_draws_are_what_the_simulator_says(model, digits):
     seen = []
     original = model.program
 
-    def program(seed, conditions):
-        seen.append(seed)
-        original(seed, conditions)
+    def program(seeds, conditions):
+        seen.extend(seeds)
+        original(seeds, conditions)
 
     model.program = program
     try:
