@@ -31,12 +31,13 @@ class Run:
 
     @property
     def file(self) -> Path:
+        """Where the run is kept."""
         name = "-".join(str(v).replace("/", "_") for v in asdict(self).values())
         return CACHE / f"{name}.json"
 
 
 @lru_cache(maxsize=32)
-def testbed(problem: str, proxy: str = "none") -> Synthetic:
+def bed(problem: str, proxy: str) -> Synthetic:
     return synthetic_problem(problem, proxy)
 
 
@@ -44,7 +45,7 @@ def best_known(problem: str) -> float:
     """Best hypervolume of three long noiseless NSGA-II runs (90 600 evaluations)."""
     file = CACHE / f"best-{problem}.json"
     if not file.exists():
-        value = max(best_known_hypervolume(testbed(problem), seed) for seed in range(3))
+        value = max(best_known_hypervolume(bed(problem, "none"), seed) for seed in range(3))
         _write(file, {"hypervolume": value})
     return float(json.loads(file.read_text())["hypervolume"])
 
@@ -54,15 +55,15 @@ def curve(run: Run) -> Curve:
     if run.file.exists():
         kept = json.loads(run.file.read_text())
         return Curve(kept["strategy"], kept["seed"], tuple(kept["hypervolume"]), tuple(kept["seconds"]))
-    bed = testbed(run.problem, run.proxy)
+    synthetic = bed(run.problem, run.proxy)
     search = Optimizer(
-        bed.problem,
+        synthetic.problem,
         strategy=run.strategy,
         surrogate=run.surrogate,
         seed=run.seed,
         initial=0 if run.own_initial else None,
     )
-    found = run_once(bed, search, run.strategy, run.seed, run.budget, run.q, run.asynchronous)
+    found = run_once(synthetic, search, run.strategy, run.seed, run.budget, run.q, run.asynchronous)
     _write(run.file, asdict(found))
     return found
 

@@ -66,9 +66,8 @@ def main() -> None:
     print(f"last proposal, because: {suggestion.reason}")
     print(f"hypervolume {optimizer.hypervolume():.3f} below {optimizer.reference_point}")
     for point in sorted(optimizer.front(), key=lambda p: p.outcomes["miss_rate"]):
-        print(
-            f"  miss rate {point.outcomes['miss_rate']:.4f}  {point.outcomes['energy_pj']:6.1f} pJ  {dict(point.design)}"
-        )
+        rate, energy = point.outcomes["miss_rate"], point.outcomes["energy_pj"]
+        print(f"  miss rate {rate:.4f}  {energy:6.1f} pJ  {dict(point.design)}")
     for outcome in sensitivity(optimizer)[:2]:
         first = outcome.ranking()[0]
         print(

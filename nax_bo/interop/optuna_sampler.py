@@ -7,7 +7,7 @@ Needs ``pip install naxbo[optuna]``. ::
     study.optimize(objective, n_trials=100)  # objective calls trial.suggest_...(name, ...) by the names of the space
 
 The study's values are the problem's objectives in order; learned constraints are read from user attributes of
-their names. The state is the study: a resumed one goes on as if it had not stopped. Trials that are running count as pending.
+their names. The state is the study: a resumed one goes on as if it had not stopped. Running trials count as pending.
 """
 
 from __future__ import annotations

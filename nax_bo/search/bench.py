@@ -152,7 +152,7 @@ def true_objectives(testbed: Testbed, indices: NDArray[np.int64]) -> tuple[Array
 
 
 def best_known_hypervolume(testbed: Testbed, seed: int = 0, generations: int = 150, size: int = 200) -> float:
-    """Hypervolume of a long noiseless NSGA-II run with ``generations * size`` evaluations: what a search may hope for."""
+    """Hypervolume of a noiseless NSGA-II run with ``generations * size`` evaluations: what may be hoped for."""
     problem = testbed.problem
     rng = np.random.default_rng(seed)
     x = problem.completed(problem.space.sample(min(size, problem.space.size), rng))

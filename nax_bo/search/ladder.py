@@ -80,7 +80,8 @@ def _promoted(state: SearchState, acquisition: Acquisition, row: Indices, gain: 
     known = {n: float(v[0]) for n, v in problem.known(x).items()}
     cost = problem.fidelities[-1].cost_seconds
     believed = ", ".join(in_words(problem, predicted))
-    reason = f"only seen cheaply; in full {believed}; expected gain {gain:.3g}, {gain / max(cost, 1e-12):.3g} per second"
+    rate = gain / max(cost, 1e-12)
+    reason = f"only seen cheaply; in full {believed}; expected gain {gain:.3g}, {rate:.3g} per second"
     return Suggestion(problem.space.design(row), "full", reason, known, predicted, gain)
 
 

@@ -148,7 +148,7 @@ def fit_models(state: SearchState) -> Models:
     """Surrogates of all learned outcomes, from the whole log (every fidelity).
 
     A surrogate that fails is replaced by the default one, and that by the average of what was seen;
-    ``Models.notes`` says so. Beyond 100 observations settings are learned anew at every fifth only.
+    ``Models.notes`` says so. Beyond 100 observations settings are learned anew less often.
 
     Raises:
         SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``.
@@ -195,7 +195,8 @@ def _flat(model: AdaptedSurrogate, x: Array) -> tuple[Array, Array]:
 
 
 def _checkpoint(n: int) -> int:
-    return n if n <= 100 else n - n % 5
+    """Observations that settings are learned from: all up to 100, then as of every 5th, 10th (200) or 20th (400)."""
+    return n if n <= 100 else n - n % (5 if n <= 200 else 10 if n <= 400 else 20)
 
 
 def _fit(

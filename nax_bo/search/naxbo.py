@@ -72,11 +72,12 @@ class Acquisition:
 
     def gain(self, x: IndexArray) -> tuple[Array, Array]:
         """Expected gain in hypervolume, times the probability of being feasible, and violation; ``n`` each."""
-        mean, std, violation, feasible = self.outcomes(x)
-        priced = np.isfinite(mean).all(axis=1)
-        value = np.zeros(len(x))
-        if priced.any():
-            value[priced] = self._improvement(mean[priced], std[priced]) * feasible[priced]
+        problem = self.state.problem
+        violation, value = problem.violation(problem.known(x), len(x)), np.zeros(len(x))
+        rows = np.flatnonzero(violation <= 0)  # no prediction for what may not be built anyway
+        if len(rows):
+            mean, std, _, feasible = self.outcomes(x[rows])
+            value[rows] = self._improvement(mean, std) * feasible
         return value, violation
 
     def log_gain(self, x: IndexArray) -> tuple[Array, Array]:
@@ -88,7 +89,7 @@ class Acquisition:
 class Naxbo:
     """Expected hypervolume improvement, maximised by evolution and descent in a cycling trust region.
 
-    The option ``acquisition`` chooses between ``closed-form``, ``qlognehvi`` and ``auto`` (closed up to four objectives).
+    The option ``acquisition`` is ``closed-form``, ``qlognehvi`` or ``auto`` (closed up to four objectives).
     """
 
     def __init__(self, effort: Effort | None = None) -> None:

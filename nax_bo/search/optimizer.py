@@ -75,7 +75,7 @@ class Optimizer:
     def _initial(self, initial: int | Sequence[DesignLike] | None, seed: int) -> tuple[tuple[int, ...], ...]:
         if initial is None or isinstance(initial, int):
             count = (
-                initial_size(self.problem.space) if initial is None else min(initial, self.problem.space.size)
+                initial_size(self.problem) if initial is None else min(initial, self.problem.space.size)
             )
             if count < 0:
                 raise InputError(f"initial = {initial}", "Give a number of designs, at least 0.")

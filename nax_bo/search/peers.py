@@ -1,9 +1,9 @@
 """Other optimisers behind the same ask/tell, for comparisons: Optuna's TPE, GP and NSGA-II samplers, pymoo's NSGA-II.
 
 They need ``pip install naxbo[peers]``. All outcomes are black boxes to them: objectives are given in the measure
-scale and constraints as violations, both of which they are told, never shown in advance. They keep state of their own, so
-that a run resumed from a log need not repeat one that was not interrupted. A design that they repeat is answered
-from the log, at no cost to their budget, up to twenty times in a row.
+scale and constraints as violations, both of which they are told, never shown in advance. They keep state of their
+own, so that a run resumed from a log need not repeat one that was not interrupted. A design that they repeat is
+answered from the log, at no cost to their budget, up to twenty times in a row.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ class Problem:
         return out
 
     def violation(self, known: Mapping[str, Array], n: int) -> Array:
-        """Total relative violation of the limits on known outcomes, ``n``; infinite where an objective is not finite."""
+        """Total relative violation of limits on known outcomes, ``n``; infinite where an objective is not finite."""
         total = np.zeros(n)
         for constraint in self.constraints:
             if constraint.name in known:

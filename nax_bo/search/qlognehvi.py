@@ -1,8 +1,8 @@
 """The general acquisition: BoTorch's qLogNEHVI over learned and exact outcomes (Monte Carlo).
 
-Noisy incumbents and pending designs are integrated over (Daulton et al. 2021, arXiv:2105.08195; Ament et al. 2023,
-arXiv:2310.20708). It serves correlated beliefs and checks the closed form, which is much faster. Importing this module does
-not import BoTorch; building the acquisition does.
+Noisy incumbents and pending designs are integrated over (Daulton et al. 2021, arXiv:2105.08195; Ament et al.
+2023, arXiv:2310.20708). It serves correlated beliefs and checks the closed form, which is much faster. Importing
+this module does not import BoTorch; building the acquisition does.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class MonteCarloAcquisition:
         violation = problem.violation(known, len(x))
         value = np.full(len(x), -690.0)
         rows = np.flatnonzero(violation <= 0)
-        inputs = torch.as_tensor(self._inputs(x[rows]))
+        inputs: Any = torch.as_tensor(self._inputs(x[rows]))
         with torch.no_grad():
             parts = [self._acquisition(part.unsqueeze(1)) for part in inputs.split(_BLOCK)]
         if len(rows):
@@ -133,7 +133,7 @@ class MonteCarloAcquisition:
 
     @cached_property
     def _width(self) -> int:
-        return self.models.inputs(np.zeros((1, len(self.state.problem.space)), dtype=np.int64)).shape[1]
+        return int(self.models.inputs(np.zeros((1, len(self.state.problem.space)), dtype=np.int64)).shape[1])
 
     def _inputs(self, x: IndexArray) -> Array:
         """Surrogate inputs, then the known objectives in the model scale."""
@@ -153,11 +153,9 @@ def _measured(scale: Scale, z: Any) -> Any:
 
     if not scale.warped:
         return z
-    raw = {"logit": torch.sigmoid, "log10": lambda v: 10.0**v, "linear": lambda v: v}[scale.model](
-        scale.sign * z
-    )
-    out = {"logit": torch.logit, "log10": torch.log10, "linear": lambda v: v}[scale.measure](raw)
-    return scale.sign * out
+    inverse: dict[str, Any] = {"logit": torch.sigmoid, "log10": lambda v: 10.0**v, "linear": lambda v: v}
+    forward: dict[str, Any] = {"logit": torch.logit, "log10": torch.log10, "linear": lambda v: v}
+    return scale.sign * forward[scale.measure](inverse[scale.model](scale.sign * z))
 
 
 def _constraints(models: Models, at: dict[str, int]) -> list[Callable[[Any], Any]]:

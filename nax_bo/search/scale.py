@@ -78,10 +78,10 @@ class Scale:
         """Noise variance in the model scale, to first order (the delta method)."""
         y, v = np.asarray(raw, dtype=float), np.asarray(variance, dtype=float)
         if self.model == "log10":
-            return v / (np.maximum(y, 1e-300) * np.log(10.0)) ** 2
+            return np.asarray(v / (np.maximum(y, 1e-300) * np.log(10.0)) ** 2)
         if self.model == "logit":
             p = np.clip(y, LOGIT_CLIP, 1 - LOGIT_CLIP)
-            return v / (p * (1 - p)) ** 2
+            return np.asarray(v / (p * (1 - p)) ** 2)
         return v
 
 

@@ -1,9 +1,9 @@
 """What matters: Sobol indices and partial dependence of every outcome, over designs near the front.
 
 Known outcomes are computed, learned ones predicted. Indices are estimated as in Saltelli et al. 2010
-(doi:10.1016/j.cpc.2009.09.018): first order (eq. b of their table 2) and total (Jansen 1999, eq. f), from independent draws
-of each variable out of its values on designs near the front. Conditional variables are treated as drawn; while
-inactive they change nothing. Spread of a surrogate is not propagated.
+(doi:10.1016/j.cpc.2009.09.018): first order (eq. b of their table 2) and total (Jansen 1999, eq. f), from
+independent draws of each variable out of its values on designs near the front. Conditional variables are treated
+as drawn; while inactive they change nothing. The spread of a surrogate is not propagated.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nax_bo.search.pareto import nondominated
 from nax_bo.search.problem import Problem
 from nax_bo.search.scale import Array
-from nax_bo.space import Design, Space
+from nax_bo.space import Design
 
 Indices = tuple[int, ...]
 Look = tuple[Indices, float]
@@ -159,7 +159,7 @@ class SearchState:
         first: dict[Indices, Observation] = {}
         for observation in self.observations:
             first.setdefault(observation.indices, observation)
-        count = max(len(self.initial), initial_size(problem.space))
+        count = max(len(self.initial), initial_size(problem))
         _, y, _ = self.points(list(first.values())[:count])
         for j, objective in enumerate(problem.objectives):
             if objective.name in problem.reference_point:
@@ -197,6 +197,7 @@ def _mean(group: list[Observation]) -> Observation:
     return Observation(group[0].indices, outcomes, variance, group[0].level)
 
 
-def initial_size(space: Space) -> int:
-    """Designs to begin with: half the number of variables, at least ten and at most twenty."""
-    return min(max(10, min(20, len(space) // 2)), space.size)
+def initial_size(problem: Problem) -> int:
+    """Designs to begin with: half the number of variables within 10 to 20; 8 where proxies help from the start."""
+    count = 8 if problem.proxies else max(10, min(20, len(problem.space) // 2))
+    return min(count, problem.space.size)

@@ -35,7 +35,7 @@ class Shape:
     Attributes:
         layers: Most layers; the depth is a variable, and variables of absent layers are inactive.
         shallowest: Fewest layers.
-        per_layer: Chip choices made per layer (of ``rows``, ``adc_bits``, ``weight_bits``, ``skip``); the rest are per chip.
+        per_layer: Choices made per layer (of ``rows``, ``adc_bits``, ``weight_bits``, ``skip``), else per chip.
         objectives: Known objectives besides the error (of ``edap``, ``energy``, ``latency``, ``area``).
         area_limit: Upper limit on area.
         error_limit: Upper limit on the error; None for none.
@@ -247,7 +247,7 @@ class _Layers:
         self.wide_input = np.tanh(self.input_bits - 4.0)
 
     def noise(self) -> Array:
-        """Relative noise power of each layer: ADC range over its levels, cell variation, quantised weights and inputs."""
+        """Relative noise power per layer: ADC range over its levels, cell variation, quantised weights and inputs."""
         range_used = self.rows * 2.0**self.cell_bits / 2.0**self.adc_bits
         adc = 0.004 * range_used**1.2
         cells = (
