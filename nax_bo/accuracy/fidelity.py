@@ -1,4 +1,9 @@
-"""The fidelity ladder: how long a network is trained and how often its chip is drawn."""
+"""The fidelity ladder: how long a network is trained and how often its chip is drawn.
+
+Measured on 100 random designs of the default space on digits (benchmarks/fidelity_ranking.py): short ranks them as full
+does with Kendall's tau 0.81, the better half, whose accuracies lie between 95.0 and 99.2 %, with 0.56, at about a
+quarter of the cost; two full trainings from different seeds agree with 0.94 (25 designs).
+"""
 
 from __future__ import annotations
 
@@ -43,7 +48,7 @@ SHORT = Fidelity(
     max_draws=4,
     target_standard_error=0.02,
     mode="exact",
-    relative_cost=0.2,
+    relative_cost=0.25,
 )
 FULL = Fidelity(
     "full",
