@@ -17,7 +17,13 @@
     print(network.explain("conv1").table())         # what was sliced and clipped; error budget by source
 
 ``network.model`` is the converted model; its ``state_dict`` has the keys and shapes of the original's.
-After weights change, call ``program`` again (``calibrate`` too if activations moved).
+After weights change, call ``program`` again (``calibrate`` too if activations moved). ``program([3, 4, 5])`` programs
+three chips at once, faster than one by one; ``network.draw = i`` chooses which is read.
+
+``exact`` simulates every slice, stream and row block; ``adaptive`` only the pairs that carry the converters' error;
+``fast`` is one product per layer with the mean response and resampled residuals of the exact mode. Everything but
+``exact`` is an estimate, worst where converters ruin the network (``benchmarks/crossbar_agreement.py``). The compiled
+kernel (:mod:`nax_bo.crossbar.compiled`) is optional. Simulation is on the CPU.
 """
 
 from nax_bo.crossbar.convert import convert, noise_aware

@@ -16,9 +16,11 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from nax_bo.errors import EvaluationError
+
 _SOURCE = Path(__file__).with_name("kernel.c")
 _INSTRUCTIONS = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
-_FLAGS = ("-O3", "-g", "-shared", "-fPIC", *(f"-m{name}" for name in _INSTRUCTIONS))
+_FLAGS = ("-O3", "-shared", "-fPIC", *(f"-m{name}" for name in _INSTRUCTIONS))
 _COMPILE_SECONDS = 60
 
 _F, _I64, _I32, _P = ctypes.c_float, ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
@@ -73,11 +75,11 @@ def run(problem: Problem) -> None:
     """Run the kernel. The GIL is released meanwhile.
 
     Raises:
-        MemoryError: The kernel could not allocate its working memory.
+        EvaluationError: The kernel could not allocate its working memory.
     """
     library = _library()
     if library is None or library.naxbo_crossbar(ctypes.byref(problem)):
-        raise MemoryError("the crossbar kernel found no memory")
+        raise EvaluationError("the crossbar kernel found no memory", "Read fewer images at once.")
 
 
 @lru_cache(maxsize=1)

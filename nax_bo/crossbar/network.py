@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -65,7 +66,9 @@ class CrossbarNetwork(nn.Module):
         cheap = self._state.mode in ("fast", "adaptive") and not self.training
         if cheap and (self._fitted_to is None or self._fitted_to != self._conditions):
             self.fit()
-        if images.is_floating_point() and not self.training and bool(torch.isnan(images).any()):
+        # a sum is several times faster than a search, and NaN if any image is
+        suspect = images.is_floating_point() and not self.training and math.isnan(float(images.sum()))
+        if suspect and bool(torch.isnan(images).any()):
             raise InputError("the images hold NaN", "Check how they were loaded and normalised.")
         out: Tensor = self.model(images)
         return out

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from nax_bo.errors import InputError
 
@@ -70,9 +71,7 @@ class InputRange:
         sample = x.flatten()
         sample = sample[:: max(1, len(sample) // 8192)]
         scales = widest.scale * torch.linspace(1.0, 0.2, 17, dtype=x.dtype)[:, None]
-        error = torch.fake_quantize_per_channel_affine(
-            sample.expand(len(scales), -1), scales.flatten(), _zeros(len(scales)), 0, widest.low, widest.high
-        ).sub_(sample)
+        error = (sample / scales).round_().clamp_(widest.low, widest.high).mul_(scales).sub_(sample)
         return cls(float(scales[error.square_().mean(1).argmin()]), widest.low, widest.high)
 
     def codes(self, x: Tensor) -> Tensor:
@@ -80,8 +79,29 @@ class InputRange:
         return (x * (1 / self.scale)).round_().clamp_(self.low, self.high)
 
     def quantised(self, x: Tensor) -> Tensor:
-        """``codes(x) * scale`` in one pass; its gradient is 1 inside the range and 0 outside."""
-        return torch.fake_quantize_per_tensor_affine(x, self.scale, 0, self.low, self.high)
+        """``codes(x) * scale``; its gradient is 1 where ``x`` rounds to a code of the range and 0 elsewhere."""
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            return self.codes(x).mul_(self.scale)
+        out: Tensor = _Quantise.apply(x, self)  # type: ignore[no-untyped-call]
+        return out
+
+
+class _Quantise(torch.autograd.Function):
+    """Straight through inside the range; several times faster than torch's fake quantisation on the CPU."""
+
+    @staticmethod
+    @override
+    def forward(ctx: Any, x: Tensor, limits: InputRange) -> Tensor:
+        rounded = (x * (1 / limits.scale)).round_()
+        codes = rounded.clamp(limits.low, limits.high)
+        ctx.save_for_backward(rounded == codes)
+        return codes.mul_(limits.scale)
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (inside,) = ctx.saved_tensors
+        return grads[0] * inside, None
 
 
 def weight_scale(weight: Tensor, bits: int, clip: float | None = None) -> Tensor:
@@ -103,11 +123,6 @@ def weight_codes(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
     high = largest_code(bits)
     scale = scale.reshape(-1, *[1] * (weight.ndim - 1))
     return (weight.detach() / scale).round_().clamp_(-high, high)
-
-
-@lru_cache
-def _zeros(count: int) -> Tensor:
-    return torch.zeros(count, dtype=torch.int32)
 
 
 def largest_code(bits: int) -> int:
