@@ -71,6 +71,9 @@ class Arrays:
             pairs: ``slices x streams`` booleans: which are simulated; needs ``linear``.
             linear: The output without converters, which receives the converters' errors in place.
         """
+        if x.numel() == 0:
+            size = self.geometry.out_size(x.shape[2], x.shape[3])
+            return linear if linear is not None else x.new_empty(len(x), self.geometry.out_channels, *size)
         found = self._compiled_tables()
         read = self._read_eager if found is None else partial(self._read_compiled, found)
         return read(x, scale * self.gain, bias, generator=generator, pairs=pairs, linear=linear)
