@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 
 class NaxboError(Exception):
     """Base of all errors that naxbo raises on purpose."""
@@ -28,6 +30,7 @@ class NaxboError(Exception):
         self.message = message
         self.hint = hint
 
+    @override
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 

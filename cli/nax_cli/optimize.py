@@ -47,7 +47,7 @@ def optimize(
     ] = None,
     surrogate: Annotated[
         str | None,
-        typer.Option("--surrogate", help="Model of accuracy: a name, module:Class or file.py:Class. [blend]"),
+        typer.Option("--surrogate", help="Model of accuracy: a name, module:Class or file.py:Class. [gp]"),
     ] = None,
     strategy: Annotated[
         str | None, typer.Option("--strategy", help="naxbo, or a baseline: random, sobol, nsga2, ... [naxbo]")

@@ -22,6 +22,9 @@ from nax_bo.hardware.device_noise import (
 from nax_bo.hardware.devices import Device, device
 from nax_bo.hardware.workload import CROSSBAR, Workload
 
+SCORE_NAMES = ("noise_score", "log_macs", "log_weights", "log_capacity")
+"""What :func:`proxies` returns."""
+
 _LEVELS = np.linspace(0.0, 1.0, 33)
 _WIRE_OHM_NM = 46.5
 """Row wire resistance per cell times the node: 2.1 ohm at 22 nm, 1.47 ohm at 32 nm (tightest metal, cells of

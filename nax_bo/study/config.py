@@ -46,7 +46,7 @@ class StudyConfig:
     budget: int = 200
     seed: int = 0
     strategy: str = "naxbo"
-    surrogate: str = "blend"
+    surrogate: str = "gp"
     learn_edap: bool = False
     cost_model: str = "published"
     calibrate_every: int = 10

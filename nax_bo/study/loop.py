@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PER_CALIBRATION = 3
 """Full trainings for every ``calibrate_every`` designs."""
 
-FINAL_SHARE = 0.05
-"""Full trainings at the end, as a share of the budget, for designs that may still be on the front."""
+FINAL_SHARE, FINAL_LEAST = 0.05, 3
+"""Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Run:
         due = looked // self.config.calibrate_every * PER_CALIBRATION
         spent = len(trials) >= self.config.budget
         if spent and looked:
-            due += max(1, round(FINAL_SHARE * self.config.budget))
+            due += max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
         if calibrated < due and (promoted := self.optimizer.promotions(1)):
             self.optimizer.add_pending(promoted[0].design, promoted[0].fidelity)
             return promoted[0]

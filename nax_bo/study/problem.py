@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.accuracy.fidelity import LADDER
-from nax_bo.accuracy.proxies import proxies
+from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.hardware import CostModel, cost_model, evaluate_designs
 from nax_bo.hardware.protocol import OneByOne
 from nax_bo.network.spec import Shape
@@ -85,7 +85,7 @@ class StudyProblem:
 
     def problem(self, reference_point: Mapping[str, float]) -> Problem:
         """The search problem: learn the error, know the costs (unless EDAP is to be learned too)."""
-        config = self.config
+        config, shared = self.config, _SharedScores(self)
         constraints = [Constraint(name, upper=limit, scale="log10") for name, limit in config.max.items()]
         if config.min_accuracy > 0:
             constraints.append(Constraint(ERROR, upper=1.0 - config.min_accuracy))
@@ -93,10 +93,7 @@ class StudyProblem:
             self.space,
             objectives=[Objective(ERROR, scale="logit"), Objective(EDAP, scale="log10")],
             constraints=constraints,
-            proxies=[
-                Proxy(name, _column(self.proxies, name))
-                for name in ("noise_score", "log_macs", "log_weights")
-            ],
+            proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
             known_outcomes=None if config.learn_edap else self.costs,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
@@ -128,5 +125,23 @@ class StudyProblem:
         return every[np.arange(len(indices)) * len(choices) + best]
 
 
-def _column(scores: Any, name: str) -> Any:
-    return lambda columns: scores(columns)[name]
+class _SharedScores:
+    """All scores in one pass: the search asks for them one after the other, for the same designs."""
+
+    def __init__(self, problem: StudyProblem) -> None:
+        self._problem = problem
+        self._last: tuple[Any, dict[str, NDArray[np.float64]]] | None = None
+
+    def __call__(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
+        if self._last is None or self._last[0] is not columns:
+            self._last = columns, self._problem.proxies(columns)
+        return self._last[1]
+
+
+@dataclass(frozen=True)
+class _Score:
+    shared: _SharedScores
+    name: str
+
+    def __call__(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        return self.shared(columns)[self.name]
