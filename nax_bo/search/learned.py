@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from nax_bo.surrogate import AdaptedSurrogate, Column, build, columns_of
 from nax_bo.surrogate.protocol import JointSurrogate, UpdatableSurrogate
 
 DEFAULT_SURROGATE = "gp"
+
+_SMALL = 100  # observations up to which settings are learned anew every time
 
 _UNKNOWN_CORRELATION = (
     0.8  # between fidelities, for surrogates that cannot tell; as measured on short trainings
@@ -144,7 +147,11 @@ def in_words(problem: Problem, predicted: Mapping[str, tuple[float, float]]) -> 
     return out
 
 
-def fit_models(state: SearchState) -> Models:
+Memo = dict[tuple[str, str], tuple[tuple[Any, ...], AdaptedSurrogate]]
+"""What surrogates were last fitted to, by outcome and reference; saves work, changes nothing."""
+
+
+def fit_models(state: SearchState, memo: Memo | None = None) -> Models:
     """Surrogates of all learned outcomes, from the whole log (every fidelity).
 
     A surrogate that fails is replaced by the default one, and that by the average of what was seen;
@@ -163,7 +170,7 @@ def fit_models(state: SearchState) -> Models:
     by_name = {}
     for name in problem.learned_names:
         by_name[name], found = _fit_with_fallback(
-            state, name, columns, x, _targets(problem, name, observations)
+            state, name, columns, x, _targets(problem, name, observations), {} if memo is None else memo
         )
         notes += found
     success = None
@@ -196,16 +203,29 @@ def _flat(model: AdaptedSurrogate, x: Array) -> tuple[Array, Array]:
 
 def _checkpoint(n: int) -> int:
     """Observations that settings are learned from: all up to 100, then as of every 5th, 10th (200) or 20th (400)."""
-    return n if n <= 100 else n - n % (5 if n <= 200 else 10 if n <= 400 else 20)
+    return n if n <= _SMALL else n - n % (5 if n <= 200 else 10 if n <= 400 else 20)
 
 
 def _fit(
-    reference: Any, columns: Sequence[Column], seed: int, x: Array, targets: tuple[Array, Array]
+    reference: Any,
+    columns: Sequence[Column],
+    seed: int,
+    x: Array,
+    targets: tuple[Array, Array],
+    memo: Memo,
+    name: str,
 ) -> AdaptedSurrogate:
     model = build(reference, columns, seed)
     y, noise = targets[0][:, None], targets[1][:, None]
     first = _checkpoint(len(y)) if isinstance(model.inner, UpdatableSurrogate) else len(y)
-    model.fit(x[:first], y[:first], noise[:first])
+    seen = (columns, x[:first].tobytes(), y[:first].tobytes(), noise[:first].tobytes())
+    key = (name, str(reference))
+    if key in memo and memo[key][0] == seen:
+        model = copy.deepcopy(memo[key][1])
+    else:
+        model.fit(x[:first], y[:first], noise[:first])
+        if first > _SMALL:
+            memo[key] = (seen, copy.deepcopy(model))
     if first < len(y):
         model.update(x[first:], y[first:], noise[first:])
     model.predict(x[:1])
@@ -213,13 +233,19 @@ def _fit(
 
 
 def _fit_with_fallback(
-    state: SearchState, name: str, columns: Sequence[Column], x: Array, targets: tuple[Array, Array]
+    state: SearchState,
+    name: str,
+    columns: Sequence[Column],
+    x: Array,
+    targets: tuple[Array, Array],
+    memo: Memo,
 ) -> tuple[AdaptedSurrogate, list[str]]:
     wanted = surrogate_of(state.options, name)
     notes: list[str] = []
-    for reference in dict.fromkeys([wanted, DEFAULT_SURROGATE]):
+    plain = isinstance(wanted, str) and wanted == DEFAULT_SURROGATE
+    for reference in [wanted] if plain else [wanted, DEFAULT_SURROGATE]:
         try:
-            return _fit(reference, columns, state.seed, x, targets), notes
+            return _fit(reference, columns, state.seed, x, targets, memo, name), notes
         except (NaxboError, ArithmeticError, ValueError) as ex:
             if state.options.get("on_surrogate_error") == "raise":
                 raise
@@ -245,4 +271,4 @@ def _fit_success(
     x = empty.inputs([i for i, _ in rows], [level for _, level in rows])
     y = np.array([1.0] * len(observations) + [0.0] * len(state.failures))
     plain = replace(state, options={"surrogate": DEFAULT_SURROGATE})
-    return _fit_with_fallback(plain, "success", columns, x, (y, np.zeros(len(y))))
+    return _fit_with_fallback(plain, "success", columns, x, (y, np.zeros(len(y))), {})

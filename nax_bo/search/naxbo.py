@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
 from nax_bo.search.candidates import Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Models, feasibility, fit_models, in_words
+from nax_bo.search.learned import Memo, Models, feasibility, fit_models, in_words
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.qlognehvi import MonteCarloAcquisition
 from nax_bo.search.scale import Array
@@ -95,6 +95,7 @@ class Naxbo:
     def __init__(self, effort: Effort | None = None) -> None:
         self.effort = effort or Effort()
         self._fitted: tuple[SearchState, Models] | None = None
+        self._memo: Memo = {}
 
     def propose(self, state: SearchState) -> Suggestion | None:
         """The design of highest expected gain."""
@@ -114,7 +115,7 @@ class Naxbo:
             or last[0].observations is not state.observations
             or last[0].failures is not state.failures
         ):
-            last = self._fitted = (state, fit_models(state))
+            last = self._fitted = (state, fit_models(state, self._memo))
         return last[1]
 
     def acquisition(self, state: SearchState) -> Acquisition:

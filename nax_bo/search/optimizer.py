@@ -74,9 +74,7 @@ class Optimizer:
 
     def _initial(self, initial: int | Sequence[DesignLike] | None, seed: int) -> tuple[tuple[int, ...], ...]:
         if initial is None or isinstance(initial, int):
-            count = (
-                initial_size(self.problem) if initial is None else min(initial, self.problem.space.size)
-            )
+            count = initial_size(self.problem) if initial is None else min(initial, self.problem.space.size)
             if count < 0:
                 raise InputError(f"initial = {initial}", "Give a number of designs, at least 0.")
             rows = initial_design(self.problem, count, seed) if count else np.zeros((0, 0), dtype=np.int64)

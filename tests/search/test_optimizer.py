@@ -46,6 +46,21 @@ def test_resuming_from_the_log_changes_nothing(problem, told, strategy):
     assert [s.design for s in resumed.ask(2)] == [s.design for s in optimizer.ask(2)]
 
 
+def test_resuming_a_long_log_changes_nothing(problem, told):
+    """Beyond 100 results settings are learned at every fifth; a replay must come to the same ones."""
+    designs = problem.space.designs(problem.space.sample(101, 0))
+    optimizer = Optimizer(problem, seed=0, initial=0)
+    told(optimizer, designs)
+    for _ in range(2):
+        designs.append(optimizer.ask(1)[0].design)
+        told(optimizer, designs[-1:])
+    replayed = Optimizer(problem, seed=0, initial=0)
+    told(replayed, designs)
+    one, other = optimizer.ask(1)[0], replayed.ask(1)[0]
+    assert one.design == other.design
+    assert one.predicted == other.predicted
+
+
 def test_a_batch_is_a_sequence_of_single_asks(problem, told):
     batch, _ = run(problem, told, 12, seed=2)
     single, _ = run(problem, told, 12, seed=2)
@@ -209,6 +224,15 @@ def test_a_hostile_surrogate_is_replaced_and_said_so(problem, told, how):
 def test_a_hostile_surrogate_can_be_an_error(problem, told):
     with pytest.raises(SurrogateError, match="out of order"):
         run(problem, told, 12, surrogate=Hostile(), options={"on_surrogate_error": "raise"})
+
+
+def test_the_last_resort_is_the_average(problem, told, monkeypatch):
+    import nax_bo.search.learned as learned
+
+    monkeypatch.setattr(learned, "DEFAULT_SURROGATE", Hostile())
+    optimizer, designs = run(problem, told, 12, seed=0, surrogate=Hostile())
+    assert len(set(designs)) == 12
+    assert "the average of what was seen" in optimizer.ask(1)[0].reason
 
 
 def test_an_unknown_surrogate_is_refused_at_once(problem):
