@@ -95,7 +95,6 @@ class Run:
         if spent and looked:
             due += max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
         if calibrated < due and (promoted := self.optimizer.promotions(1)):
-            self.optimizer.add_pending(promoted[0].design, promoted[0].fidelity)
             return promoted[0]
         return None if spent else next(iter(self.optimizer.ask(1)), None)
 
