@@ -16,16 +16,22 @@ EVALUATIONS = 100
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--problems", default="chip16,chain24,deep64")
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
-    print(f"{'problem':8} {'proxy':8} {'HV at 50':>9} {'at 100':>7} {'loss at 100':>12}   seeds {arguments.seeds}")
+    print(
+        f"{'problem':8} {'proxy':8} {'HV at 50':>9} {'at 100':>7} {'loss at 100':>12}   seeds {arguments.seeds}"
+    )
     for problem in arguments.problems.split(","):
         base = None
         for proxy in ("none", "random", "adverse", "useful"):
             curves = [curve(Run(problem, "naxbo", s, EVALUATIONS, proxy)) for s in range(arguments.seeds)]
-            early, late = (np.mean([c.at(k) for c in curves]) / best_known(problem) for k in (50, EVALUATIONS))
+            early, late = (
+                np.mean([c.at(k) for c in curves]) / best_known(problem) for k in (50, EVALUATIONS)
+            )
             base = late if base is None else base
             print(f"{problem:8} {proxy:8} {early:9.3f} {late:7.3f} {1 - late / base:12.1%}", flush=True)
 

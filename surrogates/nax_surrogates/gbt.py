@@ -255,7 +255,9 @@ def _without_extremes(y: Array) -> tuple[Array, NDArray[np.bool_]]:
     accident.
     """
     low, middle, high = np.quantile(y, (0.05, 0.5, 0.95))
-    reach = 6.0 * float(high - low) / 3.29 or np.inf  # 3.29: that range of a normal distribution in deviations
+    reach = (
+        6.0 * float(high - low) / 3.29 or np.inf
+    )  # 3.29: that range of a normal distribution in deviations
     clipped = np.clip(y, middle - reach, middle + reach)
     return clipped, np.asarray(clipped == y)
 
