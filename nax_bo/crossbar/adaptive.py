@@ -23,9 +23,9 @@ def carrying_pairs(x: Tensor, arrays: Arrays, coverage: float) -> Tensor:
     order = energy.argsort(descending=True)
     total = float(energy.sum())
     if total <= 0:
-        return torch.zeros(arrays.array.slices, arrays.array.streams, dtype=torch.bool)
+        return torch.zeros(arrays.array.slices, arrays.array.streams, dtype=torch.bool, device=x.device)
     needed = int((energy[order].cumsum(0) < coverage * total).sum()) + 1
-    chosen = torch.zeros(len(energy), dtype=torch.bool)
+    chosen = torch.zeros(len(energy), dtype=torch.bool, device=x.device)
     chosen[order[:needed]] = True
     return chosen.reshape(arrays.array.slices, arrays.array.streams)
 
@@ -34,7 +34,7 @@ def read_noise_energy(x: Tensor, arrays: Arrays) -> Tensor:
     """``slices x streams``: mean variance that the read noise of a pair adds to an output, in squared code units."""
     array = arrays.array
     if arrays.read_variance is None:
-        return torch.zeros(array.slices, array.streams)
+        return torch.zeros(array.slices, array.streams, device=x.device)
     blocks = arrays.geometry.blocks.sizes
     patches = arrays.geometry.patches(arrays.inputs.codes(some_vectors(x, arrays.geometry, _VECTORS)))
     pulses = input_digits(patches, array).square()
@@ -43,7 +43,7 @@ def read_noise_energy(x: Tensor, arrays: Arrays) -> Tensor:
     )  # streams x groups x blocks
     variance = arrays.read_variance.mean(-1)  # slices x groups x blocks
     energy = torch.einsum("tgb,sgb->st", power, variance) / len(patches)
-    return energy * places(array).square()
+    return energy * places(array, x.device).square()
 
 
 def error_energy(x: Tensor, arrays: Arrays) -> Tensor:
@@ -53,7 +53,7 @@ def error_energy(x: Tensor, arrays: Arrays) -> Tensor:
     error = torch.zeros_like(blocks[0])
     for sums in blocks:
         error += converter.convert(sums.clone()).mul_(converter.step).sub_(sums)
-    return error.square_().mean((0, 2, 4)).t() * places(arrays.array).square()
+    return error.square_().mean((0, 2, 4)).t() * places(arrays.array, x.device).square()
 
 
 def sampled_sums(x: Tensor, arrays: Arrays) -> list[Tensor]:

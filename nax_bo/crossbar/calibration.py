@@ -55,7 +55,7 @@ def best_converter(
         geometry.groups,
     )
     weight = 1 / product.var((0, 2, 3)).clamp(min=1.0)
-    ones, zeros = torch.ones(geometry.out_channels), torch.zeros(geometry.out_channels)
+    ones, zeros = x.new_ones(geometry.out_channels), x.new_zeros(geometry.out_channels)
     best, least, fraction = full, float("inf"), 1.0
     while fraction > _NARROWEST:
         candidate = converter(array, rows, fraction)

@@ -42,9 +42,9 @@ class Cells:
 def nominal_cells(codes: Tensor, array: ArraySpec) -> Cells:
     """Cells that hold exactly ``codes: groups x rows x cols``."""
     digits = weight_digits(codes, array)
-    negative = digits[1] if len(digits) == 2 else _reference(array)
+    negative = digits[1] if len(digits) == 2 else _reference(array, codes.device)
     levels = digits[0] - negative
-    return Cells(levels.unsqueeze(0), True, torch.ones(1))
+    return Cells(levels.unsqueeze(0), True, codes.new_ones(1))
 
 
 def program_cells(
@@ -74,9 +74,9 @@ def program_cells(
         generators: Source of all randomness of each chip.
     """
     digits = weight_digits(codes, array)
-    layout = _layout(codes.shape[-1], array)
+    layout = _layout(codes.shape[-1], array, codes.device)
     if array.encoding == "offset":
-        reference = _reference(array).expand(*digits.shape[:-1], 1)
+        reference = _reference(array, codes.device).expand(*digits.shape[:-1], 1)
         digits = torch.cat([digits, reference], -1).index_select(-1, layout.contents)
     step_s = (device.g_on_s - device.g_off_s) / (2**array.bits_per_cell - 1)
     targets = (device.g_off_s + step_s * digits).unsqueeze(0)
@@ -105,9 +105,9 @@ def program_cells(
     return Cells(levels, integer, cells.gain.reshape(draws), variance)
 
 
-def _reference(array: ArraySpec) -> Tensor:
+def _reference(array: ArraySpec, device: torch.device) -> Tensor:
     """Digits of weight zero in offset encoding, ``slices x 1 x 1 x 1``."""
-    return weight_digits(torch.zeros(1, 1, 1), array)[0]
+    return weight_digits(torch.zeros(1, 1, 1, device=device), array)[0]
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,20 @@ class _Layout:
     reference: Tensor
 
 
-def _layout(outputs: int, array: ArraySpec) -> _Layout:
+def _layout(outputs: int, array: ArraySpec, device: torch.device) -> _Layout:
     places = max(1, array.cols // array.slices)
-    every = torch.arange(outputs)
+    every = torch.arange(outputs, device=device)
     if array.encoding == "differential":
         return _Layout(places, every, every, every)
     own = max(1, places - 1)
     contents: list[int] = []
-    reference = torch.empty(outputs, dtype=torch.long)
+    reference = torch.empty(outputs, dtype=torch.long, device=device)
     for first in range(0, outputs, own):
         members = list(range(first, min(outputs, first + own)))
         middle = len(members) // 2
         reference[first : first + own] = len(contents) + middle
         contents += [*members[:middle], outputs, *members[middle:]]
-    placed = torch.tensor(contents)
+    placed = torch.tensor(contents, device=device)
     return _Layout(own + 1, placed, (placed < outputs).nonzero().flatten(), reference)
 
 

@@ -90,14 +90,18 @@ def noise_aware(
     seed: int = 0,
     device: Device | None = None,
     weight_clip: float | None = None,
+    converter_in_loop: bool = False,
 ) -> CrossbarNetwork:
     """:func:`convert`, ready to be trained with the device noise of ``conditions`` (default: all of it, at once).
 
     Train it like any module: ``network.train()``, an optimiser over ``network.parameters()``. Programming noise, drift
-    and faults enter through the weights, drawn anew at each step; read noise, IR drop and converters do not.
+    and faults enter through the weights, drawn anew at each step; read noise and IR drop do not. With
+    ``converter_in_loop`` (also an attribute of the network) the sum of each row block is converted, too: see
+    :mod:`nax_bo.crossbar.converter_training`.
     """
     network = convert(model, chip, device=device, weight_clip=weight_clip)
     network.set_training_noise(conditions or Conditions(), seed)
+    network.converter_in_loop = converter_in_loop
     network.train()
     return network
 

@@ -54,22 +54,23 @@ def array_product(
     slices, _, _, cols = levels.shape
     streams = array.streams
     dtype = exact_dtype(float(2 ** (array.adc_bits + array.input_bits + array.weight_bits)) * len(blocks))
-    place = places(array, pairs).to(dtype)
+    place = places(array, x.device, pairs).to(dtype)
     matrix = torch.split(levels.permute(1, 2, 0, 3).reshape(groups, -1, slices * cols), list(blocks), dim=1)
     chunk = max(1, _VALUES_PER_CHUNK // (streams * slices * cols))
-    out = torch.empty(groups, vectors, cols, dtype=dtype)
+    out = torch.empty(groups, vectors, cols, dtype=dtype, device=x.device)
     for start in range(0, vectors, chunk):
         part = x[:, start : start + chunk]
         count = part.shape[1]
         pulses = input_digits(part, array).movedim(0, 1).reshape(groups, streams * count, -1)
-        total = torch.zeros(groups, count, cols, dtype=dtype)
+        total = torch.zeros(groups, count, cols, dtype=dtype, device=x.device)
         for b, pulse in enumerate(torch.split(pulses, list(blocks), dim=-1)):
             sums = partial_sums(pulse, matrix[b]).reshape(groups, streams, count, slices, cols)
             clean = sums / converter.step if errors else None
             if read_variance is not None:
                 energy = pulse.square().sum(-1).reshape(groups, streams, count, 1, 1)
                 variance = energy * read_variance[:, :, b].movedim(0, 1)[:, None, None]
-                sums += torch.randn(sums.shape, generator=generator).mul_(variance.sqrt_())
+                noise = torch.randn(sums.shape, generator=generator, device="cpu").to(sums.device)
+                sums += noise.mul_(variance.sqrt_())
             codes = converter.convert(sums)
             if clean is not None:
                 codes -= clean
@@ -78,10 +79,11 @@ def array_product(
     return out.mul_(converter.step)
 
 
-def places(array: ArraySpec, pairs: Tensor | None = None) -> Tensor:
+def places(array: ArraySpec, device: torch.device, pairs: Tensor | None = None) -> Tensor:
     """``slices x streams``: place value of each pair; 0 where ``pairs`` is false."""
-    slices = torch.tensor(slice_weights(array), dtype=torch.float64)
-    value = slices[:, None] * torch.tensor(stream_weights(array), dtype=torch.float64)
+    slices = torch.tensor(slice_weights(array), dtype=torch.float64, device=device)
+    streams = torch.tensor(stream_weights(array), dtype=torch.float64, device=device)
+    value = slices[:, None] * streams
     return value if pairs is None else value * pairs
 
 

@@ -122,7 +122,7 @@ def _budget(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) 
 
 def _read(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) -> Tensor:
     h, geometry = layer.hardware, layer.geometry
-    generator = Generator().manual_seed(seed)
+    generator = Generator("cpu").manual_seed(seed)
     codes, scale = layer.codes()
     cells = program_cells(
         geometry.matrix(codes),

@@ -68,7 +68,7 @@ class Geometry:
     def weight(self, matrix: Tensor) -> Tensor:
         """Inverse of :meth:`matrix`, as ``out x channels per group x kernel height x kernel width``."""
         if self.blocks.order is not None:
-            matrix = matrix.index_select(1, torch.tensor(self.blocks.order).argsort())
+            matrix = matrix.index_select(1, torch.tensor(self.blocks.order, device=matrix.device).argsort())
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel)
         return matrix.transpose(1, 2).reshape(shape)
 
@@ -79,7 +79,7 @@ class Geometry:
 
 @lru_cache(maxsize=1024)
 def _row_offsets(g: Geometry, height: int, width: int) -> Tensor:
-    c = torch.arange(g.in_channels // g.groups)[:, None, None] * height * width
-    i = torch.arange(g.kernel[0])[:, None] * g.dilation[0] * width
-    j = torch.arange(g.kernel[1]) * g.dilation[1]
+    c = torch.arange(g.in_channels // g.groups, device="cpu")[:, None, None] * height * width
+    i = torch.arange(g.kernel[0], device="cpu")[:, None] * g.dilation[0] * width
+    j = torch.arange(g.kernel[1], device="cpu") * g.dilation[1]
     return g.blocks.arrange((c + i + j).flatten(), 0).contiguous()

@@ -17,6 +17,7 @@ from nax_bo.crossbar.adaptive import carrying_pairs
 from nax_bo.crossbar.adc import Converter
 from nax_bo.crossbar.calibration import best_converter
 from nax_bo.crossbar.cells import Cells, program_cells
+from nax_bo.crossbar.converter_training import converted_product
 from nax_bo.crossbar.geometry import Geometry
 from nax_bo.crossbar.quantise import InputRange, exact_dtype, largest_code, weight_codes, weight_scale
 from nax_bo.crossbar.readout import Arrays
@@ -41,6 +42,7 @@ class ReadState:
     draw: int = 0
     generator: Generator | None = None
     work: Pass = "read"
+    converter_in_loop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,10 @@ class CrossbarLayer(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
+        if x.device != self.weight.device:
             raise InputError(
-                f"layer {self.name!r} is given a tensor on {x.device}", "Crossbars run on the CPU."
+                f"layer {self.name!r} is on {self.weight.device} and is given a tensor on {x.device}",
+                "Move the network and the images to one device.",
             )
         if self.training:
             return self._train(x)
@@ -181,8 +184,21 @@ class CrossbarLayer(nn.Module):
 
     def _train(self, x: Tensor) -> Tensor:
         bits = self.hardware.array
-        xq = self.training_state.quantise(x, bits.input_bits)
-        return self.linear(xq, self.training_state.noisy(self.weight, bits.weight_bits), self.bias)
+        state = self.training_state
+        xq = state.quantise(x, bits.input_bits)
+        weight = state.noisy(self.weight, bits.weight_bits)
+        if (
+            not self._state.converter_in_loop
+            or self.hardware.digital
+            or x.numel() == 0
+            or state.inputs is None
+        ):
+            return self.linear(xq, weight, self.bias)
+        unit = weight_scale(self.weight, bits.weight_bits, state.clip) * state.inputs.scale
+        image = self.input_image(xq)
+        y = converted_product(image, weight, unit, self.geometry, bits, state.inputs, state.sums)
+        y = self.from_image(y, x)
+        return y if self.bias is None else y + self._per_channel(self.bias)
 
     def _calibrate(self, x: Tensor) -> None:
         array = self.hardware.array
@@ -307,7 +323,7 @@ class CrossbarLayer(nn.Module):
 
     def _programmed_weight(self) -> Tensor:
         arrays = self.arrays()
-        places = torch.tensor(slice_weights(arrays.array), dtype=torch.float32)
+        places = arrays.levels.new_tensor(slice_weights(arrays.array))
         matrix = torch.einsum("sgkn,s->gkn", arrays.levels, places) * arrays.gain
         _, scale = self._programmed_codes()
         weight = self.geometry.weight(matrix).reshape(self.weight.shape)

@@ -54,7 +54,7 @@ def tables(
     level = _level(bound, max(blocks), rows, step, integer)
     if level is None:
         return None
-    values = torch.arange(ENTRIES)
+    values = torch.arange(ENTRIES, device=levels.device)
     digits = torch.stack([values // radix**r % radix for r in range(rows)]).float()
     if signed:
         digits -= largest_digit

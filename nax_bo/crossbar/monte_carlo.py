@@ -43,8 +43,8 @@ def monte_carlo(
             f"{len(images)} images, {len(labels)} labels", "Pass one label per image, at least one."
         )
     accuracies: list[float] = []
-    root = Generator().manual_seed(seed)
-    seeds = torch.randint(2**62, (draws,), generator=root).tolist()
+    root = Generator("cpu").manual_seed(seed)
+    seeds = torch.randint(2**62, (draws,), generator=root, device="cpu").tolist()
     at_once = _chips_at_once(network)
     for i in range(draws):
         if i % at_once == 0:

@@ -50,6 +50,15 @@ class CrossbarNetwork(nn.Module):
         self._state.mode = mode
 
     @property
+    def converter_in_loop(self) -> bool:
+        """Whether training rounds and clips partial sums as converters do; switch it on for the last epochs, say."""
+        return self._state.converter_in_loop
+
+    @converter_in_loop.setter
+    def converter_in_loop(self, on: bool) -> None:
+        self._state.converter_in_loop = on
+
+    @property
     def draw(self) -> int:
         """Which of the programmed chips is read."""
         return self._state.draw
@@ -124,7 +133,7 @@ class CrossbarNetwork(nn.Module):
         seeds = _chip_seeds(seed, draws)
         if not seeds:
             raise InputError(f"draws = {draws}", "Program at least one chip.")
-        generators = [Generator().manual_seed(s) for s in seeds]
+        generators = [Generator("cpu").manual_seed(s) for s in seeds]
         self._conditions = conditions or Conditions()
         for layer in self.layers.values():
             layer.program_chips(self._conditions, generators)
@@ -167,7 +176,7 @@ class CrossbarNetwork(nn.Module):
 
     def set_training_noise(self, conditions: Conditions | None, seed: int) -> None:
         """Noise of the training path: as under ``conditions``, fresh at every step; ``None``: quantisation alone."""
-        generator = Generator().manual_seed(seed)
+        generator = Generator("cpu").manual_seed(seed)
         for layer in self.layers.values():
             h = layer.hardware
             noisy = conditions is not None and not h.digital
@@ -192,5 +201,7 @@ def _chip_seeds(seed: int | Generator | Sequence[int], draws: int) -> list[int]:
         return [int(s) for s in seed]
     if isinstance(seed, int) and draws == 1:
         return [seed]
-    root = seed if isinstance(seed, Generator) else Generator().manual_seed(seed)
-    return [int(s) for s in torch.randint(2**62, (max(0, draws),), generator=root).tolist()]
+    root = seed if isinstance(seed, Generator) else Generator("cpu").manual_seed(seed)
+    return [
+        int(s) for s in torch.randint(2**62, (max(0, draws),), generator=root, device=root.device).tolist()
+    ]

@@ -70,7 +70,7 @@ class InputRange:
         widest = cls.of(low, high, bits)
         sample = x.flatten()
         sample = sample[:: max(1, len(sample) // 8192)]
-        scales = widest.scale * torch.linspace(1.0, 0.2, 17, dtype=x.dtype)[:, None]
+        scales = widest.scale * torch.linspace(1.0, 0.2, 17, dtype=x.dtype, device=x.device)[:, None]
         error = (sample / scales).round_().clamp_(widest.low, widest.high).mul_(scales).sub_(sample)
         return cls(float(scales[error.square_().mean(1).argmin()]), widest.low, widest.high)
 

@@ -107,7 +107,7 @@ class Arrays:
 
     def _compiled_tables(self) -> Tables | None:
         """Tables for the compiled kernel; ``None`` if the kernel cannot do this read."""
-        if not compiled.available() or self.levels.dtype != torch.float32:
+        if self.levels.device.type != "cpu" or not compiled.available() or self.levels.dtype != torch.float32:
             return None
         signed = self.inputs.signed
         radix, rows = digits_of(self.array, signed)
@@ -139,14 +139,18 @@ class Arrays:
         padded = (height + 2 * g.padding[0], width + 2 * g.padding[1])
         out_height, out_width = g.out_size(height, width)
         offsets = g.row_offsets(*padded)
-        block_rows = torch.tensor(g.blocks.sizes)
-        stream_place = torch.tensor(stream_weights(array), dtype=torch.float32)
-        slice_place = torch.tensor(slice_weights(array), dtype=torch.float32)
-        chosen = torch.ones(array.slices, array.streams, dtype=torch.bool) if pairs is None else pairs
+        block_rows = torch.tensor(g.blocks.sizes, device="cpu")
+        stream_place = torch.tensor(stream_weights(array), dtype=torch.float32, device="cpu")
+        slice_place = torch.tensor(slice_weights(array), dtype=torch.float32, device="cpu")
+        chosen = (
+            torch.ones(array.slices, array.streams, dtype=torch.bool, device="cpu")
+            if pairs is None
+            else pairs
+        )
         selected = chosen.to(torch.uint8).contiguous()
         sigma = self._column_sigma(found.entries.shape[2])
-        noise_seed = 0 if sigma is None else int(torch.randint(2**62, (), generator=generator))
-        y = linear if linear is not None else torch.empty(batch, g.out_channels, out_height, out_width)
+        noise_seed = 0 if sigma is None else int(torch.randint(2**62, (), generator=generator, device="cpu"))
+        y = linear if linear is not None else x.new_empty(batch, g.out_channels, out_height, out_width)
         radix, rows = digits_of(array, self.inputs.signed)
         bank = noise_bank()
         problem = compiled.Problem(
@@ -212,4 +216,4 @@ class Arrays:
 @lru_cache(maxsize=1)
 def noise_bank() -> Tensor:
     """Standard normals from which the kernel reads at random offsets."""
-    return torch.randn(_BANK + 512, generator=Generator().manual_seed(0))
+    return torch.randn(_BANK + 512, generator=Generator("cpu").manual_seed(0), device="cpu")

@@ -30,7 +30,7 @@ class Response:
     def add_residual(self, y: Tensor, generator: Generator | None) -> Tensor:
         """Add to each image of ``y``, in place, the residual of a random calibration image."""
         count = len(self.residuals)
-        start = int(torch.randint(count, (), generator=generator))
+        start = int(torch.randint(count, (), generator=generator, device="cpu"))
         done = 0
         while done < len(y):
             part = self.residuals[start : start + len(y) - done]

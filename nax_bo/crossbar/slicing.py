@@ -46,7 +46,7 @@ def stream_weights(array: ArraySpec) -> list[int]:
 
 
 def _digits(magnitudes: Tensor, bits: int, count: int) -> Tensor:
-    shifts = torch.arange(count, dtype=torch.int32) * bits
+    shifts = torch.arange(count, dtype=torch.int32, device=magnitudes.device) * bits
     digits: Tensor = (magnitudes >> shifts.reshape(-1, *[1] * magnitudes.ndim)) & (2**bits - 1)
     return digits
 
@@ -65,7 +65,11 @@ class RowBlocks:
 
     def arrange(self, matrix: Tensor, dim: int) -> Tensor:
         """``matrix`` with its rows, dimension ``dim``, in array order."""
-        return matrix if self.order is None else matrix.index_select(dim, torch.tensor(self.order))
+        return (
+            matrix
+            if self.order is None
+            else matrix.index_select(dim, torch.tensor(self.order, device=matrix.device))
+        )
 
 
 def row_blocks(channels: int, positions: int, array_rows: int, mapping: WeightMapping) -> RowBlocks:

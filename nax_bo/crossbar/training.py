@@ -3,18 +3,20 @@
 Each step draws new weight noise and uses the same noisy weights forward and backward (Joshi et al. 2020,
 doi:10.1038/s41467-020-16108-9); the clean weights are updated. Noise is Gaussian per weight with the mean and the
 spread that the device model gives to a weight of that code, independent between weights (those of one array share the
-error of a reference column in truth). Not in the loop: IR drop, converters, read noise.
+error of a reference column in truth). Not in the loop: IR drop, read noise, and converters unless
+:mod:`nax_bo.crossbar.converter_training` is switched on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 from torch import Generator, Tensor
 
 from nax_bo.crossbar.cells import program_cells
+from nax_bo.crossbar.converter_training import SumRange
 from nax_bo.crossbar.quantise import InputRange, largest_code, weight_codes, weight_scale
 from nax_bo.crossbar.slicing import slice_weights
 from nax_bo.crossbar.wires import PRESETS
@@ -44,15 +46,17 @@ class WeightNoise:
         """One draw of the error for each of ``codes``, in code steps."""
         spacing = (len(self.mean) - 1) / (2 * self.largest)
         index = ((codes + self.largest) * spacing).round().long()
-        return torch.randn(codes.shape, generator=generator).mul_(self.std[index]).add_(self.mean[index])
+        draw = torch.randn(codes.shape, generator=generator, device="cpu").to(codes.device)
+        std, mean = self.std.to(codes.device), self.mean.to(codes.device)
+        return draw.mul_(std[index]).add_(mean[index])
 
 
 @lru_cache(maxsize=256)
 def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> WeightNoise | None:
     """Measured on samples of the device model; ``None`` if cells come out exactly as intended."""
     largest = largest_code(array.weight_bits)
-    codes = torch.linspace(-largest, largest, min(2 * largest + 1, _MOST_CODES)).round()
-    generator = Generator().manual_seed(0)
+    codes = torch.linspace(-largest, largest, min(2 * largest + 1, _MOST_CODES), device="cpu").round()
+    generator = Generator("cpu").manual_seed(0)
     cells = program_cells(
         codes.expand(1, _SAMPLES, -1),
         array,
@@ -64,7 +68,7 @@ def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> We
     )
     if cells.integer:
         return None
-    places = torch.tensor(slice_weights(array), dtype=torch.float32)
+    places = cells.levels.new_tensor(slice_weights(array))
     values = torch.einsum("sij,s->ij", cells.levels[0, :, 0], places) * cells.gain
     error = values - codes
     return WeightNoise(error.mean(0), error.std(0), largest)
@@ -80,6 +84,7 @@ class TrainingState:
         clip: As in :func:`~nax_bo.crossbar.quantise.weight_scale`.
         inputs: Present input range.
         steps: Training steps so far.
+        sums: Present converter range, if converters are in the loop.
     """
 
     noise: WeightNoise | None = None
@@ -87,6 +92,7 @@ class TrainingState:
     clip: float | None = None
     inputs: InputRange | None = None
     steps: int = 0
+    sums: SumRange = field(default_factory=SumRange)
 
     def quantise(self, x: Tensor, bits: int) -> Tensor:
         """Quantised ``x``; the gradient passes inside the range. The range follows the data.
