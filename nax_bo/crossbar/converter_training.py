@@ -2,6 +2,9 @@
 
 The chip converts every slice and stream apart; here one conversion per row block, in code units, with as many levels,
 stands for them, so that a step costs one product per row block. Read noise and IR drop stay outside.
+
+No gain was measured: a small network on scikit-learn's digits, 2 to 4 converter bits, three seeds each, was at exact
+read-out within three points of the same network trained without, above or below. Compare both before relying on it.
 """
 
 from __future__ import annotations
