@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,9 @@ class Naxbo:
 
     The option ``acquisition`` is ``closed-form``, ``qlognehvi`` or ``auto`` (closed up to four objectives).
     """
+
+    cheap_looks: ClassVar[bool] = True
+    """Whether designs may be looked at below full fidelity first."""
 
     def __init__(self, effort: Effort | None = None) -> None:
         self.effort = effort or Effort()

@@ -103,6 +103,8 @@ class Optimizer:
         if suggestion is None:
             further = promotions(self._state, 1, self._helper)
             return further[0] if further else None
+        if not getattr(self.strategy, "cheap_looks", False):
+            return suggestion  # baselines know full evaluations only
         models = self._helper.models(self._state) if suggestion.predicted else None
         return choose_fidelity(self._state, models, suggestion)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.accuracy.fidelity import FULL, LADDER
+from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.hardware import CostModel, cost_model, evaluate_designs
 from nax_bo.hardware.protocol import OneByOne
@@ -86,7 +86,6 @@ class StudyProblem:
     def problem(self, reference_point: Mapping[str, float]) -> Problem:
         """The search problem: learn the error, know the costs (unless EDAP is to be learned too)."""
         config, shared = self.config, _SharedScores(self)
-        ladder = LADDER.values() if config.strategy == "naxbo" else (FULL,)  # baselines know no cheap looks
         constraints = [Constraint(name, upper=limit, scale="log10") for name, limit in config.max.items()]
         if config.min_accuracy > 0:
             constraints.append(Constraint(ERROR, upper=1.0 - config.min_accuracy))
@@ -97,7 +96,7 @@ class StudyProblem:
             proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
             known_outcomes=None if config.learn_edap else self.costs,
             reference_point=reference_point,
-            fidelities=[Fidelity(f.name, f.relative_cost) for f in ladder],
+            fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
             complete=None if config.learn_edap else self.complete,
         )
 
