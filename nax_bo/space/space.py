@@ -236,7 +236,8 @@ class Space:
                 if engine.num_generated == 0
                 else engine.random(m)
             )
-            return np.minimum((points * self.cardinalities).astype(np.int64), self.cardinalities - 1)
+            rows: Indices = np.minimum((points * self.cardinalities).astype(np.int64), self.cardinalities - 1)
+            return rows
 
         return self._distinct(n, draw, np.random.default_rng(seed))
 
