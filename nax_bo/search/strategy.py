@@ -25,10 +25,12 @@ _BUILT_IN = {
     "nsga2": "nax_bo.search.baselines:Nsga2",
     "local-search": "nax_bo.search.baselines:LocalSearch",
     "linas": "nax_bo.search.linas:Linas",
-    "optuna-tpe": "nax_bo.search.peers:OptunaTpe",
-    "optuna-gp": "nax_bo.search.peers:OptunaGp",
-    "optuna-nsga2": "nax_bo.search.peers:OptunaNsga2",
-    "pymoo-nsga2": "nax_bo.search.peers:PymooNsga2",
+    "optuna-tpe": "nax_bo.search.peers.optuna:tpe",
+    "optuna-gp": "nax_bo.search.peers.optuna:gp",
+    "optuna-nsga2": "nax_bo.search.peers.optuna:nsga2",
+    "pymoo-nsga2": "nax_bo.search.peers.pymoo:PymooNsga2",
+    "ax": "nax_bo.search.peers.ax:ax",
+    "smac": "nax_bo.search.peers.smac:smac",
 }
 _REGISTERED: dict[str, Callable[[], Strategy]] = {}
 

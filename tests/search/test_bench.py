@@ -1,11 +1,16 @@
+import sys
+import warnings
+
 import numpy as np
 import pytest
 
 from nax_bo.errors import InputError
-from nax_bo.search import Optimizer
+from nax_bo.search import Objective, Optimizer, Problem, load_strategy
 from nax_bo.search.bench import bench, best_known_hypervolume, true_hypervolumes
 from nax_bo.search.pareto import hypervolume
+from nax_bo.search.peers.results import full_results
 from nax_bo.search.synthetic import SHAPES, synthetic_problem
+from nax_bo.space import Space, categorical, ordinal
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -83,23 +88,85 @@ def test_naxbo_beats_random_search_with_half_the_evaluations():
     assert naxbo.hypervolume[-1] > 1.5 * random.hypervolume[-1]
 
 
+PEERS = {
+    "optuna-tpe": "optuna",
+    "optuna-gp": "optuna",
+    "optuna-nsga2": "optuna",
+    "pymoo-nsga2": "pymoo",
+    "ax": "ax",
+    "smac": "smac",
+}
+
+
+@pytest.fixture(params=PEERS)
+def peer(request):
+    """Name of a peer whose package is there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip(PEERS[request.param])
+    return request.param
+
+
+@pytest.mark.parametrize("initial", [0, 5])
+def test_peers_search_conditional_and_constrained_problems_in_batches(
+    peer, initial, capfd, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (curve,) = bench(synthetic_problem("chain24"), [peer], (0,), budget=8, q=2, initial=initial)
+    assert len(curve.hypervolume) == 8
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_peers_know_designs_that_they_did_not_ask_for(peer, problem, told):
+    """Some were told, one has failed, one is under way: none of them is proposed."""
+    search = Optimizer(problem, strategy=peer, initial=0)
+    designs = problem.space.designs(problem.space.sample(40, 0))
+    told(search, designs[:12])
+    search.tell_failed(designs[12], "broken")
+    search.add_pending(designs[13])
+    asked = search.ask(3)
+    assert len({s.design for s in asked}) == 3
+    assert not {s.design for s in asked} & set(designs[:14])
+    told(search, designs[13:14])
+    for suggestion in asked[:2]:
+        told(search, [suggestion.design])
+    search.tell_failed(asked[2].design)
+    assert len(search.ask(1)) == 1
+
+
+def test_peers_stop_when_every_design_is_known(peer, told):
+    space = Space([ordinal("a", [1, 2, 3]), categorical("b", ["x", "y"])])
+    problem = Problem(space, [Objective("y")])
+    search = Optimizer(problem, strategy=peer, initial=2)
+    for value in range(space.size):
+        (suggestion,) = search.ask(1)
+        search.tell(suggestion.design, {"y": float(value)})
+    assert search.ask(1) == []
+
+
+def test_peers_are_told_signed_excesses_of_each_limit(problem, told):
+    search = Optimizer(problem, strategy="random", initial=0)
+    design = problem.space.design({"width": 64, "bits": 8})
+    told(search, [design])
+    ((row, result),) = full_results(search.state).items()
+    assert row == design.indices
+    assert result.excess == pytest.approx([64 * 8 / 400 - 1])
+    assert result.violation == pytest.approx(64 * 8 / 400 - 1)
+    fine = problem.space.design({"width": 8, "bits": 2})
+    told(search, [fine])
+    assert full_results(search.state)[fine.indices].excess == pytest.approx([8 * 2 / 400 - 1])
+    assert full_results(search.state)[fine.indices].violation == 0
+
+
 @pytest.mark.parametrize(
-    ("name", "package"),
-    [("optuna-tpe", "optuna"), ("optuna-nsga2", "optuna"), ("optuna-gp", "optuna"), ("pymoo-nsga2", "pymoo")],
+    ("name", "module", "title"), [("optuna-tpe", "optuna", "Optuna"), ("smac", "smac", "SMAC")]
 )
-@pytest.mark.filterwarnings("ignore")
-def test_peers_ask_and_are_told(name, package):
-    pytest.importorskip(package)
-    synthetic = synthetic_problem("chip16")
-    for settings in ({"initial": 0}, {"initial": 5}):
-        (curve,) = bench(synthetic, [name], (0,), budget=14, q=2, **settings)
-        assert len(curve.hypervolume) == 14
-
-
-def test_peers_that_are_not_installed_say_so(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(InputError, match="Optuna is not installed"):
-        Optimizer(synthetic_problem("chip16").problem, strategy="optuna-tpe").ask(1)
+def test_peers_that_are_not_installed_say_so(monkeypatch, name, module, title):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=f"{title} is not installed") as caught:
+        load_strategy(name)
+    assert caught.value.hint == f"pip install naxbo[{module}]"
 
 
 def test_unknown_problems_are_refused():
