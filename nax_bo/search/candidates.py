@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nax_bo.search.problem import Problem
 from nax_bo.search.scale import Array
+from nax_bo.space.rows import distinct_rows
 
 IndexArray = NDArray[np.int64]
 
@@ -30,8 +31,7 @@ class Scored:
     def joined(self, other: Scored) -> Scored:
         """Both sets, without repeats."""
         x = np.vstack([self.x, other.x])
-        _, rows = np.unique(x, axis=0, return_index=True)
-        rows.sort()
+        rows = distinct_rows(x)
         return Scored(
             x[rows],
             np.concatenate([self.score, other.score])[rows],

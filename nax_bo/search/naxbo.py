@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -59,25 +60,30 @@ class Acquisition:
 
     def outcomes(self, x: IndexArray) -> tuple[Array, Array, Array, Array]:
         """Objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``) of designs."""
-        problem = self.state.problem
-        known = problem.known(x)
-        predicted = self.models.predict(x)
-        mean, std = np.zeros((len(x), len(problem.objectives))), np.zeros((len(x), len(problem.objectives)))
-        for j, objective in enumerate(problem.objectives):
+        known = self.state.problem.known(x)
+        violation = self.state.problem.violation(known, len(x))
+        mean, std, feasible = self._predicted(x, known)
+        return mean, std, violation, np.where(violation <= 0, feasible, 0.0)
+
+    def _predicted(self, x: IndexArray, known: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+        """Objectives' mean and deviation, and probability that what is learned is feasible."""
+        objectives, predicted = self.state.problem.objectives, self.models.predict(x)
+        mean, std = np.zeros((len(x), len(objectives))), np.zeros((len(x), len(objectives)))
+        for j, objective in enumerate(objectives):
             if objective.name in known:
                 mean[:, j] = objective.scales.to_model(known[objective.name])
             else:
                 mean[:, j], std[:, j] = predicted[objective.name]
-        violation = problem.violation(known, len(x))
-        return mean, std, violation, np.where(violation <= 0, feasibility(self.models, predicted, x), 0.0)
+        return mean, std, feasibility(self.models, predicted, x)
 
     def gain(self, x: IndexArray) -> tuple[Array, Array]:
         """Expected gain in hypervolume, times the probability of being feasible, and violation; ``n`` each."""
         problem = self.state.problem
-        violation, value = problem.violation(problem.known(x), len(x)), np.zeros(len(x))
+        known = problem.known(x)
+        violation, value = problem.violation(known, len(x)), np.zeros(len(x))
         rows = np.flatnonzero(violation <= 0)  # no prediction for what may not be built anyway
         if len(rows):
-            mean, std, _, feasible = self.outcomes(x[rows])
+            mean, std, feasible = self._predicted(x[rows], {name: v[rows] for name, v in known.items()})
             value[rows] = self._improvement(mean, std) * feasible
         return value, violation
 

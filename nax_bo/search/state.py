@@ -15,6 +15,7 @@ from nax_bo.search.pareto import nondominated
 from nax_bo.search.problem import Problem
 from nax_bo.search.scale import Array
 from nax_bo.space import Design
+from nax_bo.space.rows import distinct_rows, row_keys
 
 Indices = tuple[int, ...]
 Look = tuple[Indices, float]
@@ -108,9 +109,12 @@ class SearchState:
 
     def unseen(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of ``indices`` (``n x d``) that have not been seen, without repeats, in order."""
-        rows = dict.fromkeys(map(tuple, indices.tolist()))
-        fresh = [row for row in rows if row not in self.seen]
-        return np.array(fresh, dtype=np.int64).reshape(len(fresh), len(self.problem.space))
+        x = indices[distinct_rows(indices)] if len(indices) else indices
+        return x[~np.isin(row_keys(x), self._seen_keys)]
+
+    @cached_property
+    def _seen_keys(self) -> NDArray[np.uint64]:
+        return row_keys(np.array(list(self.seen), dtype=np.int64).reshape(-1, len(self.problem.space)))
 
     @cached_property
     def full(self) -> tuple[Observation, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.space.design import Design
+from nax_bo.space.rows import distinct_rows
 from nax_bo.space.variable import Value, Variable
 
 Indices = NDArray[np.int64]
@@ -272,7 +273,8 @@ class Space:
         for column, variable in enumerate(self.variables):
             full = np.repeat(full, variable.cardinality, axis=0)
             full[:, column] = np.tile(np.arange(variable.cardinality), len(rows))
-            full = np.unique(self.canonical(full), axis=0)
+            full = self.canonical(full)
+            full = full[distinct_rows(full)]
             rows = full[:, : column + 1]
         return full
 
@@ -289,7 +291,8 @@ class Space:
         changed = np.repeat(columns, counts)
         step = np.concatenate([np.arange(1, c + 1) for c in counts]) if len(counts) else np.zeros(0, np.int64)
         rows[np.arange(len(rows)), changed] = (centre[changed] + step) % self.cardinalities[changed]
-        return np.unique(self.canonical(rows), axis=0)
+        rows = self.canonical(rows)
+        return rows[distinct_rows(rows)]
 
     # JSON
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,24 +49,41 @@ class Encoding:
                 f"X has {x.shape[1]} columns, not {len(self.columns)}", "Give the columns used in fit."
             )
         out = np.empty((len(x), len(self.group)))
-        at = 0
-        for j, column in enumerate(self.columns):
-            values = x[:, j]
-            if column.kind == "categorical":
-                out[:, at : at + column.cardinality] = _one_hot(values, column)
-                at += column.cardinality
-                continue
-            values = (values - self.centre[j]) / self.scale[j]
-            if column.kind == "proxy":
-                values = np.where(np.isfinite(values), values, 0.0)
-            elif not np.isfinite(values).all():
-                raise InputError(
-                    f"column {column.name!r} holds NaN or infinity", "Only proxies may be missing."
-                )
-            out[:, at] = values
-            at += 1
+        numbers, places = self._numbers
+        values = (x[:, numbers] - self.centre[numbers]) / self.scale[numbers]
+        if not (known := np.isfinite(values)).all():
+            self._check_missing(numbers[~known.all(axis=0)])
+            values = np.where(known, values, 0.0)
+        out[:, places] = values
+        for j, at in self._categories:
+            width = self.columns[j].cardinality
+            out[:, at : at + width] = _one_hot(x[:, j], self.columns[j])
+        at = len(self.group) - len(self.marked)
         out[:, at:] = ~np.isfinite(x[:, list(self.marked)])
         return out
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """The first feature of each column of ``X``, ``d``."""
+        return np.searchsorted(self.group, np.arange(len(self.columns)))
+
+    @cached_property
+    def _numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Columns that are one feature each, and where those features stand."""
+        columns = np.flatnonzero([c.kind != "categorical" for c in self.columns])
+        return columns, self._starts[columns]
+
+    @cached_property
+    def _categories(self) -> list[tuple[int, int]]:
+        """Categorical columns, and where the features of each begin."""
+        return [(j, int(self._starts[j])) for j, c in enumerate(self.columns) if c.kind == "categorical"]
+
+    def _check_missing(self, columns: NDArray[np.int64]) -> None:
+        for j in columns.tolist():
+            if self.columns[j].kind != "proxy":
+                raise InputError(
+                    f"column {self.columns[j].name!r} holds NaN or infinity", "Only proxies may be missing."
+                )
 
 
 def learn_encoding(X: ArrayLike, columns: Sequence[Column] | None) -> Encoding:

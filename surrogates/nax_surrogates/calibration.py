@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.optimize import minimize
 
 from nax_bo.surrogate.protocol import Array
 
@@ -20,6 +23,47 @@ def spread_factor(z: Array, floor: float = FLOOR) -> float:
     """Factor on the standard deviation, at least ``floor``, from held-out errors ``z: n`` in standard deviations."""
     squares = np.minimum(z**2, CLIP**2)
     return float(max(floor, np.sqrt((PSEUDO_OBSERVATIONS + squares.sum()) / (PSEUDO_OBSERVATIONS + len(z)))))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A correction of predicted standard deviations that may differ between well and little known places.
+
+    ``std`` becomes ``exp(log_factor) * std ** (1 + power)``, in units of the outcome's own standard deviation. A
+    process that is right near its data and too sure of itself far away has a power above 0.
+    """
+
+    log_factor: float = 0.0
+    power: float = 0.0
+
+    def factor(self, std: Array) -> Array:
+        """What to multiply each ``std`` by, at least :data:`FLOOR`."""
+        return np.asarray(np.maximum(FLOOR, np.exp(self.log_factor + self.power * np.log(std))))
+
+
+FACTOR_PRIOR_STD, POWER_PRIOR_STD, LARGEST_POWER = 0.3, 0.5, 0.75
+
+
+def fit_spread(error: Array, variance: Array, noise: Array) -> Spread:
+    """The most probable correction for held-out errors, ``n`` each.
+
+    Args:
+        error: Outcome less held-out prediction, in standard deviations of the outcome.
+        variance: Predicted variance of the noise-free outcome.
+        noise: Variance of the measurement noise, which is not corrected.
+    """
+    log_std = 0.5 * np.log(variance)
+
+    def loss(p: Array) -> float:
+        total = variance * np.exp(2.0 * (p[0] + p[1] * log_std)) + noise
+        fit = 0.5 * (np.log(total) + np.minimum(error**2 / total, CLIP**2)).sum()
+        return float(fit + 0.5 * (p[0] / FACTOR_PRIOR_STD) ** 2 + 0.5 * (p[1] / POWER_PRIOR_STD) ** 2)
+
+    bounds = [(-3.0, 3.0), (-LARGEST_POWER, LARGEST_POWER)]
+    found = minimize(
+        loss, np.zeros(2), method="Nelder-Mead", bounds=bounds, options={"xatol": 0.01, "fatol": 0.01}
+    )
+    return Spread(*found.x.tolist())
 
 
 def log_density(y: Array, mean: Array, std: Array) -> Array:

@@ -19,8 +19,7 @@ from nax_surrogates.kernel import (
     fidelity_factor,
     scaled,
     square_distance,
-    stationary,
-    stationary_slope,
+    stationary_with_slope,
     trend,
     variance,
 )
@@ -154,7 +153,11 @@ def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
 
 
 def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[float, Array]:
-    """Minus log marginal likelihood minus log prior of ``theta``, and its gradient (up to a constant)."""
+    """Minus log marginal likelihood minus log prior of ``theta``, and its gradient (up to a constant).
+
+    The derivative with respect to the covariance is symmetric, so its lower triangle, which is all that LAPACK's
+    inverse gives, is summed twice instead of being mirrored.
+    """
     kind, layout, inputs, y = model.kind, model.layout, data.inputs, data.y
     mean, std = model.prior.moments(layout)
     off = (theta - mean) / std
@@ -162,41 +165,42 @@ def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[f
     r2 = square_distance(z, z)
     np.fill_diagonal(r2, 0.0)  # rounding there would show as roughness of the exponential kernel
     amplitude = np.exp(theta[0]) * fidelity_factor(layout, theta, inputs.u, inputs.u)
-    signal = stationary(kind, r2) * amplitude
+    signal, slope = stationary_with_slope(kind, r2)
+    signal *= amplitude
+    slope *= amplitude
     learned = layout.noise(theta, inputs.u)
     kernel = signal + trend(layout, theta, inputs, inputs)
     kernel[np.diag_indices(len(y))] += learned + data.known_noise
-    factor, info = lapack.dpotrf(kernel.T, lower=1, clean=0, overwrite_a=1)
+    factor, info = lapack.dpotrf(kernel.T, lower=1, clean=1, overwrite_a=1)
     if info:
         return 1e10, np.zeros_like(theta)
     weights, _ = lapack.dpotrs(factor, y, lower=1)
     value = 0.5 * y @ weights + np.log(np.diagonal(factor)).sum() + 0.5 * off @ off
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    sensitivity = np.tril(inverse) + np.tril(inverse, -1).T
-    sensitivity -= np.multiply.outer(weights, weights)
-    sensitivity *= 0.5  # d value / d K
+    at_diagonal = 0.5 * (np.diagonal(inverse) - weights**2)  # d value / d K[i, i]
+    below = inverse.T  # d value / d (K[i, j] = K[j, i]), transposed: a view in numpy's own order
+    below -= np.triu(np.multiply.outer(weights, weights))
+    np.fill_diagonal(below, 0.0)
 
     gradient = off / std
-    at_noise = np.diagonal(sensitivity) * learned
+    at_noise = at_diagonal * learned
     gradient[1] += at_noise.sum()
     if len(layout.linear):
         lin = inputs.z[:, layout.linear]
-        gradient[layout.linears] += np.exp(theta[layout.linears]) * np.einsum(
-            "ip,ip->p", lin, sensitivity @ lin
-        )
-    slope = stationary_slope(kind, r2)
-    slope *= sensitivity
-    slope *= amplitude
-    np.fill_diagonal(slope, 0.0)
-    per_feature = slope.sum(axis=1) @ z**2 - np.einsum("if,if->f", z, slope @ z)
-    gradient[layout.lengths] -= 4.0 * np.bincount(layout.group, per_feature, layout.n_groups)
-    sensitivity *= signal
-    gradient[0] += sensitivity.sum()
+        by_proxy = np.einsum("ip,ip->p", lin, below @ lin) + at_diagonal @ lin**2
+        gradient[layout.linears] += np.exp(theta[layout.linears]) * by_proxy
+    slope *= below
+    squares = (slope.sum(axis=0) + slope.sum(axis=1)) @ z**2
+    per_feature = squares - 2.0 * np.einsum("if,if->f", z, slope @ z)
+    gradient[layout.lengths] -= 2.0 * np.bincount(layout.group, per_feature, layout.n_groups)
+    own = at_diagonal * np.diagonal(signal)
+    signal *= below
+    gradient[0] += signal.sum() + own.sum()
     if layout.fidelity:
-        gap = np.abs(inputs.u[:, None] - inputs.u)
-        gradient[-3] += (sensitivity * gap).sum() / np.exp(theta[-3])
-        gradient[-2] += 2.0 * inputs.u @ sensitivity.sum(axis=1)
-        gradient[-1] += at_noise @ inputs.u
+        u = inputs.u
+        gradient[-3] += (signal * np.abs(u[:, None] - u)).sum() / np.exp(theta[-3])
+        gradient[-2] += u @ (signal.sum(axis=0) + signal.sum(axis=1)) + 2.0 * u @ own
+        gradient[-1] += at_noise @ u
     return float(value), gradient
 
 

@@ -24,7 +24,7 @@ KERNELS["average"] = KERNELS["matern32"] + KERNELS["exponential"] + KERNELS["mat
 
 
 class GaussianProcess:
-    """Average of three Gaussian processes of different smoothness with leave-one-out calibrated spread.
+    """Average of three Gaussian processes of different smoothness with a spread calibrated on held-out points.
 
     Outcomes are learned independently of each other. Inputs are described by ``columns``: ordinals and
     proxies enter by distance, categoricals by whether they differ, and a fidelity column shares what cheap
@@ -116,8 +116,8 @@ class GaussianProcess:
         return other
 
     def update(self, X: Array, Y: Array, Yvar: Array | None = None) -> GaussianProcess:
-        """Append observations; settings stay, the calibration of the spread is renewed."""
-        self._outcomes = tuple(outcome.calibrated() for outcome in self._extended(X, Y, Yvar))
+        """Append observations; settings stay, those of the spread too."""
+        self._outcomes = self._extended(X, Y, Yvar)
         return self
 
     def _extended(self, X: Array, Y: Array, Yvar: Array | None) -> tuple[Ensemble, ...]:

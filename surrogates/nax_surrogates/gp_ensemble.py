@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.surrogate.protocol import Array
-from nax_surrogates.calibration import log_density, spread_factor
+from nax_surrogates.calibration import Spread, fit_spread, log_density
 from nax_surrogates.exact_gp import ExactGP, Model, Observations, Prior, condition, most_probable
+from nax_surrogates.held_out import MOST, held_out
 from nax_surrogates.kernel import FeatureMap, Layout, Smoothness
 
 OUTLIER_Z = 3.0
@@ -22,13 +23,6 @@ this far from the median ..."""
 
 OUTLIER_SHARE = 0.05
 """... if at most this share of the points does so; more of them are structure, not accidents."""
-
-
-REFIT_BELOW = 120
-"""Up to this many points the spread is calibrated on folds with hyperparameters of their own, beyond it by
-leave-one-out; the difference fades as points outnumber length scales."""
-
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Ensemble:
     Attributes:
         centre: Mean of the training outcomes.
         scale: Standard deviation of the training outcomes.
-        factor: On the standard deviation, from leave-one-out errors.
+        spread: Correction of the standard deviation, from held-out errors.
         known_noise: Known and outlier noise of each observation, standardised, ``n``.
     """
 
@@ -63,14 +57,15 @@ class Ensemble:
     members: tuple[ExactGP, ...]
     centre: float
     scale: float
-    factor: float
+    spread: Spread
     known_noise: Array
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free outcome, each ``n``."""
         at = self.features(X)
         mean, var = _mixture([member.predict(at) for member in self.members])
-        return self.centre + self.scale * mean, self.scale * self.factor * np.sqrt(var)
+        std = np.sqrt(var)
+        return self.centre + self.scale * mean, self.scale * self.spread.factor(std) * std
 
     def joint(self, X: Array) -> tuple[Array, Array]:
         """Mean ``n`` and covariance ``n x n`` of the noise-free outcome."""
@@ -78,7 +73,8 @@ class Ensemble:
         parts = [member.joint(at) for member in self.members]
         mean = np.mean([m for m, _ in parts], axis=0)
         cov = np.mean([c + np.multiply.outer(m - mean, m - mean) for m, c in parts], axis=0)
-        return self.centre + self.scale * mean, (self.scale * self.factor) ** 2 * cov
+        factor = self.scale * self.spread.factor(np.sqrt(np.diagonal(cov)))
+        return self.centre + self.scale * mean, np.multiply.outer(factor, factor) * cov
 
     def noise_variance(self, X: Array) -> Array:
         """Learned noise variance, ``n``."""
@@ -91,24 +87,18 @@ class Ensemble:
         """Mean and standard deviation of each observation without it, each ``n``."""
         mean, var = _mixture([member.leave_one_out() for member in self.members])
         noise = np.mean([member.noise for member in self.members], axis=0)
-        var = self.factor**2 * np.maximum(var - noise, 1e-10) + noise
+        var = np.maximum(var - noise, 1e-10)
+        var = self.spread.factor(np.sqrt(var)) ** 2 * var + noise
         return self.centre + self.scale * mean, self.scale * np.sqrt(var)
 
     def extended(self, X: Array, y: Array, noise: Array) -> Ensemble:
-        """With further observations ``y: k``, at unchanged hyperparameters and spread factor."""
+        """With further observations ``y: k``, at unchanged hyperparameters and spread."""
         new = self.features(X)
         known = np.concatenate([self.known_noise, noise / self.scale**2])
         values = np.concatenate([self.members[0].data.y, (y - self.centre) / self.scale])
         data = Observations(self.members[0].data.inputs.joined(new), values, known)
         members = tuple(condition(member.model, member.theta, data) for member in self.members)
         return replace(self, members=members, known_noise=known)
-
-    def calibrated(self) -> Ensemble:
-        """With the spread factor learned from leave-one-out errors."""
-        plain = replace(self, factor=1.0)
-        mean, std = plain.leave_one_out()
-        y = self.centre + self.scale * self.members[0].data.y
-        return replace(self, factor=spread_factor((y - mean) / std))
 
     @property
     def thetas(self) -> tuple[Array, ...]:
@@ -140,7 +130,10 @@ def fit_ensemble(
     if accidents.any():
         extra = np.where(accidents, (y - ensemble.leave_one_out()[0]) ** 2, 0.0)
         ensemble = _attempt(features, X, (y, noise + extra, ~(accidents | extreme)), recipe, None)
-    return _calibrated_on_folds(ensemble, recipe) if len(y) <= REFIT_BELOW else ensemble.calibrated()
+    data = ensemble.members[0].data
+    some = _relevant(data.inputs.u, replace(recipe, max_points=min(recipe.max_points, MOST)))
+    errors = held_out(ensemble.members, data.take(some), recipe.seed)
+    return replace(ensemble, spread=fit_spread(*errors)) if errors else ensemble
 
 
 def _attempt(
@@ -159,36 +152,20 @@ def _attempt(
     options = [Observations(option(X), values, known) for option in features]
     best = _best(features, options, recipe)
     fitted = _fit(features[best].layout, options[best], recipe, starts)
-    return Ensemble(features[best], fitted, centre, scale, 1.0, known)
-
-
-def _calibrated_on_folds(ensemble: Ensemble, recipe: Recipe) -> Ensemble:
-    """With the spread factor from folds whose hyperparameters have not seen them either.
-
-    Leave-one-out errors at hyperparameters learned from all points are too small when points are few.
-    """
-    data, layout = ensemble.members[0].data, ensemble.features.layout
-    order = np.random.default_rng(recipe.seed).permutation(len(data.y))
-    quick = replace(recipe, iterations=min(recipe.iterations, 15))
-    z = np.zeros(len(order))
-    for fold in range(FOLDS if len(order) >= 2 * FOLDS else 0):
-        held, kept = order[fold::FOLDS], np.delete(order, np.s_[fold::FOLDS])
-        members = _fit(layout, data.take(kept), quick, None)
-        mean, var = _mixture([member.predict(data.inputs.take(held)) for member in members])
-        learned = np.mean([m.model.layout.noise(m.theta, data.inputs.u[held]) for m in members], axis=0)
-        z[held] = (data.y[held] - mean) / np.sqrt(var + learned + data.known_noise[held])
-    return replace(ensemble, factor=spread_factor(z)) if z.any() else ensemble
+    return Ensemble(features[best], fitted, centre, scale, Spread(), known)
 
 
 def _fit(
     layout: Layout, data: Observations, recipe: Recipe, starts: Sequence[Array] | None
 ) -> tuple[ExactGP, ...]:
     some = data.take(_relevant(data.inputs.u, recipe))
-    members = []
+    members: list[ExactGP] = []
     for i, (kind, prior) in enumerate(recipe.kinds):
-        model = Model(kind, layout, prior)
+        model, iterations = Model(kind, layout, prior), recipe.iterations
         start = starts[i] if starts and len(starts[i]) == layout.size else None
-        theta = most_probable(model, some, start=start, iterations=recipe.iterations)
+        if start is None and members:  # what the first has found is near, and a third of the way is left
+            start, iterations = members[0].theta, -(-iterations // 3)
+        theta = most_probable(model, some, start=start, iterations=iterations)
         members.append(condition(model, theta, data))
     return tuple(members)
 

@@ -130,15 +130,17 @@ def stationary(kind: Smoothness, r2: Array) -> Array:
     return np.asarray(out)
 
 
-def stationary_slope(kind: Smoothness, r2: Array) -> Array:
-    """``dk / d(r^2)``, bounded where the exponential kernel has a kink at 0."""
-    r = np.sqrt(np.maximum(r2, 1e-12))
+def stationary_with_slope(kind: Smoothness, r2: Array) -> tuple[Array, Array]:
+    """``k(r)`` and ``dk / d(r^2)``, the latter bounded where the exponential kernel has a kink at 0."""
+    r = np.sqrt(r2)
     if kind == "exponential":
-        return np.asarray(-0.5 * np.exp(-r) / r)
+        k = np.exp(-r)
+        return k, -0.5 * k / np.maximum(r, 1e-6)
+    r *= np.sqrt(3.0) if kind == "matern32" else np.sqrt(5.0)
+    decay = np.exp(-r)
     if kind == "matern32":
-        return np.asarray(-1.5 * np.exp(-np.sqrt(3.0) * r))
-    r *= np.sqrt(5.0)
-    return np.asarray(-(5.0 / 6.0) * (1.0 + r) * np.exp(-r))
+        return decay * (1.0 + r), -1.5 * decay
+    return decay * (1.0 + r * (1.0 + r / 3.0)), -(5.0 / 6.0) * (1.0 + r) * decay
 
 
 def fidelity_factor(layout: Layout, theta: Array, u: Array, v: Array) -> Array | float:

@@ -1,0 +1,81 @@
+"""Errors of processes at points that neither they nor their hyperparameters have seen.
+
+Leave-one-out errors at hyperparameters learned from all points are too small while points are few. A search makes
+it worse: most points crowd near the front, so that whatever is left out has close neighbours, and designs elsewhere
+have none. Half of the folds are therefore drawn at random, and half are whole neighbourhoods (blocked
+cross-validation: Roberts et al. 2017, doi:10.1111/ecog.02881).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nax_bo.surrogate.protocol import Array
+from nax_surrogates.exact_gp import ExactGP, Observations, condition, most_probable
+
+Rows = NDArray[np.int64]
+
+FOLDS, ITERATIONS = 5, 10
+"""Folds of each kind and optimiser steps per fold ..."""
+
+MANY, MANY_FOLDS, MANY_ITERATIONS = 120, 3, 8
+"""... and the same beyond this many points, whose hyperparameters move little from fold to fold."""
+
+MOST = 200
+"""At most this many points are used: they tell enough about two settings of a spread."""
+
+FEWEST = 10
+"""Below this many points there are no folds."""
+
+
+def held_out(members: Sequence[ExactGP], data: Observations, seed: int) -> tuple[Array, Array, Array] | None:
+    """Errors, predicted variances (noise-free) and noise variances of the average of ``members``, ``k`` each.
+
+    Hyperparameters of the first member are learned anew without each fold; those of the others keep their
+    distance from the first's. None if there are too few points.
+
+    Args:
+        members: Processes that differ in smoothness.
+        data: Points to leave out in turn.
+        seed: Draws the random folds.
+    """
+    n = len(data.y)
+    if n < FEWEST:
+        return None
+    count, steps = (FOLDS, ITERATIONS) if n <= MANY else (MANY_FOLDS, MANY_ITERATIONS)
+    parts = []
+    for rows in (*_random(n, count, seed), *_blocks(data.inputs.z, count)):
+        kept = np.setdiff1d(np.arange(n), rows)
+        if len(kept) >= FEWEST // 2:
+            parts.append(_left_out(members, data, rows, kept, steps))
+    error, variance, noise = np.concatenate(parts, axis=1)
+    return error, variance, noise
+
+
+def _left_out(members: Sequence[ExactGP], data: Observations, rows: Rows, kept: Rows, steps: int) -> Array:
+    first, some, at = members[0], data.take(kept), data.inputs.take(rows)
+    theta = most_probable(first.model, some, iterations=steps)
+    found = [condition(m.model, theta + m.theta - first.theta, some) for m in members]
+    predicted = [member.predict(at) for member in found]
+    means = np.array([mean for mean, _ in predicted])
+    variance = np.mean([var for _, var in predicted], axis=0) + means.var(axis=0)
+    learned = np.mean([m.model.layout.noise(m.theta, at.u) for m in found], axis=0)
+    return np.stack([data.y[rows] - means.mean(axis=0), variance, learned + data.known_noise[rows]])
+
+
+def _random(n: int, count: int, seed: int) -> Iterable[Rows]:
+    order = np.random.default_rng(seed).permutation(n)
+    return (order[i::count] for i in range(count))
+
+
+def _blocks(z: Array, count: int) -> Iterable[Rows]:
+    """Points by the nearest of ``count`` that lie far from each other (farthest-point traversal), none empty."""
+    distance = ((z[:, None] - z) ** 2).sum(axis=2)
+    centres = [int(distance.sum(axis=1).argmax())]
+    while len(centres) < count:
+        centres.append(int(distance[centres].min(axis=0).argmax()))
+    owner = distance[centres].argmin(axis=0)
+    return (rows for i in range(count) if len(rows := np.flatnonzero(owner == i)))
