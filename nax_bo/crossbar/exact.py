@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Generator, Tensor
 
@@ -88,8 +90,8 @@ def places(array: ArraySpec, device: torch.device, pairs: Tensor | None = None) 
 
 
 def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
-    """``groups x vectors x rows`` times ``groups x rows x columns``; in 8-bit integers where that is exact."""
-    if not _fit_in_bytes(pulses, matrix):
+    """``groups x vectors x rows`` times ``groups x rows x columns``; in 8-bit integers where that is exact and fast."""
+    if not _bytes_are_fast(pulses.device.type) or not _fit_in_bytes(pulses, matrix):
         return torch.bmm(pulses, matrix)
     a, b = pulses[0].to(torch.int8).contiguous(), matrix[0].to(torch.int8).contiguous()
     try:
@@ -100,6 +102,13 @@ def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
     ):  # a private function of torch, with limits on shape that vary by version
         return torch.bmm(pulses, matrix)
     return product.unsqueeze(0).to(pulses.dtype)
+
+
+@lru_cache
+def _bytes_are_fast(device_type: str) -> bool:
+    """Whether 8-bit products pay: on processors without VNNI they are a scalar loop, far slower than floats."""
+    vnni = getattr(torch.cpu, "_is_vnni_supported", None)  # private, hence the caution
+    return device_type != "cpu" or (vnni is not None and bool(vnni()))
 
 
 def _fit_in_bytes(pulses: Tensor, matrix: Tensor) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from nax_bo.crossbar import compiled
+from nax_bo.crossbar import compiled, exact
 from nax_bo.crossbar.adc import Converter, converter
 from nax_bo.crossbar.cells import nominal_cells
 from nax_bo.crossbar.exact import partial_sums
@@ -207,7 +207,9 @@ def test_same_seed_gives_the_same_read_noise(path):
     assert not torch.equal(read(noisy, x), read(arrays, x))
 
 
-def test_eight_bit_products_equal_float_ones():
+@pytest.mark.parametrize("fast", [True, False], ids=["in bytes", "in floats"])
+def test_eight_bit_products_equal_float_ones(fast, monkeypatch):
+    monkeypatch.setattr(exact, "_bytes_are_fast", lambda _: fast)
     generator = Generator().manual_seed(0)
     a = torch.randint(-127, 128, (1, 37, 50), generator=generator).float()
     b = torch.randint(-127, 128, (1, 50, 33), generator=generator).float()
