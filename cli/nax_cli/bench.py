@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nax_cli.output import JsonFlag, print_json, say, table
+
+if TYPE_CHECKING:
+    from nax_bo.search.bench import Curve
 
 
 def bench(
@@ -23,7 +29,12 @@ def bench(
         ),
     ] = None,
     strategies: Annotated[
-        str, typer.Option("--strategies", help="Comma-separated names, or module:Class references.")
+        str,
+        typer.Option(
+            "--strategies",
+            help="Comma-separated: naxbo, linas, nsga2, random, sobol, local-search, module:Class references; and, "
+            "with naxbo[peers] installed: ax, smac, optuna-gp, optuna-tpe, optuna-nsga2, pymoo-nsga2.",
+        ),
     ] = "naxbo,nsga2,random",
     surrogate: Annotated[
         str, typer.Option("--surrogate", help="Surrogate of strategies that use one.")
@@ -38,47 +49,83 @@ def bench(
             "--proxy", help="Training-free score offered to the search: none, useful, random, adverse."
         ),
     ] = "none",
+    q: Annotated[
+        int, typer.Option("--q", help="Designs suggested at once, before any of them has been evaluated.")
+    ] = 1,
+    asynchronous: Annotated[
+        bool,
+        typer.Option(
+            "--asynchronous",
+            help="Keep --q evaluations under way; suggest the next design whenever one ends, in random order.",
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw hypervolume against evaluations and seconds: a .png, .svg or .pdf file.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare search strategies on a problem whose truth is known.
 
-    Its evaluations cost nothing. Prints the share of the best known hypervolume after a quarter, half
-    and all of the budget, and the CPU seconds
-    that the strategy itself took.
+    Its evaluations cost nothing. Prints the share of the best known hypervolume, mean of the seeds,
+    after a quarter, half and all of the evaluations, and within CPU seconds that the strategy took.
     """
-    from nax_bo.search import load_strategy
     from nax_bo.search.bench import bench as run
-    from nax_bo.search.bench import best_known_hypervolume
+    from nax_bo.search.bench import best_known_hypervolume, summary
     from nax_bo.search.synthetic import synthetic_problem
 
+    names = _checked(strategies, surrogate, q, plot)
     testbed: Any = synthetic_problem(problem, proxy) if study is None else _testbed(study)
-    names = [name.strip() for name in strategies.split(",") if name.strip()]
-    for name in names:
-        load_strategy(name)  # an unknown one is refused before the first run
     say("best known front ...")
     best = best_known_hypervolume(testbed)
-    curves = []
+    curves: list[Curve] = []
     for name in names:
         say(f"{name}: {seeds} x {budget} evaluations ...")
-        curves += run(testbed, [name], range(seeds), budget=budget, surrogate=surrogate)
-    marks = sorted({max(1, budget // 4), max(1, budget // 2), budget})
-    rows = [_row(name, [c for c in curves if c.strategy == name], marks, best) for name in names]
-    if as_json:
-        runs = [
-            {"strategy": c.strategy, "seed": c.seed, "hypervolume": c.hypervolume, "seconds": c.seconds}
-            for c in curves
-        ]
-        print_json(
-            {
-                "problem": study or problem,
-                "proxy": proxy,
-                "best_known_hypervolume": best,
-                "summary": rows,
-                "runs": runs,
-            }
+        curves += run(
+            testbed, [name], range(seeds), budget=budget, q=q, asynchronous=asynchronous, surrogate=surrogate
         )
-    else:
-        print(table(rows))
+    title = _title(study or problem, budget, seeds, q, asynchronous)
+    if plot is not None:
+        from nax_bo.report.bench_chart import draw_bench
+
+        draw_bench(curves, best, title, plot)
+    if as_json:
+        settings = {"problem": study or problem, "proxy": proxy, "q": q, "asynchronous": asynchronous}
+        runs = [asdict(curve) for curve in curves]
+        print_json(
+            {**settings, "best_known_hypervolume": best, "summary": summary(curves, best), "runs": runs}
+        )
+        return
+    print(f"Share of the best known hypervolume: {title}\n")
+    print(_text(summary(curves, best)))
+    if plot is not None:
+        say(f"\nplot: {plot}")
+
+
+def _checked(strategies: str, surrogate: str, q: int, plot: Path | None) -> list[str]:
+    """Names of the strategies; everything that can be refused is refused before the first run."""
+    from nax_bo.errors import InputError
+    from nax_bo.search import load_strategy
+    from nax_bo.surrogate import parse_reference
+    from nax_bo.surrogate.reference import load_factory
+
+    if q < 1:
+        raise InputError(f"--q {q}", "Suggest at least one design at a time.")
+    names = list(dict.fromkeys(name.strip() for name in strategies.split(",") if name.strip()))
+    if not names:
+        raise InputError("--strategies names none", "Separate names by commas: --strategies naxbo,random")
+    for name in names:
+        load_strategy(name)
+    load_factory(parse_reference(surrogate)[0])
+    if plot is not None:
+        from nax_bo.report.files import check_file
+
+        check_file(plot, "--plot")
+    return names
 
 
 def _testbed(path: str) -> Any:
@@ -89,8 +136,22 @@ def _testbed(path: str) -> Any:
         return study_testbed(study)
 
 
-def _row(name: str, curves: list[Any], marks: list[int], best: float) -> dict[str, Any]:
-    from statistics import fmean
+def _title(problem: str, budget: int, seeds: int, q: int, asynchronous: bool) -> str:
+    how = "" if q == 1 else f", {q} at once" if not asynchronous else f", {q} under way"
+    return f"{problem}, {budget} evaluations{how}, {seeds} seed{'s' if seeds > 1 else ''}"
 
-    shares = {f"after {n}": fmean(c.at(n) / best for c in curves) for n in marks}
-    return {"strategy": name, **shares, "seconds": fmean(c.seconds[-1] for c in curves)}
+
+def _text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The summary as a table whose headings tell evaluations from seconds."""
+    return table(
+        [
+            {
+                "strategy": row["strategy"],
+                **{f"{n} eval.": round(share, 3) for n, share in row["share_after_evaluations"].items()},
+                **{f"in {s} s": round(share, 3) for s, share in row["share_within_seconds"].items()},
+                "CPU s": row["seconds"],
+                "s/suggestion": row["seconds_per_suggestion"],
+            }
+            for row in rows
+        ]
+    )

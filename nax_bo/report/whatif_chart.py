@@ -1,4 +1,4 @@
-"""Charts of what-if answers, as PNG files."""
+"""Charts of what-if answers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from nax_bo.errors import InputError
 from nax_bo.report.figures import INK, style
+from nax_bo.report.files import save
 from nax_bo.whatif import Comparison, Sensitivity, SweepResult
 
 COSTS = {
@@ -48,7 +49,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
             ax.set_xticks([])
             ax.grid(False)
         axes[0].invert_yaxis()
-        _save(figure, path)
+        save(figure, path, "--chart")
 
 
 def draw_sweep(result: SweepResult, path: Path) -> None:
@@ -86,7 +87,7 @@ def draw_sweep(result: SweepResult, path: Path) -> None:
         if rest:
             handles, labels = figure.axes[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
-        _save(figure, path)
+        save(figure, path, "--chart")
 
 
 def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
@@ -110,7 +111,7 @@ def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
             ax.tick_params(axis="y", length=0, colors=INK)
         axes[0].invert_yaxis()
         figure.supxlabel("share of the variance of log10 cost (%); pale: with interactions", fontsize=9)
-        _save(figure, path)
+        save(figure, path, "--chart")
 
 
 def _log_axis(ax: Axes, values: Sequence[float]) -> None:
@@ -123,12 +124,3 @@ def _log_axis(ax: Axes, values: Sequence[float]) -> None:
         return
     air = 0.08 * (float(np.ptp(values)) or max(values) or 1.0)
     ax.set_ylim(max(0.0, min(values) - air), max(values) + air)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        figure.savefig(path, dpi=160, metadata={"Software": None})
-    except (OSError, ValueError) as ex:
-        raise InputError(
-            f"cannot write the chart {path}: {ex}", "Give a file in a folder that exists: --chart FILE.png"
-        ) from ex

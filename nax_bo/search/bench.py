@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from time import process_time
 from typing import Any, Protocol
 
@@ -56,6 +58,11 @@ class Curve:
     def at(self, evaluations: int) -> float:
         """Hypervolume after that many evaluations (after the last one, if there were fewer)."""
         return self.hypervolume[min(evaluations, len(self.hypervolume)) - 1]
+
+    def within(self, seconds: float) -> float:
+        """Hypervolume of what was proposed within that many CPU seconds."""
+        count = bisect_right(self.seconds, seconds)
+        return self.hypervolume[count - 1] if count else 0.0
 
 
 def bench(
@@ -125,6 +132,33 @@ def run_once(
         done.append(suggestion.design)
         seconds.append(spent)
     return Curve(name, seed, tuple(true_hypervolumes(testbed, done)), tuple(seconds))
+
+
+def summary(curves: Sequence[Curve], best: float) -> list[dict[str, Any]]:
+    """Means of the seeds of each strategy, as plain values; hypervolumes are shares of ``best``.
+
+    After a quarter, half and all of the evaluations; within three powers of ten of CPU seconds, the last of which is
+    the nearest to what the slowest strategy took.
+    """
+    budget = max(len(c.hypervolume) for c in curves)
+    counts = sorted({max(1, budget // 4), max(1, budget // 2), budget})
+    longest = max(c.seconds[-1] for c in curves)
+    top = round(np.log10(max(longest, 1e-3)))
+    times = [10.0**k for k in range(top - 2, top + 1)]
+    rows = []
+    for name in dict.fromkeys(c.strategy for c in curves):
+        runs = [c for c in curves if c.strategy == name]
+        seconds = fmean(c.seconds[-1] for c in runs)
+        rows.append(
+            {
+                "strategy": name,
+                "share_after_evaluations": {str(n): fmean(c.at(n) / best for c in runs) for n in counts},
+                "share_within_seconds": {f"{t:g}": fmean(c.within(t) / best for c in runs) for t in times},
+                "seconds": seconds,
+                "seconds_per_suggestion": seconds / fmean(len(c.seconds) for c in runs),
+            }
+        )
+    return rows
 
 
 def true_hypervolumes(testbed: Testbed, designs: Sequence[Design]) -> list[float]:

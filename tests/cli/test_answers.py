@@ -25,6 +25,7 @@ JSON_COMMANDS = [
     "export 0 --study s.naxbo",
     "init",
     "bench chain24 --strategies random --budget 4 --seeds 1",
+    "bench chip16 --strategies random --budget 6 --seeds 1 --q 2 --asynchronous",
 ]
 
 
@@ -82,6 +83,20 @@ def test_text_and_json_of_a_sweep_agree(naxbo) -> None:
 def test_charts_are_png_files(naxbo, tmp_path, mode) -> None:
     assert naxbo("what-if", "--network", "vgg8", *mode.split(), "--chart", "chart.png").code == 0
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("name", "start"), [("curves.png", b"\x89PNG"), ("curves.svg", b"<?xml")])
+def test_bench_prints_and_plots_the_same_strategies(naxbo, tmp_path, name, start) -> None:
+    command = "bench chip16 --strategies random,sobol --budget 8 --seeds 2 --q 2 --asynchronous --plot"
+    answer = naxbo(*command.split(), name)
+    assert answer.code == 0, answer.err
+    heading, _, columns, _, *rows = answer.out.splitlines()
+    assert heading == "Share of the best known hypervolume: chip16, 8 evaluations, 2 under way, 2 seeds"
+    assert columns.split()[:7] == ["strategy", "2", "eval.", "4", "eval.", "8", "eval."]
+    assert columns.endswith("s/suggestion")
+    assert [row.split()[0] for row in rows] == ["random", "sobol"]
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_init_writes_settings_that_optimize_reads(naxbo, tmp_path) -> None:

@@ -19,6 +19,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "damaged.naxbo").write_bytes(whole[:4096] + bytes(len(whole) - 4096))
     (tmp_path / "bad.toml").write_text("budget = = 3\n")
     (tmp_path / "unknown.toml").write_text("bugdet = 3\n")
+    (tmp_path / "folder.png").mkdir()
     (tmp_path / "broken.py").write_text(BROKEN)
     (tmp_path / "raises.py").write_text(RAISES)
     return tmp_path
@@ -87,6 +88,12 @@ CASES = [
     ),
     ("bench nowhere", 2, "no synthetic problem 'nowhere'", "chain24"),
     ("bench chain24 --strategies nope", 2, "no strategy 'nope'", "random"),
+    ("bench chain24 --strategies ,", 2, "--strategies names none", "commas"),
+    ("bench chain24 --surrogate nope", 5, "no surrogate 'nope'", "gp"),
+    ("bench chain24 --q 0", 2, "--q 0", "at least one"),
+    ("bench chain24 --plot a.txt", 2, "a.txt is no figure file", "--plot FILE.png"),
+    ("bench chain24 --plot nowhere/a.png", 2, "cannot write the figure nowhere/a.png", "folder that exists"),
+    ("bench chain24 --plot folder.png", 2, "folder.png is a folder", "--plot FILE.png"),
     ("init nowhere/naxbo.toml", 2, "cannot write nowhere", "folder"),
     ("init bad.toml", 2, "bad.toml exists already", "--force"),
 ]

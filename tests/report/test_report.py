@@ -1,6 +1,7 @@
 """Reports of studies of every age: what they hold, what they leave out, what they look like to a browser."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import CostReport
+from nax_bo.report.bench_chart import draw_bench
 from nax_bo.report.chosen import choose, knee
 from nax_bo.report.collect import collect, describe
 from nax_bo.report.figures import FIGURES, drawable
 from nax_bo.report.history import hypervolume_history
 from nax_bo.report.page import write_report
+from nax_bo.search.bench import Curve
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -207,3 +210,17 @@ def test_designs_in_words() -> None:
         describe({"depth": 2, "width_1": 8, "width_2": 16, "adc_bits": 5})
         == "depth 2, width 8-16, adc bits 5"
     )
+
+
+def test_a_figure_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch) -> None:
+    old = tmp_path / "curves.png"
+    old.write_bytes(b"old")
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match="No space left"):
+        draw_bench([Curve("a", 0, (0.5, 1.0), (0.0, 0.0))], 1.0, "test", old)
+    assert old.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [old]

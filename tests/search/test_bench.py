@@ -6,7 +6,7 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.search import Objective, Optimizer, Problem, load_strategy
-from nax_bo.search.bench import bench, best_known_hypervolume, true_hypervolumes
+from nax_bo.search.bench import Curve, bench, best_known_hypervolume, summary, true_hypervolumes
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.peers.results import full_results
 from nax_bo.search.synthetic import SHAPES, synthetic_problem
@@ -61,6 +61,20 @@ def test_curves_never_fall_and_have_the_budget(q, asynchronous):
         assert len(curve.hypervolume) == len(curve.seconds) == 25
         assert np.all(np.diff(curve.hypervolume) >= 0)
         assert np.all(np.diff(curve.seconds) >= 0)
+
+
+def test_summaries_read_curves_at_evaluations_and_seconds():
+    one = Curve("a", 0, (1.0, 2.0, 3.0, 4.0), (0.5, 0.5, 2.0, 20.0))
+    other = Curve("a", 1, (0.0, 0.0, 1.0, 4.0), (0.05, 0.05, 0.05, 20.0))
+    assert [one.within(t) for t in (0.4, 0.5, 2.0, 1e9)] == [0.0, 2.0, 3.0, 4.0]
+    (row,) = summary([one, other], best=8.0)
+    assert row == {
+        "strategy": "a",
+        "share_after_evaluations": {"1": 1 / 16, "2": 2 / 16, "4": 8 / 16},
+        "share_within_seconds": {"0.1": 1 / 16, "1": 3 / 16, "10": 4 / 16},
+        "seconds": 20.0,
+        "seconds_per_suggestion": 5.0,
+    }
 
 
 def test_curve_ends_at_the_hypervolume_of_its_designs():
