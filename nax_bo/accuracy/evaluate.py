@@ -58,10 +58,10 @@ def evaluate(
         network,
         chip,
         data,
-        epochs=level.epochs,
-        learning_rate=level.learning_rate,
+        recipe=level.recipe,
         seed=seed,
         conditions=noise,
+        mode=level.mode,
         timeout_s=timeout_s,
     )
     left_s = timeout_s - (perf_counter() - start)

@@ -10,7 +10,7 @@ and read noise are not in the loop: :func:`nax_bo.accuracy.training.train` calib
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -21,7 +21,6 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
 from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork
-from nax_bo.crossbar.calibration import best_converter
 from nax_bo.crossbar.cells import NOMINAL
 from nax_bo.crossbar.quantise import InputRange, weight_scale
 from nax_bo.crossbar.slicing import slice_weights
@@ -117,33 +116,6 @@ def _weight_codes(layer: Layer, conditions: Conditions) -> Tensor:
     places = torch.tensor(slice_weights(layer.hardware.array), dtype=torch.float32)
     matrix = torch.einsum("sgkn,s->gkn", layer.cells.levels[0], places)
     return layer.geometry.weight(matrix).reshape(layer.weight.shape)
-
-
-def calibrate(network: CrossbarNetwork, ranges: Mapping[Layer, InputRange], images: Tensor) -> None:
-    """Calibrate ``network`` on ``images`` with the learned input ranges instead of fitted ones.
-
-    Raises:
-        InputError: No images.
-    """
-    network.calibrate(images)
-
-    def settle(layer: Layer, args: tuple[Tensor, ...]) -> None:
-        learned = ranges[layer]
-        layer.input_range = learned
-        if not layer.hardware.digital:
-            matrix = layer.geometry.matrix(layer.codes()[0])
-            x = layer.input_image(args[0])
-            layer.converter = best_converter(x, matrix, layer.geometry, layer.hardware.array, learned)
-
-    before, network.mode = network.mode, "ideal"
-    handles = [layer.register_forward_pre_hook(settle) for layer in ranges]
-    try:
-        with torch.no_grad():
-            network.model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-        network.mode = before
 
 
 def _inputs(network: CrossbarNetwork, layers: dict[str, Any], images: Tensor) -> dict[str, Tensor]:

@@ -13,8 +13,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, calibrate, hardware_aware, measure_ir_drop
-from nax_bo.crossbar import CrossbarNetwork, noise_aware
+from nax_bo.accuracy.fidelity import Recipe
+from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
+from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
+from nax_bo.crossbar.layers import CrossbarLayer
+from nax_bo.crossbar.quantise import InputRange
 from nax_bo.errors import EvaluationError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
@@ -45,10 +48,10 @@ def train(
     chip: ChipSpec,
     data: DataSet,
     *,
-    epochs: float,
-    learning_rate: float,
+    recipe: Recipe,
     seed: int,
     conditions: Conditions,
+    mode: Mode = "exact",
     timeout_s: float = float("inf"),
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
@@ -63,10 +66,10 @@ def train(
         network: What is trained.
         chip: For which chip.
         data: On what.
-        epochs: Passes over the training images; may be fractional.
-        learning_rate: Peak learning rate.
+        recipe: How.
         seed: Seed of initial weights, order of images and noise.
         conditions: Non-idealities.
+        mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
 
     Raises:
@@ -78,16 +81,17 @@ def train(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
-    steps = max(1, round(epochs * math.ceil(len(images) / batch)))
-    with hardware_aware(model, _at_least_two(images[:CALIBRATION_IMAGES])) as layers:
+    steps = max(1, round(recipe.epochs * math.ceil(len(images) / batch)))
+    examples = _at_least_two(images[:CALIBRATION_IMAGES])
+    with hardware_aware(model, examples) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed), steps)
         wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        _descend(model, batches, _Schedule(steps, learning_rate), deadline, wires)
-        ranges = {layer.layer: layer.input_range for layer in layers.values()}
+        _descend(model, batches, steps, recipe, deadline, wires)
+        ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
-    calibrate(model, ranges, images[:CALIBRATION_IMAGES])
+    model.calibrate(examples, ranges, recipe.calibration_vectors)
     deadline.check()
-    fit_normalisation(model, images[:CALIBRATION_IMAGES], seed, conditions)
+    fit_normalisation(model, examples, seed, conditions, mode)
     return model
 
 
@@ -97,10 +101,13 @@ def batch_size(images: int) -> int:
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << round(math.log2(wanted))))
 
 
-def fit_normalisation(model: CrossbarNetwork, images: Tensor, seed: int, conditions: Conditions) -> None:
+def fit_normalisation(
+    model: CrossbarNetwork, images: Tensor, seed: int, conditions: Conditions, mode: Mode
+) -> None:
     """Replace the statistics of all batch normalisations by those of ``images`` on a programmed chip, read exactly.
 
-    Leaves ``model`` in evaluation mode and programmed as that chip.
+    On the way, a cheap ``mode`` is fitted to the exact one: it needs the same reads of the same images. ``images`` are
+    those the network was calibrated on. Leaves ``model`` in evaluation mode and programmed as that chip.
     """
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     model.eval()
@@ -109,8 +116,11 @@ def fit_normalisation(model: CrossbarNetwork, images: Tensor, seed: int, conditi
         norm.momentum = 1.0  # take the batch's statistics
         norm.train()
     model.program(seed ^ _NORMALISATION_STREAM, conditions)
-    with torch.no_grad():
-        model(_at_least_two(images))
+    if mode in ("fast", "adaptive"):
+        model.fit(adaptive=mode == "adaptive")
+    else:
+        with torch.no_grad():
+            model(images)
     for norm in norms:
         norm.momentum = 0.1  # torch's default
         norm.eval()
@@ -120,14 +130,17 @@ def fit_normalisation(model: CrossbarNetwork, images: Tensor, seed: int, conditi
 def _descend(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
-    schedule: _Schedule,
+    steps: int,
+    recipe: Recipe,
     deadline: _Deadline,
     wires: _Wires | None,
 ) -> None:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
+    betas = (recipe.momentum, recipe.variance_memory)
+    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
+    schedule = _Schedule(steps, recipe.learning_rate)
     model.train()
     for step, (images, labels) in enumerate(batches):
         deadline.check()
@@ -135,7 +148,7 @@ def _descend(
             wires.before(step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
-        loss = functional.cross_entropy(model(images), labels)
+        loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
         if not torch.isfinite(loss):
             raise EvaluationError(
                 "the training diverged: its loss is not a number",

@@ -15,13 +15,18 @@ from nax_bo.crossbar.quantise import InputRange
 from nax_bo.crossbar.readout import Arrays
 from nax_bo.hardware.chip import ArraySpec
 
-_VECTORS = 2048
+DEFAULT_VECTORS = 2048
 _NARROWEST = 2.0**-9
 _STEP_DOWN = 2.0**-0.5
 
 
 def best_converter(
-    x: Tensor, codes: Tensor, geometry: Geometry, array: ArraySpec, inputs: InputRange
+    x: Tensor,
+    codes: Tensor,
+    geometry: Geometry,
+    array: ArraySpec,
+    inputs: InputRange,
+    vectors: int = DEFAULT_VECTORS,
 ) -> Converter:
     """The converter of a layer; ``adc_range = "calibrated"``: the range with the least output error on ``x``.
 
@@ -30,11 +35,12 @@ def best_converter(
     would scale it.
 
     Args:
-        x: ``batch x channels x height x width`` inputs; at most about 2048 vectors of them are used.
+        x: ``batch x channels x height x width`` inputs.
         codes: ``groups x rows x cols`` weight codes.
         geometry: How vectors lie in ``x``.
         array: Array settings.
         inputs: Input quantisation.
+        vectors: At most about so many vectors of ``x`` are used.
     """
     rows = max(geometry.blocks.sizes)
     if array.adc_range != "calibrated":
@@ -42,7 +48,7 @@ def best_converter(
     full = converter(array, rows, 1.0)
     if full.lossless:
         return full
-    x = some_vectors(x, geometry, _VECTORS)
+    x = some_vectors(x, geometry, vectors)
     cells = nominal_cells(codes, array)
     arrays = Arrays(geometry, array, inputs, full, cells.levels[0], True, None)
     product = functional.conv2d(

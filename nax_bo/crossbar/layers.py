@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from nax_bo.crossbar.adaptive import carrying_pairs
 from nax_bo.crossbar.adc import Converter
-from nax_bo.crossbar.calibration import best_converter
+from nax_bo.crossbar.calibration import DEFAULT_VECTORS, best_converter
 from nax_bo.crossbar.cells import Cells, program_cells
 from nax_bo.crossbar.converter_training import converted_product
 from nax_bo.crossbar.geometry import Geometry
@@ -31,7 +31,7 @@ from nax_bo.hardware.devices import Device
 
 Mode = Literal["float", "ideal", "fast", "adaptive", "exact"]
 MODES: tuple[Mode, ...] = ("float", "ideal", "fast", "adaptive", "exact")
-Pass = Literal["read", "calibrate", "fit"]
+Pass = Literal["read", "calibrate", "fit fast", "fit all"]
 
 
 @dataclass
@@ -43,6 +43,8 @@ class ReadState:
     generator: Generator | None = None
     work: Pass = "read"
     converter_in_loop: bool = False
+    ranges: Mapping[CrossbarLayer, InputRange] = field(default_factory=dict)  # known when calibrating
+    vectors: int = DEFAULT_VECTORS  # calibrated on
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,15 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Fit:
-    """What the cheap modes know of the exact one: responses, and the pairs that the adaptive mode simulates."""
+    """What the cheap modes know of the exact one.
+
+    Attributes:
+        fast: Response of the fast mode.
+        adaptive: Response of the adaptive mode, and the pairs that it simulates; ``None`` until it is used.
+    """
 
     fast: Response
-    adaptive: Response
-    pairs: Tensor
+    adaptive: tuple[Response, Tensor] | None
 
 
 class CrossbarLayer(nn.Module):
@@ -176,8 +182,8 @@ class CrossbarLayer(nn.Module):
             return self.read_ideal(x)
         if self.hardware.digital or state.mode == "ideal":
             return self.read_ideal(x)
-        if state.work == "fit":
-            return self._fit(x)
+        if state.work != "read":
+            return self._fit(x, adaptive=state.work == "fit all")
         if state.mode == "exact":
             return self._read_exact(x)
         return self._read_fast(x) if state.mode == "fast" else self._read_adaptive(x)
@@ -207,12 +213,12 @@ class CrossbarLayer(nn.Module):
                 f"layer {self.name!r} receives NaN or infinite values",
                 "Check the images and earlier weights.",
             )
-        self.input_range = InputRange.fitted(x, array.input_bits)
+        self.input_range = self._state.ranges.get(self) or InputRange.fitted(x, array.input_bits)
         self.fit, self._arrays, self._fast_weight = None, None, None
         if not self.hardware.digital:
             matrix = self.geometry.matrix(self.codes()[0])
             self.converter = best_converter(
-                self.input_image(x), matrix, self.geometry, array, self.input_range
+                self.input_image(x), matrix, self.geometry, array, self.input_range, self._state.vectors
             )
 
     def read_ideal(self, x: Tensor) -> Tensor:
@@ -247,9 +253,11 @@ class CrossbarLayer(nn.Module):
         return self._fitted().fast.add_residual(y, self._state.generator)
 
     def _read_adaptive(self, x: Tensor) -> Tensor:
-        found = self._fitted()
-        y = self._with_pairs(x, self._linear_image(x), found.pairs)
-        r = found.adaptive
+        found = self._fitted().adaptive
+        if found is None:
+            raise AssertionError("the network fits the adaptive mode before it reads in it")
+        r, pairs = found
+        y = self._with_pairs(x, self._linear_image(x), pairs)
         y = y.mul_(r.gain.reshape(-1, 1, 1)).add_(r.bias.reshape(-1, 1, 1))
         return r.add_residual(self.from_image(y, x), self._state.generator)
 
@@ -273,7 +281,7 @@ class CrossbarLayer(nn.Module):
             self.linear(self.calibrated_range().quantised(x), weight, self._bias_or_none())
         )
 
-    def _fit(self, x: Tensor) -> Tensor:
+    def _fit(self, x: Tensor, *, adaptive: bool) -> Tensor:
         exact = self._read_exact(x)
         if self.fit is None:
             cells = self._linear_image(x)
@@ -282,18 +290,18 @@ class CrossbarLayer(nn.Module):
                     self.calibrated_range().quantised(x), self._written_weight(), self._bias_or_none()
                 )
             )
-            pairs = carrying_pairs(self.input_image(x), self.arrays(), self.hardware.coverage)
             fast = self._shaped(fit(ideal, cells, self.output_image(exact)), x)
-            self.fit, self._fast_weight = Fit(fast, self._fit_adaptive(x, cells, pairs), pairs), None
+            self.fit, self._fast_weight = Fit(fast, self._fit_adaptive(x, cells) if adaptive else None), None
         return exact
 
-    def _fit_adaptive(self, x: Tensor, linear: Tensor, pairs: Tensor) -> Response:
-        """Fit without read noise, which the two modes would draw differently."""
+    def _fit_adaptive(self, x: Tensor, linear: Tensor) -> tuple[Response, Tensor]:
+        """Response and pairs of the adaptive mode; without read noise, which the two modes would draw differently."""
         image, scale = self.input_image(x), self._code_value()
+        pairs = carrying_pairs(image, self.arrays(), self.hardware.coverage)
         quiet = replace(self.arrays(), read_variance=None)
         exact = quiet.read(image, scale, self._bias(scale), None)
         cheap = quiet.read(image, scale, self._bias(scale), None, pairs=pairs, linear=linear)
-        return self._shaped(fit(cheap, cheap, exact), x)
+        return self._shaped(fit(cheap, cheap, exact), x), pairs
 
     def _shaped(self, response: Response, x: Tensor) -> Response:
         return replace(response, residuals=self.from_image(response.residuals, x).contiguous())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
+from nax_bo.crossbar.calibration import DEFAULT_VECTORS
 from nax_bo.crossbar.explain import Explanation, explain
 from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, Pass, ReadState
+from nax_bo.crossbar.quantise import InputRange
 from nax_bo.crossbar.training import TrainingState, weight_noise
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
@@ -37,6 +39,7 @@ class CrossbarNetwork(nn.Module):
         self._images: Tensor | None = None
         self._conditions: Conditions | None = None
         self._fitted_to: Conditions | None = None
+        self._fitted_all = False
 
     @property
     def mode(self) -> Mode:
@@ -72,9 +75,9 @@ class CrossbarNetwork(nn.Module):
 
     @override
     def forward(self, images: Tensor) -> Tensor:
-        cheap = self._state.mode in ("fast", "adaptive") and not self.training
-        if cheap and (self._fitted_to is None or self._fitted_to != self._conditions):
-            self.fit()
+        mode = self._state.mode
+        if mode in ("fast", "adaptive") and not self.training and not self._fits(adaptive=mode == "adaptive"):
+            self.fit(adaptive=mode == "adaptive")
         # a sum is several times faster than a search, and NaN if any image is
         suspect = images.is_floating_point() and not self.training and math.isnan(float(images.sum()))
         if suspect and bool(torch.isnan(images).any()):
@@ -82,25 +85,46 @@ class CrossbarNetwork(nn.Module):
         out: Tensor = self.model(images)
         return out
 
-    def calibrate(self, images: Tensor) -> None:
+    def calibrate(
+        self,
+        images: Tensor,
+        ranges: Mapping[CrossbarLayer, InputRange] | None = None,
+        vectors: int = DEFAULT_VECTORS,
+    ) -> None:
         """Choose input ranges and converter ranges on ``images``, layer after layer, each fed with quantised inputs.
 
         The images are kept: the fast and the adaptive mode fit themselves to the exact one on them, once for each
         kind of conditions, when they are first used.
+
+        Args:
+            images: Some training images.
+            ranges: Input ranges of some layers, learned in training, say; those of the others are chosen.
+            vectors: About so many input vectors of a layer choose its converter's range.
 
         Raises:
             InputError: No images, or they lead to NaN or infinite values.
         """
         if len(images) == 0:
             raise InputError("calibration without images", "Pass at least one image; 64 are usual.")
-        with self._reading("ideal", "calibrate"):
-            self.model(images)
+        self._state.ranges, self._state.vectors = ranges or {}, vectors
+        try:
+            with self._reading("ideal", "calibrate"):
+                self.model(images)
+        finally:
+            self._state.ranges = {}
         self._images, self._fitted_to = images, None
 
-    def fit(self) -> None:
+    def _fits(self, *, adaptive: bool) -> bool:
+        known = self._fitted_to is not None and self._fitted_to == self._conditions
+        return known and (self._fitted_all or not adaptive)
+
+    def fit(self, *, adaptive: bool = True) -> None:
         """Fit the cheap modes to the exact mode of the chip as programmed, on the calibration images.
 
         Called when needed. Later chips programmed under the same conditions use the same fit.
+
+        Args:
+            adaptive: Whether the adaptive mode is fitted too, which takes two more exact reads.
 
         Raises:
             InputError: Not calibrated, or not programmed.
@@ -111,9 +135,9 @@ class CrossbarNetwork(nn.Module):
             raise InputError("the network has not been programmed", "Call network.program(seed) first.")
         for layer in self.layers.values():
             layer.fit = None
-        with self._reading("exact", "fit"):
+        with self._reading("exact", "fit all" if adaptive else "fit fast"):
             self.model(self._images)
-        self._fitted_to = self._conditions
+        self._fitted_to, self._fitted_all = self._conditions, adaptive
 
     def program(
         self, seed: int | Generator | Sequence[int], conditions: Conditions | None = None, draws: int = 1
@@ -187,13 +211,15 @@ class CrossbarNetwork(nn.Module):
     def _reading(self, mode: Mode, work: Pass) -> Iterator[None]:
         before, training = self._state.mode, self.training
         self._state.mode, self._state.work = mode, work
-        self.eval()
+        if training:
+            self.eval()
         try:
             with torch.no_grad():
                 yield
         finally:
             self._state.mode, self._state.work = before, "read"
-            self.train(training)
+            if training:
+                self.train()
 
 
 def _chip_seeds(seed: int | Generator | Sequence[int], draws: int) -> list[int]:

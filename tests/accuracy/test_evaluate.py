@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nax_bo.accuracy import evaluate as module
 from nax_bo.accuracy.data import parse_data
 from nax_bo.accuracy.evaluate import evaluate, measure
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL, SHORT, Recipe
 from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.accuracy.training import train
 from nax_bo.crossbar import accuracy
@@ -30,7 +30,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def model(digits):
-    return train(NETWORK, NOISY, digits, epochs=4, learning_rate=0.03, seed=0, conditions=STRONG)
+    return train(NETWORK, NOISY, digits, recipe=Recipe(4, 0.03), seed=0, conditions=STRONG)
 
 
 def without_seconds(report):

@@ -8,15 +8,20 @@ from nax_bo.errors import InputError
 @pytest.mark.parametrize("rung", LADDER.values(), ids=LADDER)
 def test_rungs_make_sense(rung):
     assert fidelity(rung.name) is rung
-    assert rung.epochs > 0
+    recipe = rung.recipe
+    assert recipe.epochs > 0
+    assert 0 < recipe.learning_rate < 1
+    assert 0 <= recipe.momentum < recipe.variance_memory < 1
+    assert 0 <= recipe.label_smoothing < 1
     assert 2 <= rung.min_draws <= rung.max_draws
     assert rung.mode in MODES
     assert 0 < rung.relative_cost <= 1
 
 
 def test_short_is_shorter_in_every_way():
-    assert SHORT.epochs * 4 < FULL.epochs
-    assert SHORT.max_draws < FULL.min_draws
+    assert SHORT.recipe.epochs * 4 < FULL.recipe.epochs
+    assert SHORT.min_draws < FULL.min_draws
+    assert SHORT.max_draws < FULL.max_draws
     assert SHORT.relative_cost < FULL.relative_cost == 1.0
 
 

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from nax_bo.accuracy.data import DataSet, parse_data
+from nax_bo.accuracy.fidelity import SHORT, Recipe
 from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
 from nax_bo.accuracy.training import LARGEST_BATCH, SMALLEST_BATCH, batch_size, train
-from nax_bo.crossbar import CrossbarConv2d, accuracy, convert, noise_aware
+from nax_bo.crossbar import CrossbarConv2d, CrossbarNetwork, accuracy, convert, noise_aware
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.network import mlp, vgg
@@ -30,15 +31,23 @@ def small(shape=(1, 8, 8), classes=10):
 
 
 def trained(
-    data, network=None, chip=SRAM, *, epochs=6.0, learning_rate=0.03, seed=0, conditions=QUIET, **more
+    data,
+    network=None,
+    chip=SRAM,
+    *,
+    epochs=6.0,
+    learning_rate=0.03,
+    recipe=None,
+    seed=0,
+    conditions=QUIET,
+    **more,
 ):
     network = network or small(data.input_shape, data.num_classes)
     return train(
         network,
         chip,
         data,
-        epochs=epochs,
-        learning_rate=learning_rate,
+        recipe=recipe or Recipe(epochs, learning_rate),
         seed=seed,
         conditions=conditions,
         **more,
@@ -62,6 +71,33 @@ def exact_accuracy(model, data, conditions=QUIET):
 
 def test_digits_are_learned_in_seconds(digits):
     assert exact_accuracy(trained(digits, epochs=8), digits) > 0.88
+
+
+def test_few_steps_learn_more_by_the_short_recipe():
+    """In as many steps as the recipe of long trainings with its learning rate raised, on all of the digits."""
+    data = parse_data("digits").load()
+    plain = Recipe(SHORT.recipe.epochs, 0.03)
+    wrong = [
+        sum(1 - exact_accuracy(trained(data, recipe=recipe, seed=seed), data) for seed in range(2))
+        for recipe in (SHORT.recipe, plain)
+    ]
+    assert wrong[0] < 0.8 * wrong[1]
+
+
+def test_cheap_modes_are_fitted_on_the_way(digits, monkeypatch):
+    """The network is the same whatever mode it will be read in, and fitted to that mode."""
+    noisy = ChipSpec("rram", arrays=SRAM.arrays)
+    models = {
+        mode: trained(digits, chip=noisy, epochs=1, conditions=Conditions(), mode=mode)
+        for mode in ("exact", "fast", "adaptive")
+    }
+    monkeypatch.setattr(CrossbarNetwork, "fit", None)
+    for mode, model in models.items():
+        state = model.model.state_dict()
+        assert all(torch.equal(v, state[k]) for k, v in models["exact"].model.state_dict().items())
+        model.mode = mode
+        model.program(7, Conditions())
+        assert 0.2 < accuracy(model, digits.test_images, digits.test_labels) <= 1.0
 
 
 def test_one_bit_activations_are_learned(digits):

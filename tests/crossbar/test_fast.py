@@ -72,6 +72,35 @@ def test_adaptive_with_full_coverage_is_exact():
     assert float((adaptive - exact).square().mean()) < 1e-3 * float((exact - ideal).square().mean())
 
 
+def test_adaptive_mode_after_a_fit_of_the_fast_one_alone():
+    """The fast fit is the same with and without the adaptive one, which is made up for when it is needed."""
+    array, x = ArraySpec(rows=64, adc_bits=4), images(16, seed=9)
+    quiet = Conditions(read_noise=False)
+    both, one = network(array, quiet), network(array, quiet)
+    both.fit()
+    one.fit(adaptive=False)
+    for mode in ("fast", "adaptive"):
+        both.program(2, quiet)
+        one.program(2, quiet)
+        if mode == "fast":
+            assert torch.equal(read(one, mode, x), read(both, mode, x))
+    ideal, exact, adaptive = (read(one, mode, x) for mode in ("ideal", "exact", "adaptive"))
+    assert float((adaptive - exact).square().mean()) < 0.5 * float((exact - ideal).square().mean())
+
+
+def test_given_input_ranges_are_kept_and_converters_fit_them():
+    made = network(ArraySpec(rows=64, adc_bits=4, input_bits=4, dac_bits=4), NOMINAL)
+    first, second = made.layers.values()
+    chosen, before = second.calibrated_range(), first.converter
+    wide = replace(first.calibrated_range(), scale=8 * first.calibrated_range().scale)
+    made.calibrate(images(32, seed=0), {first: wide})
+    assert first.calibrated_range() == wide
+    assert second.calibrated_range() != wide
+    assert first.converter.step < before.step  # an eighth of the codes, an eighth of the sums
+    made.calibrate(images(32, seed=0))
+    assert (first.converter, second.calibrated_range()) == (before, chosen)
+
+
 def test_adaptive_is_closer_to_exact_than_fast():
     quiet = Conditions(read_noise=False)
     made = network(ArraySpec(rows=64, adc_bits=4), quiet)
