@@ -196,6 +196,11 @@ class Problem:
         return frozenset(self.known(np.zeros((1, len(self.space)), dtype=np.int64)))
 
     @cached_property
+    def known_objectives(self) -> tuple[Objective, ...]:
+        """The objectives that are computed."""
+        return tuple(o for o in self.objectives if o.name in self.known_names)
+
+    @cached_property
     def learned_names(self) -> tuple[str, ...]:
         """Names of the outcomes that must be told, objectives first."""
         wanted = [o.name for o in self.objectives] + [c.name for c in self.constraints]

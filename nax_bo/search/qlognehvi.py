@@ -125,7 +125,7 @@ class MonteCarloAcquisition:
 
     @property
     def _known_objectives(self) -> list[str]:
-        return [o.name for o in self.state.problem.objectives if o.name in self.state.problem.known_names]
+        return [o.name for o in self.state.problem.known_objectives]
 
     @property
     def _order(self) -> list[str]:
