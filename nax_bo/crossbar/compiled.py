@@ -1,8 +1,8 @@
 """Builds and loads ``kernel.c``, the optional accelerator of the exact and adaptive modes.
 
 The kernel is compiled once with the machine's C compiler into the user's cache directory
-(``$NAXBO_CACHE`` or ``$XDG_CACHE_HOME/naxbo`` or ``~/.cache/naxbo``). Without a compiler, without AVX-512, or with
-``NAXBO_COMPILED=0`` the eager torch path computes the same, more slowly.
+(``$NAXBO_CACHE`` or ``$XDG_CACHE_HOME/naxbo`` or ``~/.cache/naxbo``), for AVX-512 or else for AVX2. Without a compiler,
+without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes the same, more slowly.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from nax_bo.errors import EvaluationError
 
 _SOURCE = Path(__file__).with_name("kernel.c")
-_INSTRUCTIONS = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
-_FLAGS = ("-O3", "-shared", "-fPIC", *(f"-m{name}" for name in _INSTRUCTIONS))
+# as /proc/cpuinfo and the compiler call them, the best first
+_INSTRUCTION_SETS = (("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"), ("avx2", "fma"))
+_FLAGS = ("-O3", "-shared", "-fPIC")
 _COMPILE_SECONDS = 60
 
 _F, _I64, _I32, _P = ctypes.c_float, ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
@@ -71,24 +72,36 @@ def available() -> bool:
     return os.environ.get("NAXBO_COMPILED", "1") != "0" and _library() is not None
 
 
+def table_entries() -> int:
+    """Sums per lookup table: as many as the instruction that reads them can choose from. Needs :func:`available`."""
+    return ctypes.c_int32.in_dll(_loaded(), "naxbo_table_entries").value
+
+
 def run(problem: Problem) -> None:
     """Run the kernel. The GIL is released meanwhile.
 
     Raises:
         EvaluationError: The kernel could not allocate its working memory.
     """
-    library = _library()
-    if library is None or library.naxbo_crossbar(ctypes.byref(problem)):
+    if _loaded().naxbo_crossbar(ctypes.byref(problem)):
         raise EvaluationError("the crossbar kernel found no memory", "Read fewer images at once.")
+
+
+def _loaded() -> ctypes.CDLL:
+    library = _library()
+    if library is None:
+        raise EvaluationError("the crossbar kernel cannot be built here", "Ask compiled.available() first.")
+    return library
 
 
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL | None:
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None or not _supported():
+    instructions = _instructions()
+    if compiler is None or instructions is None:
         return None
     try:
-        library = ctypes.CDLL(str(_built(compiler)))
+        library = ctypes.CDLL(str(_built(compiler, instructions)))
     except (OSError, subprocess.SubprocessError):
         return None  # the eager path needs nothing of this
     library.naxbo_crossbar.argtypes = [ctypes.POINTER(Problem)]
@@ -96,24 +109,27 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
-def _supported() -> bool:
+def _instructions() -> tuple[str, ...] | None:
+    """The best instruction set of this machine that the kernel is written for."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return False
+        return None
     line = next((x for x in flags.splitlines() if x.startswith("flags")), "")
-    return set(_INSTRUCTIONS) <= set(line.split())
+    present = set(line.split())
+    return next((names for names in _INSTRUCTION_SETS if present.issuperset(names)), None)
 
 
-def _built(compiler: str) -> Path:
-    digest = hashlib.sha256(_SOURCE.read_bytes() + " ".join(_FLAGS).encode()).hexdigest()[:16]
+def _built(compiler: str, instructions: tuple[str, ...]) -> Path:
+    flags = (*_FLAGS, *(f"-m{name}" for name in instructions))
+    digest = hashlib.sha256(_SOURCE.read_bytes() + " ".join(flags).encode()).hexdigest()[:16]
     folder = _cache() / "kernels"
     target = folder / f"crossbar-{digest}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / target.name
-            command = [compiler, *_FLAGS, "-o", str(made), str(_SOURCE), "-lm"]
+            command = [compiler, *flags, "-o", str(made), str(_SOURCE), "-lm"]
             subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
             made.replace(target)  # atomic: several processes may build at once
     return target

@@ -1,10 +1,10 @@
 /* Partial sums of bit-streamed inputs and bit-sliced weights by table lookup, converted and accumulated in registers.
  *
- * A lookup group is a few rows whose input digits together take at most 32 values. The sum of that group is a table of
- * 32 sixteen-bit numbers per column, one AVX-512 register, and `vpermw` reads it for 32 input vectors at once. One
- * instruction thus does the work of 32 x (rows of the group) multiply-accumulates.
+ * A lookup group is a few rows whose input digits together take at most ENTRIES values. The sum of that group is a
+ * table of ENTRIES sixteen-bit numbers per column, and one shuffle reads it for a whole register of input vectors at
+ * once. One instruction thus does the work of LANES x (rows of the group) multiply-accumulates.
  *
- * Loaded through ctypes; needs AVX-512 F, BW, DQ and VL.
+ * Loaded through ctypes; needs AVX-512 F, BW, DQ and VL, or else AVX2 and FMA.
  */
 #include <immintrin.h>
 #include <math.h>
@@ -12,10 +12,90 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES 32      /* input vectors per register */
-#define TILES 8       /* registers of vectors per pass over the tables */
-#define COLUMNS 4     /* columns per micro-kernel */
+#ifdef __AVX512BW__
+
+#define ENTRIES 32 /* sums per table */
+#define LANES 32   /* input vectors per register */
+#define COLUMNS 4  /* columns per micro-kernel */
+
+typedef __m512i shorts; /* LANES sixteen-bit integers */
+typedef __m256i half_shorts;
+typedef __m512 floats; /* LANES / 2 of them */
+#define V(operation) _mm512_##operation
+
+static inline shorts zeros(void) { return _mm512_setzero_si512(); }
+static inline shorts bits_and(shorts a, shorts b) { return _mm512_and_si512(a, b); }
+static inline shorts bits_xor(shorts a, shorts b) { return _mm512_xor_si512(a, b); }
+static inline shorts load_shorts(const int16_t *from) { return _mm512_loadu_si512(from); }
+static inline half_shorts low_half(shorts v) { return _mm512_castsi512_si256(v); }
+static inline half_shorts high_half(shorts v) { return _mm512_extracti64x4_epi64(v, 1); }
+static inline floats to_integers(floats v) {
+    return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* The first `left` numbers, at most LANES / 2. */
+static inline floats load_some(const float *from, int64_t left) {
+    return _mm512_maskz_loadu_ps(left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1), from);
+}
+static inline void store_some(int16_t *to, int64_t left, floats v) {
+    const __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+    _mm256_mask_storeu_epi16(to, mask, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
+}
+
+/* Tables, the selectors that read them, and the read. */
+static inline shorts load_table(const int16_t *table) { return _mm512_load_si512(table); }
+static inline shorts selector_of(shorts entry) { return entry; }
+static inline shorts look_up(shorts table, shorts selector) { return _mm512_permutexvar_epi16(selector, table); }
+
+#else
+
+/* AVX2 shuffles bytes among sixteen: a table of eight sums, read as the bytes 2 * entry and 2 * entry + 1. Tables of
+ * sixteen, low and high bytes apart, hold one more row but take four shuffles for what two and a third do here. */
+#define ENTRIES 8
+#define LANES 16
+#define COLUMNS 2 /* with four streams all sums stay in the sixteen registers */
+
+typedef __m256i shorts;
+typedef __m128i half_shorts;
+typedef __m256 floats;
+#define V(operation) _mm256_##operation
+
+static inline shorts zeros(void) { return _mm256_setzero_si256(); }
+static inline shorts bits_and(shorts a, shorts b) { return _mm256_and_si256(a, b); }
+static inline shorts bits_xor(shorts a, shorts b) { return _mm256_xor_si256(a, b); }
+static inline shorts load_shorts(const int16_t *from) { return _mm256_loadu_si256((const shorts *)from); }
+static inline half_shorts low_half(shorts v) { return _mm256_castsi256_si128(v); }
+static inline half_shorts high_half(shorts v) { return _mm256_extracti128_si256(v, 1); }
+static inline floats to_integers(floats v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+static inline floats load_some(const float *from, int64_t left) {
+    float some[8] = {0};
+    if (left >= 8) return _mm256_loadu_ps(from);
+    memcpy(some, from, sizeof(float) * (size_t)left);
+    return _mm256_loadu_ps(some);
+}
+static inline void store_some(int16_t *to, int64_t left, floats v) {
+    const __m256i wide = _mm256_cvtps_epi32(v);
+    const __m128i all = _mm_packs_epi32(low_half(wide), high_half(wide));
+    memcpy(to, &all, left >= 8 ? 16 : 2 * (size_t)left);
+}
+
+static inline shorts load_table(const int16_t *table) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table)); /* shuffles stay within 128 bits */
+}
+static inline shorts selector_of(shorts entry) {
+    return _mm256_add_epi16(_mm256_mullo_epi16(entry, _mm256_set1_epi16(0x0202)), _mm256_set1_epi16(0x0100));
+}
+static inline shorts look_up(shorts table, shorts selector) { return _mm256_shuffle_epi8(table, selector); }
+
+#endif
+
+#define HALF (LANES / 2)
+#define TILES 8 /* registers of vectors per pass over the tables */
 #define BANK_MASK 0xffff
+
+/* For the caller, who lays out the tables. */
+const int32_t naxbo_table_entries = ENTRIES;
 
 typedef struct {
     /* input: batch x channels x height x width floats; code = clamp(rint(x * inverse_scale), low, high) */
@@ -34,7 +114,7 @@ typedef struct {
     int32_t dac_bits, radix, rows_per_lookup;
     int32_t streams;
     const float *stream_place; /* streams */
-    /* tables: groups x (lookups of all blocks) x column_stride x 32 */
+    /* tables: groups x (lookups of all blocks) x column_stride x ENTRIES */
     const int16_t *tables;
     int64_t lookups, column_stride, cols, slices; /* columns are slice-major: column = slice * cols + output */
     const float *slice_place;                     /* slices */
@@ -66,19 +146,16 @@ static inline uint64_t next_random(uint64_t *state) {
 static void quantise(const problem *p, int16_t *codes) {
     const int64_t plane = p->padded_height * p->padded_width;
     memset(codes, 0, sizeof(int16_t) * (size_t)(p->batch * p->channels * plane));
-    const __m512 inverse = _mm512_set1_ps(p->inverse_scale);
-    const __m512 low = _mm512_set1_ps((float)p->low), high = _mm512_set1_ps((float)p->high);
+    const floats inverse = V(set1_ps)(p->inverse_scale);
+    const floats low = V(set1_ps)((float)p->low), high = V(set1_ps)((float)p->high);
     for (int64_t i = 0; i < p->batch * p->channels; i++)
         for (int64_t h = 0; h < p->height; h++) {
             const float *from = p->x + (i * p->height + h) * p->width;
             int16_t *to = codes + i * plane + (h + p->pad_top) * p->padded_width + p->pad_left;
-            for (int64_t w = 0; w < p->width; w += 16) {
+            for (int64_t w = 0; w < p->width; w += HALF) {
                 const int64_t left = p->width - w;
-                const __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
-                __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, from + w), inverse);
-                v = _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-                v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-                _mm256_mask_storeu_epi16(to + w, mask, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
+                const floats v = to_integers(V(mul_ps)(load_some(from + w, left), inverse));
+                store_some(to + w, left, V(min_ps)(V(max_ps)(v, low), high));
             }
         }
 }
@@ -94,8 +171,8 @@ static void locate(const problem *p, int64_t first, int64_t vectors, int64_t *of
     }
 }
 
-static inline __m512i gather_row(const int16_t *codes, const int64_t *offset, int run) {
-    if (run == LANES) return _mm512_loadu_si512(codes + offset[0]);
+static inline shorts gather_row(const int16_t *codes, const int64_t *offset, int run) {
+    if (run == LANES) return load_shorts(codes + offset[0]);
     int16_t lane[LANES] __attribute__((aligned(64)));
     if (run == 16)
         for (int i = 0; i < LANES; i += 16) memcpy(lane + i, codes + offset[i], 32);
@@ -105,7 +182,7 @@ static inline __m512i gather_row(const int16_t *codes, const int64_t *offset, in
         for (int i = 0; i < LANES; i += 4) memcpy(lane + i, codes + offset[i], 8);
     else
         for (int i = 0; i < LANES; i++) lane[i] = codes[offset[i]];
-    return _mm512_load_si512(lane);
+    return load_shorts(lane);
 }
 
 static int run_length(const int64_t *offset) {
@@ -120,45 +197,45 @@ static int run_length(const int64_t *offset) {
 
 /* Table indices of one block and tile: lookups x streams x LANES; and square roots of the input energies. */
 static void pack(const problem *p, const int16_t *codes, const int64_t *offset, int64_t first_row, int64_t rows,
-                 __m512i *index, float *root_energy) {
+                 shorts *index, float *root_energy) {
     const int run = run_length(offset), streams = p->streams, is_signed = p->low < 0;
-    const __m512i mask = _mm512_set1_epi16((short)((1 << p->dac_bits) - 1));
-    const __m512i shift_down = _mm512_set1_epi16(is_signed ? (short)((1 << p->dac_bits) - 1) : 0);
-    __m512i energy[16][2];
+    const shorts mask = V(set1_epi16)((short)((1 << p->dac_bits) - 1));
+    const shorts shift_down = V(set1_epi16)(is_signed ? (short)((1 << p->dac_bits) - 1) : 0);
+    shorts energy[16][2];
     if (root_energy) memset(energy, 0, sizeof energy);
     for (int64_t start = 0, j = 0; start < rows; start += p->rows_per_lookup, j++) {
-        __m512i *out = index + j * streams;
-        for (int t = 0; t < streams; t++) out[t] = _mm512_setzero_si512();
+        shorts *out = index + j * streams;
+        for (int t = 0; t < streams; t++) out[t] = zeros();
         short place = 1;
         for (int64_t r = start; r < start + p->rows_per_lookup; r++, place = (short)(place * p->radix)) {
-            const __m512i factor = _mm512_set1_epi16(place);
+            const shorts factor = V(set1_epi16)(place);
             if (r >= rows) break;
-            const __m512i code = gather_row(codes + p->row_offset[first_row + r], offset, run);
-            const __m512i magnitude = is_signed ? _mm512_abs_epi16(code) : code;
-            const __m512i sign = is_signed ? _mm512_srai_epi16(code, 15) : _mm512_setzero_si512();
+            const shorts code = gather_row(codes + p->row_offset[first_row + r], offset, run);
+            const shorts magnitude = is_signed ? V(abs_epi16)(code) : code;
+            const shorts sign = is_signed ? V(srai_epi16)(code, 15) : zeros();
             for (int t = 0; t < streams; t++) {
-                __m512i digit = _mm512_srl_epi16(magnitude, _mm_cvtsi32_si128(t * p->dac_bits));
-                digit = _mm512_and_si512(digit, mask);
+                shorts digit = V(srl_epi16)(magnitude, _mm_cvtsi32_si128(t * p->dac_bits));
+                digit = bits_and(digit, mask);
                 if (root_energy) {
-                    const __m512i square = _mm512_mullo_epi16(digit, digit);
-                    energy[t][0] = _mm512_add_epi32(energy[t][0], _mm512_cvtepu16_epi32(_mm512_castsi512_si256(square)));
-                    energy[t][1] = _mm512_add_epi32(energy[t][1], _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(square, 1)));
+                    const shorts square = V(mullo_epi16)(digit, digit);
+                    energy[t][0] = V(add_epi32)(energy[t][0], V(cvtepu16_epi32)(low_half(square)));
+                    energy[t][1] = V(add_epi32)(energy[t][1], V(cvtepu16_epi32)(high_half(square)));
                 }
-                if (is_signed) digit = _mm512_add_epi16(_mm512_sub_epi16(_mm512_xor_si512(digit, sign), sign), shift_down);
-                out[t] = _mm512_add_epi16(out[t], _mm512_mullo_epi16(digit, factor));
+                if (is_signed) digit = V(add_epi16)(V(sub_epi16)(bits_xor(digit, sign), sign), shift_down);
+                out[t] = V(add_epi16)(out[t], V(mullo_epi16)(digit, factor));
             }
         }
+        for (int t = 0; t < streams; t++) out[t] = selector_of(out[t]);
     }
     if (root_energy)
         for (int t = 0; t < streams; t++)
             for (int half = 0; half < 2; half++)
-                _mm512_storeu_ps(root_energy + t * LANES + 16 * half,
-                                 _mm512_sqrt_ps(_mm512_cvtepi32_ps(energy[t][half])));
+                V(storeu_ps)(root_energy + t * LANES + HALF * half, V(sqrt_ps)(V(cvtepi32_ps)(energy[t][half])));
 }
 
 typedef struct {
-    const __m512i *index;      /* lookups x streams */
-    const int16_t *table;      /* first column: lookups x column_stride x 32 */
+    const shorts *index;       /* lookups x streams */
+    const int16_t *table;      /* first column: lookups x column_stride x ENTRIES */
     const float *root_energy;  /* streams x LANES */
     const float *sigma;        /* COLUMNS, or NULL */
     int64_t lookups;
@@ -167,66 +244,66 @@ typedef struct {
     float place[COLUMNS];
 } tile_job;
 
-/* One register of partial sums (16 vectors of one column and stream) to converter codes, or to their errors. */
-static inline __attribute__((always_inline)) __m512 convert(const problem *p, __m256i sums, __m512 noise, int noisy,
+/* Partial sums of half a register of vectors, for one column and stream, to converter codes or to their errors. */
+static inline __attribute__((always_inline)) floats convert(const problem *p, half_shorts sums, floats noise, int noisy,
                                                             int error_only) {
-    __m512 code = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(sums));
-    const __m512 factor = _mm512_set1_ps(p->level * p->inverse_step); /* level is a power of two: no extra rounding */
-    code = noisy ? _mm512_fmadd_ps(code, factor, noise) : _mm512_mul_ps(code, factor);
-    const __m512 analog = code;
-    code = _mm512_roundscale_ps(code, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    code = _mm512_min_ps(_mm512_max_ps(code, _mm512_set1_ps(p->code_low)), _mm512_set1_ps(p->code_high));
-    return error_only ? _mm512_sub_ps(code, analog) : code;
+    floats code = V(cvtepi32_ps)(V(cvtepi16_epi32)(sums));
+    const floats factor = V(set1_ps)(p->level * p->inverse_step); /* level is a power of two: no extra rounding */
+    code = noisy ? V(fmadd_ps)(code, factor, noise) : V(mul_ps)(code, factor);
+    const floats analog = code;
+    code = to_integers(code);
+    code = V(min_ps)(V(max_ps)(code, V(set1_ps)(p->code_low)), V(set1_ps)(p->code_high));
+    return error_only ? V(sub_ps)(code, analog) : code;
 }
 
 static inline __attribute__((always_inline)) void tile_kernel(const problem *p, const tile_job *job, const int streams,
                                                               const int noisy, const int error_only, uint64_t *rng) {
-    __m512i sum[4][COLUMNS];
+    shorts sum[4][COLUMNS];
 #pragma GCC unroll 4
     for (int t = 0; t < streams; t++)
 #pragma GCC unroll 4
-        for (int c = 0; c < COLUMNS; c++) sum[t][c] = _mm512_setzero_si512();
-    const __m512i *index = job->index;
+        for (int c = 0; c < COLUMNS; c++) sum[t][c] = zeros();
+    const shorts *index = job->index;
     const int16_t *table = job->table;
-    const int64_t index_step = p->streams, table_step = p->column_stride * 32;
+    const int64_t index_step = p->streams, table_step = p->column_stride * ENTRIES;
     int64_t at[4];
     for (int t = 0; t < streams; t++) at[t] = job->stream[t];
     for (int64_t j = 0; j < job->lookups; j++, index += index_step, table += table_step) {
-        __m512i entries[COLUMNS];
+        shorts entries[COLUMNS];
 #pragma GCC unroll 4
-        for (int c = 0; c < COLUMNS; c++) entries[c] = _mm512_load_si512(table + 32 * c);
+        for (int c = 0; c < COLUMNS; c++) entries[c] = load_table(table + ENTRIES * c);
 #pragma GCC unroll 4
         for (int t = 0; t < streams; t++) {
-            const __m512i selector = index[at[t]];
+            const shorts selector = index[at[t]];
 #pragma GCC unroll 4
             for (int c = 0; c < COLUMNS; c++)
-                sum[t][c] = _mm512_add_epi16(sum[t][c], _mm512_permutexvar_epi16(selector, entries[c]));
+                sum[t][c] = V(add_epi16)(sum[t][c], look_up(entries[c], selector));
         }
     }
     const uint64_t draw = noisy ? next_random(rng) : 0;
 #pragma GCC unroll 4
     for (int c = 0; c < COLUMNS; c++) {
-        __m512 total[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+        floats total[2] = {V(setzero_ps)(), V(setzero_ps)()};
         const float *normals = p->bank + (draw >> (16 * c) & BANK_MASK);
 #pragma GCC unroll 4
         for (int t = 0; t < streams; t++) {
-            const __m512 place = _mm512_set1_ps(p->stream_place[at[t]]);
+            const floats place = V(set1_ps)(p->stream_place[at[t]]);
 #pragma GCC unroll 2
             for (int half = 0; half < 2; half++) {
-                const __m256i part = half ? _mm512_extracti64x4_epi64(sum[t][c], 1) : _mm512_castsi512_si256(sum[t][c]);
-                __m512 noise = _mm512_setzero_ps();
+                const half_shorts part = half ? high_half(sum[t][c]) : low_half(sum[t][c]);
+                floats noise = V(setzero_ps)();
                 if (noisy) {
-                    const int64_t lane = at[t] * LANES + 16 * half;
-                    noise = _mm512_mul_ps(_mm512_loadu_ps(normals + lane), _mm512_loadu_ps(job->root_energy + lane));
-                    noise = _mm512_mul_ps(noise, _mm512_set1_ps(job->sigma[c] * p->inverse_step));
+                    const int64_t lane = at[t] * LANES + HALF * half;
+                    noise = V(mul_ps)(V(loadu_ps)(normals + lane), V(loadu_ps)(job->root_energy + lane));
+                    noise = V(mul_ps)(noise, V(set1_ps)(job->sigma[c] * p->inverse_step));
                 }
-                total[half] = _mm512_fmadd_ps(convert(p, part, noise, noisy, error_only), place, total[half]);
+                total[half] = V(fmadd_ps)(convert(p, part, noise, noisy, error_only), place, total[half]);
             }
         }
-        const __m512 place = _mm512_set1_ps(job->place[c]);
+        const floats place = V(set1_ps)(job->place[c]);
         float *out = job->total[c];
-        _mm512_store_ps(out, _mm512_fmadd_ps(total[0], place, _mm512_load_ps(out)));
-        _mm512_store_ps(out + 16, _mm512_fmadd_ps(total[1], place, _mm512_load_ps(out + 16)));
+        V(store_ps)(out, V(fmadd_ps)(total[0], place, V(load_ps)(out)));
+        V(store_ps)(out + HALF, V(fmadd_ps)(total[1], place, V(load_ps)(out + HALF)));
     }
 }
 
@@ -249,14 +326,14 @@ static void run_tile(const problem *p, tile_job *job, int streams, uint64_t *rng
 
 /* Columns first ... end - 1 of one block, all tiles, the given streams. */
 static void run_columns(const problem *p, int64_t first, int64_t end, const int *stream, int streams, int tiles,
-                        const __m512i *index, const float *root_energy, int64_t lookups, int64_t most_lookups,
+                        const shorts *index, const float *root_energy, int64_t lookups, int64_t most_lookups,
                         const int16_t *table, const float *sigma, float *totals, uint64_t *rng) {
     float padding[LANES] __attribute__((aligned(64))) = {0}; /* receives the columns past the end */
     for (int64_t column = first; column < end; column += COLUMNS)
         for (int tile = 0; tile < tiles; tile++) {
             tile_job job;
             job.index = index + (int64_t)tile * most_lookups * p->streams;
-            job.table = table + column * 32;
+            job.table = table + column * ENTRIES;
             job.root_energy = root_energy ? root_energy + (int64_t)tile * p->streams * LANES : NULL;
             job.sigma = sigma ? sigma + column : NULL;
             job.lookups = lookups;
@@ -296,10 +373,10 @@ int naxbo_crossbar(const problem *p) {
     int64_t most_rows = 0;
     for (int64_t b = 0; b < p->blocks; b++) most_rows = p->block_rows[b] > most_rows ? p->block_rows[b] : most_rows;
     const int64_t most_lookups = (most_rows + p->rows_per_lookup - 1) / p->rows_per_lookup;
-    const size_t index_bytes = sizeof(__m512i) * (size_t)(TILES * most_lookups * p->streams);
+    const size_t index_bytes = sizeof(shorts) * (size_t)(TILES * most_lookups * p->streams);
     /* a register may be read past the last row of a plane, hence the slack */
     int16_t *codes = aligned_alloc(64, ((size_t)(p->batch * p->channels * plane) * 2 + 64 * LANES + 63) / 64 * 64);
-    __m512i *index = aligned_alloc(64, index_bytes);
+    shorts *index = aligned_alloc(64, index_bytes);
     float *totals = aligned_alloc(64, sizeof(float) * (size_t)(p->cols * TILES * LANES));
     float *root_energy = p->read_sigma ? aligned_alloc(64, sizeof(float) * (size_t)(TILES * p->streams * LANES)) : NULL;
     const int failed = !codes || !index || !totals || (p->read_sigma && !root_energy);
@@ -319,7 +396,7 @@ int naxbo_crossbar(const problem *p) {
                 for (int tile = 0; tile < tiles; tile++)
                     pack(p, channel, offset[tile], row, rows, index + tile * most_lookups * p->streams,
                          root_energy ? root_energy + (int64_t)tile * p->streams * LANES : NULL);
-                const int16_t *table = p->tables + lookup * p->column_stride * 32;
+                const int16_t *table = p->tables + lookup * p->column_stride * ENTRIES;
                 const float *sigma = p->read_sigma ? p->read_sigma + (group * p->blocks + b) * p->column_stride : NULL;
                 int64_t width = p->one_pass ? p->slices * p->cols : p->cols;
                 for (int64_t slice = 0; slice < p->slices; slice += p->one_pass ? p->slices : 1) {

@@ -109,14 +109,22 @@ class Arrays:
         """Tables for the compiled kernel; ``None`` if the kernel cannot do this read."""
         if self.levels.device.type != "cpu" or not compiled.available() or self.levels.dtype != torch.float32:
             return None
-        signed = self.inputs.signed
-        radix, rows = digits_of(self.array, signed)
-        if rows == 0 or self.array.streams > _MOST_STREAMS or self.inputs.high > 32767 or radix > 32:
+        signed, entries = self.inputs.signed, compiled.table_entries()
+        _, rows = digits_of(self.array, entries, signed)
+        if rows == 0 or self.array.streams > _MOST_STREAMS or self.inputs.high > 32767:
             return None
         if "tables" not in self._tables:
             blocks = self.geometry.blocks.sizes
             step = self.converter.step
-            made = tables(self.levels, self.array, blocks, signed=signed, step=step, integer=self.integer)
+            made = tables(
+                self.levels,
+                self.array,
+                blocks,
+                entries=entries,
+                signed=signed,
+                step=step,
+                integer=self.integer,
+            )
             if made is not None and made.entries.nbytes > _LARGEST_TABLES:
                 return made
             self._tables["tables"] = made
@@ -150,8 +158,12 @@ class Arrays:
         selected = chosen.to(torch.uint8).contiguous()
         sigma = self._column_sigma(found.entries.shape[2])
         noise_seed = 0 if sigma is None else int(torch.randint(2**62, (), generator=generator, device="cpu"))
-        y = linear if linear is not None else x.new_empty(batch, g.out_channels, out_height, out_width)
-        radix, rows = digits_of(array, self.inputs.signed)
+        y = (
+            x.new_empty(batch, g.out_channels, out_height, out_width)
+            if linear is None
+            else linear.contiguous()
+        )
+        radix, rows = digits_of(array, compiled.table_entries(), self.inputs.signed)
         bank = noise_bank()
         problem = compiled.Problem(
             x=x.data_ptr(),
@@ -203,7 +215,7 @@ class Arrays:
             accumulate=int(linear is not None),
         )
         compiled.run(problem)
-        return y
+        return y if linear is None or linear is y else linear.copy_(y)
 
     def _column_sigma(self, stride: int) -> Tensor | None:
         """``groups x blocks x stride``, levels."""
