@@ -18,7 +18,9 @@ from search_runs import Run, best_known, curve, finished
 
 from nax_bo.search.synthetic import SHAPES
 
-PEERS = ("random", "nsga2", "linas", "optuna-tpe", "optuna-nsga2", "pymoo-nsga2")
+PEERS = ("random", "nsga2", "linas", "optuna-tpe", "optuna-nsga2", "pymoo-nsga2", "smac")
+SLOW = ("optuna-gp", "ax")  # seconds per suggestion: run them by name, --strategies optuna-gp
+OWN_START = ("optuna-tpe", "optuna-nsga2", "pymoo-nsga2", "smac", *SLOW)  # the others have none of their own
 PEER_BUDGET = 200
 
 
@@ -54,7 +56,7 @@ def runs(name: str, problem: str, seed: int, qs: list[int]) -> Iterator[Run]:
             yield Run(problem, name, seed, 50, "useful", q)
         else:
             yield Run(problem, name, seed, PEER_BUDGET, q=q)
-            if name.startswith(("optuna", "pymoo")) and q == 1:
+            if name in OWN_START and q == 1:
                 yield Run(problem, name, seed, PEER_BUDGET, q=q, own_initial=True)
 
 
@@ -65,7 +67,7 @@ def table(problems: list[str], seeds: int, qs: list[int]) -> None:
     )
     for problem in problems:
         for q in qs:
-            for name in ("naxbo", *PEERS, "optuna-gp"):
+            for name in ("naxbo", *PEERS, *SLOW):
                 kinds = {(r.proxy, r.own_initial) for r in runs(name, problem, 0, [q])}
                 for proxy, own in sorted(kinds):
                     _row(problem, q, name, proxy, own, seeds)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
 from nax_bo.space import Condition, Design, Space, Variable, categorical, ordinal
+from nax_bo.space.rows import distinct_rows, row_keys
 
 
 @st.composite
@@ -192,3 +193,21 @@ def test_a_design_is_a_mapping() -> None:
     design = depth_space().design({"depth": 1, "width_1": 8, "device": "rram"})
     assert isinstance(design, Design)
     assert {**design} == {"depth": 1, "width_1": 8, "device": "rram"}
+
+
+@settings(deadline=None)
+@given(st.integers(1, 70), st.integers(1, 60), st.integers(1, 9), st.integers(0, 10_000))
+def test_rows_are_distinct_where_comparing_them_says_so(d, n, values, seed):
+    rows = np.random.default_rng(seed).integers(0, values, (n, d))
+    first = {}
+    for i, row in enumerate(map(tuple, rows.tolist())):
+        first.setdefault(row, i)
+    assert distinct_rows(rows).tolist() == sorted(first.values())
+
+
+def test_keys_of_neighbours_and_shuffled_rows_differ():
+    space = Space([ordinal(f"v{i}", range(5)) for i in range(30)])
+    centre = space.sample(1, 0)[0]
+    rows = np.vstack([centre[None], space.neighbours(centre), [np.roll(centre, k) for k in range(1, 30)]])
+    assert len(np.unique(row_keys(rows))) == len({tuple(r) for r in rows.tolist()})
+    assert (row_keys(rows) == row_keys(rows.copy())).all()
