@@ -163,14 +163,14 @@ class _LearnedStep(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         scaled, codes, step = ctx.saved_tensors
         low, high = ctx.range
-        outside = (scaled < low) | (scaled > high)
-        by_step = codes.sub_(
-            scaled.masked_fill_(outside, 0.0)
-        )  # codes where clamped, rounding error elsewhere
-        scale = step / math.sqrt(codes.numel() * max(high, 1))
-        return (
-            grads[0].masked_fill(outside, 0.0),
-            torch.dot(grads[0].flatten(), by_step.flatten()) * scale,
-            None,
-            None,
-        )
+        inside = torch.ops.aten.hardtanh_backward(grads[0], scaled, low, high)  # a gradient passes inside
+        # a code changes with its step by its rounding error, or by the whole code where it is clamped
+        by_step = _dot(grads[0], codes) - _dot(inside, scaled)
+        return inside, by_step * (step / math.sqrt(codes.numel() * max(high, 1))), None, None
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Sum of products, in the order of memory: flattening channels-last tensors copies them."""
+    if b.ndim == 4 and b.is_contiguous(memory_format=torch.channels_last):
+        a, b = a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)
+    return torch.dot(a.reshape(-1), b.reshape(-1))

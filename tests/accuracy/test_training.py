@@ -7,7 +7,12 @@ from torch import nn
 
 from nax_bo.accuracy.data import DataSet, parse_data
 from nax_bo.accuracy.fidelity import SHORT, Recipe
-from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
+from nax_bo.accuracy.hardware_aware import (
+    HardwareAwareLayer,
+    _LearnedStep,
+    hardware_aware,
+    measure_ir_drop,
+)
 from nax_bo.accuracy.training import LARGEST_BATCH, SMALLEST_BATCH, batch_size, train
 from nax_bo.crossbar import CrossbarConv2d, CrossbarNetwork, accuracy, convert, noise_aware
 from nax_bo.errors import EvaluationError, InputError
@@ -175,9 +180,28 @@ def test_learned_step_gradient_follows_its_paper():
     y = trained_layer(x)
     assert y.flatten().tolist() == [0.0, 1.0, 15.0, 0.0]
     y.sum().backward()
-    assert x.grad.flatten().tolist() == [1.0, 1.0, 0.0, 1.0]
+    assert x.grad.flatten().tolist() == [1.0, 1.0, 0.0, 0.0]  # strictly inside
     by_step = (0 - 0.3) + (1 - 1.4) + 15 + 0
     assert trained_layer.log_step.grad.item() == pytest.approx(by_step / math.sqrt(4 * 15))
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (2, 3, 4, 4), (2, 3, 1, 1), (2, 1, 4, 4)])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_learned_step_gradient_in_any_order_of_memory(shape, memory):
+    """The step's gradient by the formula of its paper, value by value."""
+    random = torch.Generator().manual_seed(0)
+    x, grad = (3 * torch.randn(shape, generator=random, dtype=torch.float64) for _ in range(2))
+    if len(shape) == 4:
+        x = x.contiguous(memory_format=memory)
+    log_step = torch.tensor(math.log(0.7), dtype=torch.float64, requires_grad=True)
+    x.requires_grad_()
+    _LearnedStep.apply(x, log_step, -3, 3).backward(grad)
+    expected, inside = 0.0, []
+    for value, g in zip((x.detach() / 0.7).flatten().tolist(), grad.flatten().tolist(), strict=True):
+        inside.append(g if -3 < value < 3 else 0.0)
+        expected += g * (round(value) - value if -3 < value < 3 else math.copysign(3, value))
+    assert x.grad.flatten().tolist() == pytest.approx(inside)
+    assert log_step.grad.item() == pytest.approx(expected * 0.7 / math.sqrt(x.numel() * 3))
 
 
 def test_layers_are_put_back_even_when_training_fails(digits):
