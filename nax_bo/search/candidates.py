@@ -25,7 +25,10 @@ class Scored:
 
     def best(self, count: int) -> Scored:
         """The ``count`` best: least violation first, then highest score."""
-        rows = np.lexsort((-self.score, self.violation))[:count]
+        return self.rows(np.lexsort((-self.score, self.violation))[:count])
+
+    def rows(self, rows: NDArray[np.int64]) -> Scored:
+        """Some of the designs."""
         return Scored(self.x[rows], self.score[rows], self.violation[rows])
 
     def joined(self, other: Scored) -> Scored:
@@ -85,9 +88,7 @@ def maximise(
             population = population.joined(score(children)).best(effort.size)
     found = population
     for row in range(min(effort.descents, len(population.x))):
-        start = Scored(
-            *(part[row : row + 1] for part in (population.x, population.score, population.violation))
-        )
+        start = population.rows(np.array([row]))
         found = found.joined(_descend(problem, score, fresh, start, effort.moves, rng))
     return found.best(effort.size)
 
