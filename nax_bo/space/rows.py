@@ -1,4 +1,4 @@
-"""Index vectors compared by 64-bit keys: much faster than row by row, and wrong once in 10^12 spaces."""
+"""Index vectors compared by 64-bit keys, which is much faster than row by row."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def row_keys(indices: ArrayLike) -> NDArray[np.uint64]:
-    """A key for each index vector ``n x d``: equal for equal ones, else different but for a chance of 2^-64.
+    """A key for each index vector ``n x d``: equal for equal ones, and different for different ones but by accident.
 
-    Multiplication by random odd numbers, modulo 2^64, after the indices are spread by one more (Dietzfelbinger et
-    al. 1997, doi:10.1006/jagm.1997.0873).
+    A multiplicative hash (after Dietzfelbinger et al. 1997, doi:10.1006/jagm.1997.0873). Two different vectors with
+    one key, of which one would be overlooked, are to be expected among billions of vectors, not among thousands.
     """
     x = np.asarray(indices, dtype=np.int64)
     spread = (x.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
