@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -17,7 +17,7 @@ from nax_bo.search.learned import Memo, Models, feasibility, fit_models, in_word
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.qlognehvi import MonteCarloAcquisition
 from nax_bo.search.scale import Array
-from nax_bo.search.state import SearchState, Suggestion
+from nax_bo.search.state import Indices, SearchState, Suggestion
 
 IndexArray = NDArray[np.int64]
 
@@ -51,12 +51,13 @@ class Acquisition:
         keep = feasible > 0.5
         return Improvement(y.reshape(-1, len(scales))[keep], self.state.reference, scales)
 
-    @cached_property
-    def front(self) -> IndexArray:
-        """Incumbents that are nondominated in their predicted outcomes, ``f x d``."""
-        mean, _, violation, feasible = self.outcomes(self.incumbents)
+    def parents(self, told: IndexArray) -> tuple[IndexArray, IndexArray]:
+        """The best of designs ``k x d``, and those that are nondominated among them, by predicted outcomes."""
+        mean, _, violation, feasible = self.outcomes(told)
+        best = told[select(np.nan_to_num(mean, nan=np.inf), _PARENTS, violation)]
         rows = np.flatnonzero((violation <= 0) & (feasible > 0.5))
-        return self.incumbents[rows[nondominated(mean[rows])] if len(rows) else rows]
+        front = told[rows[nondominated(mean[rows])] if len(rows) else rows]
+        return best, front if len(front) else best[:1]
 
     def outcomes(self, x: IndexArray) -> tuple[Array, Array, Array, Array]:
         """Objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``) of designs."""
@@ -130,28 +131,25 @@ class Naxbo:
 
     def acquisition(self, state: SearchState) -> Acquisition:
         """What the next proposal maximises."""
-        looks = {o.indices for o in state.observations} | {i for i, _ in state.pending}
-        incumbents = np.array(sorted(looks), dtype=np.int64).reshape(len(looks), len(state.problem.space))
-        return Acquisition(state, self.models(state).believing(state.pending), incumbents)
+        looks = [*(o.indices for o in state.observations), *(row for row, _ in state.pending)]
+        return Acquisition(state, self.models(state).believing(state.pending), _designs(state, looks))
 
-    def _general(self, state: SearchState) -> MonteCarloAcquisition | None:
+    def _general(self, state: SearchState, told: IndexArray) -> MonteCarloAcquisition | None:
         """The Monte-Carlo acquisition where it is asked for, or where boxes would be too many."""
         wanted = state.options.get("acquisition", "auto")
         few = len(state.problem.objectives) <= _MOST_CLOSED
         if wanted == "closed-form" or (wanted == "auto" and few):
             return None
-        told = sorted({o.indices for o in state.observations})
-        return MonteCarloAcquisition(state, self.models(state), np.array(told, dtype=np.int64))
+        return MonteCarloAcquisition(state, self.models(state), told)
 
     def _best(self, state: SearchState) -> Suggestion | None:
         problem = state.problem
         acquisition = self.acquisition(state)
-        mean, _, violation, _ = acquisition.outcomes(acquisition.incumbents)
-        parents = acquisition.incumbents[select(np.nan_to_num(mean, nan=np.inf), _PARENTS, violation)]
-        radius = trust_radius(state)
-        centre = acquisition.front if len(acquisition.front) else parents[:1]
-
-        general = self._general(state)
+        told = _designs(state, (o.indices for o in state.observations))
+        # Not from what is pending: steps upon steps that nobody has looked at lead astray where there are many ways
+        # to go (a sixth of the hypervolume of four asynchronous workers in 64 variables).
+        parents, centre = acquisition.parents(told)
+        radius, general = trust_radius(state), self._general(state, told)
 
         def score(x: IndexArray) -> Scored:
             value, broken = general.log_gain(x) if general else acquisition.log_gain(x)
@@ -172,6 +170,12 @@ class Naxbo:
         gain = float(acquisition.gain(row[None])[0][0])
         parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *acquisition.models.notes]
         return Suggestion(problem.space.design(row), "full", ", ".join(parts), known, predicted, gain)
+
+
+def _designs(state: SearchState, looks: Iterable[Indices]) -> IndexArray:
+    """Index vectors ``k x d``, sorted, without repeats."""
+    rows = sorted(set(looks))
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(state.problem.space))
 
 
 def trust_radius(state: SearchState) -> int:

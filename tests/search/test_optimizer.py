@@ -12,6 +12,8 @@ from nax_bo.search import (
     register_strategy,
     strategy_names,
 )
+from nax_bo.search.candidates import maximise
+from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
 from nax_bo.space import Space, categorical, ordinal
 
@@ -79,6 +81,23 @@ def test_pending_designs_change_the_next_proposal_and_can_be_restored(problem, t
     following = optimizer.ask(1)[0].design
     assert restored.ask(1)[0].design == following
     assert following not in [s.design for s in pending]
+
+
+def test_a_search_starts_from_what_was_told(problem, told, monkeypatch):
+    """What is pending is improved on, but its neighbourhood waits until somebody has looked at it."""
+    starts = []
+
+    def kept(problem, score, parents, *rest):
+        starts.append({tuple(row) for row in parents.tolist()})
+        return maximise(problem, score, parents, *rest)
+
+    monkeypatch.setattr("nax_bo.search.naxbo.maximise", kept)
+    optimizer, designs = run(problem, told, 10, seed=0)
+    optimizer.ask(3)
+    assert starts[-1]
+    assert starts[-1] <= {d.indices for d in designs}
+    improved_on = Naxbo().acquisition(optimizer.state).incumbents
+    assert {s for s, _ in optimizer.state.pending} <= {tuple(row) for row in improved_on.tolist()}
 
 
 def test_tells_may_come_in_any_order(problem, told):
