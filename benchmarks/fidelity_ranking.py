@@ -7,7 +7,7 @@ design, from another seed, says how well a full training ranks designs as anothe
 Evaluations are kept in ``out/fidelity_ranking.json`` and not repeated; a change of the rungs starts anew, after a
 change of the training itself delete the file. Seconds are processor time.
 
-Run: ``nice python benchmarks/fidelity_ranking.py [--designs 120] [--json]``
+Run: ``nice python benchmarks/fidelity_ranking.py [--designs 120] [--seed 0] [--json]``
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--designs", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=0, help="which random designs")
     parser.add_argument("--system", default="vgg")
     parser.add_argument("--data", default="digits")
     parser.add_argument("--json", action="store_true", help="print one JSON line")
@@ -134,7 +135,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = parse_data(args.data).load()
     system = load_system(args.system, data.input_shape, data.num_classes)
-    indices = system.space.sample(args.designs, 0)
+    indices = system.space.sample(args.designs, args.seed)
     result = summary(args, system, indices, evaluations(args, system, indices))
     if args.json:
         print(json.dumps(result, default=float))
