@@ -38,7 +38,8 @@ def _boxes(y: Array, ref: tuple[float, ...]) -> list[Box]:
     closed: list[Box] = []
     for level in levels.tolist():
         seen = y[y[:, -1] <= level, :-1]
-        current = set(_boxes(seen[nondominated(seen)], ref[:-1]))
+        front = seen if len(ref) == 2 else seen[nondominated(seen)]  # of one value, the least is enough
+        current = set(_boxes(front, ref[:-1]))
         for box in [b for b in opened if b not in current]:
             closed.append((*box, (opened.pop(box), level)))
         for box in sorted(current.difference(opened)):

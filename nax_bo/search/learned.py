@@ -167,15 +167,16 @@ def fit_models(state: SearchState, memo: Memo | None = None) -> Models:
     empty = Models(problem, {}, None, with_level)
     x = empty.inputs([o.indices for o in observations], [o.level for o in observations])
     notes: list[str] = []
+    kept: Memo = {} if memo is None else memo
     by_name = {}
     for name in problem.learned_names:
         by_name[name], found = _fit_with_fallback(
-            state, name, columns, x, _targets(problem, name, observations), {} if memo is None else memo
+            state, name, columns, x, _targets(problem, name, observations), kept
         )
         notes += found
     success = None
     if state.failures:
-        success, found = _fit_success(state, empty, columns, observations)
+        success, found = _fit_success(state, empty, columns, observations, kept)
         notes += found
     return Models(problem, by_name, success, with_level, tuple(notes))
 
@@ -228,7 +229,7 @@ def _fit(
             memo[key] = (seen, copy.deepcopy(model))
     if first < len(y):
         model.update(x[first:], y[first:], noise[first:])
-    model.predict(x[:1])
+    model.predict(x)  # some fail with many rows only
     return model
 
 
@@ -265,10 +266,15 @@ def surrogate_of(options: Mapping[str, Any], name: str) -> Any:
 
 
 def _fit_success(
-    state: SearchState, empty: Models, columns: Sequence[Column], observations: Sequence[Observation]
+    state: SearchState,
+    empty: Models,
+    columns: Sequence[Column],
+    observations: Sequence[Observation],
+    memo: Memo,
 ) -> tuple[AdaptedSurrogate, list[str]]:
-    rows = [(o.indices, o.level) for o in observations] + [(f.indices, f.level) for f in state.failures]
+    # failures first: settings are learned from the first rows, and must not miss them
+    rows = [(f.indices, f.level) for f in state.failures] + [(o.indices, o.level) for o in observations]
     x = empty.inputs([i for i, _ in rows], [level for _, level in rows])
-    y = np.array([1.0] * len(observations) + [0.0] * len(state.failures))
+    y = np.array([0.0] * len(state.failures) + [1.0] * len(observations))
     plain = replace(state, options={"surrogate": DEFAULT_SURROGATE})
-    return _fit_with_fallback(plain, "success", columns, x, (y, np.zeros(len(y))), {})
+    return _fit_with_fallback(plain, "success", columns, x, (y, np.zeros(len(y))), memo)

@@ -149,26 +149,24 @@ class Naxbo:
         # Not from what is pending: steps upon steps that nobody has looked at lead astray where there are many ways
         # to go (a sixth of the hypervolume of four asynchronous workers in 64 variables).
         parents, centre = acquisition.parents(told)
-        radius, general = trust_radius(state), self._general(state, told)
+        radius, measure = trust_radius(state), self._general(state, told) or acquisition
 
         def score(x: IndexArray) -> Scored:
-            value, broken = general.log_gain(x) if general else acquisition.log_gain(x)
+            value, broken = measure.log_gain(x)
             changes = (x[:, None] != centre).sum(axis=2).min(axis=1)
             return Scored(x, value - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken)
 
         found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)
         if not len(found.x):
             return random_suggestion(state, "drawn at random: the search found nothing new")
-        return self._explained(state, acquisition, found.x[0])
+        gain = float(np.exp(measure.log_gain(found.x[:1])[0][0]))
+        return self._explained(state, acquisition.models, found.x[0], gain)
 
-    def _explained(self, state: SearchState, acquisition: Acquisition, row: IndexArray) -> Suggestion:
+    def _explained(self, state: SearchState, models: Models, row: IndexArray, gain: float) -> Suggestion:
         problem = state.problem
         known = {name: float(v[0]) for name, v in problem.known(row[None]).items()}
-        predicted = {
-            n: (float(m[0]), float(s[0])) for n, (m, s) in acquisition.models.predict(row[None]).items()
-        }
-        gain = float(acquisition.gain(row[None])[0][0])
-        parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *acquisition.models.notes]
+        predicted = {n: (float(m[0]), float(s[0])) for n, (m, s) in models.predict(row[None]).items()}
+        parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *models.notes]
         return Suggestion(problem.space.design(row), "full", ", ".join(parts), known, predicted, gain)
 
 

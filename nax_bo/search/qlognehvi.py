@@ -67,11 +67,12 @@ class MonteCarloAcquisition:
         violation = problem.violation(known, len(x))
         value = np.full(len(x), -690.0)
         rows = np.flatnonzero(violation <= 0)
+        if not len(rows):
+            return value, violation
         inputs: Any = torch.as_tensor(self._inputs(x[rows]))
         with torch.no_grad():
             parts = [self._acquisition(part.unsqueeze(1)) for part in inputs.split(_BLOCK)]
-        if len(rows):
-            value[rows] = torch.cat(parts).numpy() + np.log(self.models.success_probability(x[rows]))
+        value[rows] = torch.cat(parts).numpy() + np.log(self.models.success_probability(x[rows]))
         return np.nan_to_num(value, nan=-690.0, neginf=-690.0), violation
 
     @cached_property
@@ -112,16 +113,18 @@ class MonteCarloAcquisition:
             else get_sampler(p, shape, seed=seed + i)
             for i, p in enumerate(posteriors)
         ]
-        return qLogNoisyExpectedHypervolumeImprovement(
-            model,
-            ref_point=torch.as_tensor(-self.state.reference),
-            X_baseline=baseline,
-            sampler=ListSampler(*samplers),
-            objective=GenericMCMultiOutputObjective(objective),
-            constraints=_constraints(self.models, at) or None,
-            X_pending=torch.as_tensor(self._inputs(pending)) if len(pending) else None,
-            prune_baseline=True,
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # pruning draws from the global generator
+            return qLogNoisyExpectedHypervolumeImprovement(
+                model,
+                ref_point=torch.as_tensor(-self.state.reference),
+                X_baseline=baseline,
+                sampler=ListSampler(*samplers),
+                objective=GenericMCMultiOutputObjective(objective),
+                constraints=_constraints(self.models, at) or None,
+                X_pending=torch.as_tensor(self._inputs(pending)) if len(pending) else None,
+                prune_baseline=True,
+            )
 
     @property
     def _known_objectives(self) -> list[str]:

@@ -70,6 +70,9 @@ class StudyConfig:
             )
         if not self.timeout_s > 0:
             raise InputError(f"timeout_s = {self.timeout_s!r}", "Give a positive number of seconds.")
+        for name in ("max", "conditions"):
+            if not isinstance(getattr(self, name), (Mapping, Conditions)):
+                raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
         for name, limit in self.max.items():
             if name not in KNOWN_COSTS:
                 raise InputError(f"cannot limit {name!r}", f"Limits exist for {', '.join(KNOWN_COSTS)}.")

@@ -55,17 +55,22 @@ def job_seed(study_seed: int, trial: int) -> int:
 
 
 def run_job(job: Job) -> JobResult:
-    """Run one job; a failure of the design is a result, not an exception."""
+    """Run one job; a failure of the design is a result, not an exception.
+
+    Raises:
+        DataError: The data set is missing or damaged here: no design is to blame.
+    """
     import torch
 
     from nax_bo.accuracy.evaluate import evaluate
 
     torch.set_num_threads(1)  # parallel trainings share the cores, and one thread sums in one order
+    data = _data_set(job.data)
     try:
         report = evaluate(
             NetworkSpec.from_dict(job.network),
             ChipSpec.from_dict(job.chip),
-            _data_set(job.data),
+            data,
             fidelity=job.fidelity,
             seed=job.seed,
             conditions=Conditions(**job.conditions),

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.errors import NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.job import Job, JobResult, job_seed, run_job
@@ -117,6 +118,8 @@ class Run:
         evaluation, begun = self.futures.pop(future)
         seconds = monotonic() - begun
         error = future.exception()
+        if isinstance(error, NaxboError):
+            raise error  # not the design's fault: what was under way is taken up when the study goes on
         result = JobResult(None, f"the worker died: {error}") if error else future.result()
         news = ""
         if result.outcome is None:

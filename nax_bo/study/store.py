@@ -8,6 +8,7 @@ and JSON text; nothing is ever unpickled.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,14 +49,28 @@ CREATE TABLE evaluations (
 class Store:
     """The tables of one study; every public write is one transaction.
 
+    Args:
+        path: The file.
+        space: Of which its designs are; only for a new study.
+        create: Whether to make a new study.
+        facts: What a new study says of itself (JSON values), read by :meth:`meta`.
+
     Raises:
-        StoreError: The file is missing, not a study, of another format, or cannot be written.
+        StoreError: The file is missing, not a study, of another format, or cannot be written; or there is one
+            already where a new study should be.
     """
 
-    def __init__(self, path: str | Path, space: Space | None = None, *, create: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        space: Space | None = None,
+        *,
+        create: bool = False,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = Path(path)
         if create:
-            self._create(space)
+            self._create(space, facts or {})
         elif not self.path.is_file():
             raise StoreError(
                 f"there is no study at {self.path}", "Start one with: naxbo optimize --study FILE"
@@ -80,26 +95,30 @@ class Store:
             )
         self.space = Space.from_json(str(self.meta("space")))
 
-    def _create(self, space: Space | None) -> None:
+    def _create(self, space: Space | None, facts: Mapping[str, Any]) -> None:
         if space is None:
             raise StoreError("a new study needs a space", "Pass space=... with create=True.")
-        draft = self.path.with_name(self.path.name + ".new")
+        draft = self.path.with_name(f"{self.path.name}.new-{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            for stale in (draft, *(self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))):
-                stale.unlink(
-                    missing_ok=True
-                )  # the journal of a deleted study must not be replayed into a new one
+            draft.unlink(missing_ok=True)
+            if not self.path.exists():  # the journal of a deleted study must not be replayed into a new one
+                for end in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + end).unlink(missing_ok=True)
             db = sqlite3.connect(draft)
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_SCHEMA)
             db.executemany(
                 "INSERT INTO meta VALUES (?, ?)",
-                [("format", json.dumps(FORMAT)), ("space", json.dumps(space.to_json()))],
+                [
+                    ("format", json.dumps(FORMAT)),
+                    ("space", json.dumps(space.to_json())),
+                    *((key, json.dumps(value)) for key, value in facts.items()),
+                ],
             )
             db.commit()
             db.close()
-            draft.rename(self.path)  # a study exists as a whole or not at all
+            _publish(draft, self.path)
         except (OSError, sqlite3.Error) as ex:
             raise StoreError(
                 f"cannot create the study {self.path}: {ex}",
@@ -150,10 +169,11 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     # What the study is
 
@@ -162,14 +182,6 @@ class Store:
         with self._reading():
             row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
             return None if row is None else json.loads(row[0])
-
-    def set_meta(self, **facts: Any) -> None:
-        """Record facts about the study (JSON values)."""
-        with self._writing() as db:
-            db.executemany(
-                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                [(key, json.dumps(value, sort_keys=True)) for key, value in facts.items()],
-            )
 
     # What was decided and found
 
@@ -256,3 +268,18 @@ class Store:
                 )
                 for n, indices, costs in rows
             ]
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give the finished ``draft`` its name, unless something has it: a study exists as a whole or not at all."""
+    try:
+        os.link(draft, path)
+    except OSError:
+        if not path.exists():  # a file system without links
+            draft.rename(path)
+            return
+        draft.unlink()
+        raise StoreError(
+            f"there is a study at {path} already", "Open it, or choose another file with --study."
+        ) from None
+    draft.unlink()

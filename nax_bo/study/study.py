@@ -71,15 +71,15 @@ class Study:
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
         Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
-        store = Store(path, problem.space, create=True)  # only now: what does not exist leaves no file behind
-        store.set_meta(
-            config=config.to_dict(),
-            data=facts,
-            reference_point=problem.reference_point,
-            surrogate=surrogate.to_dict(),
-            naxbo=version("naxbo"),
-        )
-        store.close()
+        known = {
+            "config": config.to_dict(),
+            "data": facts,
+            "reference_point": problem.reference_point,
+            "surrogate": surrogate.to_dict(),
+            "naxbo": version("naxbo"),
+        }
+        # only now: what does not exist leaves no file behind
+        Store(path, problem.space, create=True, facts=known).close()
 
     def __enter__(self) -> Self:
         return self

@@ -115,6 +115,9 @@ def fit_ensemble(
 ) -> Ensemble:
     """The ensemble over whichever of ``features`` predicts held-out outcomes best, outliers discounted.
 
+    Where most outcomes are the same (successes among few failures, networks that all guess), what differs is no
+    accident but what there is to learn: nothing is discounted.
+
     Args:
         features: Alternatives, such as with and without proxies; the first is preferred on a tie.
         X: Training inputs, ``n x d``.
@@ -123,11 +126,13 @@ def fit_ensemble(
         starts: Hyperparameters to start from, as :attr:`Ensemble.thetas` gives them.
     """
     y, noise = outcome
-    extreme = _rare(np.abs(y - np.median(y)) > OUTLIER_USUAL * 1.4826 * np.median(np.abs(y - np.median(y))))
-    noise = noise + np.where(extreme, (y - np.median(y)) ** 2, 0.0)
+    distance = np.abs(y - np.median(y))
+    usual = 1.4826 * float(np.median(distance))
+    extreme = _rare((distance > OUTLIER_USUAL * usual) & (usual > 0))
+    noise = noise + np.where(extreme, distance**2, 0.0)
     ensemble = _attempt(features, X, (y, noise, ~extreme), recipe, starts)
     accidents = _outliers(ensemble, y)
-    if accidents.any():
+    if usual > 0 and accidents.any():
         extra = np.where(accidents, (y - ensemble.leave_one_out()[0]) ** 2, 0.0)
         ensemble = _attempt(features, X, (y, noise + extra, ~(accidents | extreme)), recipe, None)
     data = ensemble.members[0].data

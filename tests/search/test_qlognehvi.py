@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from nax_bo.search import Constraint, Objective, Optimizer, Problem
 from nax_bo.search.naxbo import Naxbo
@@ -101,3 +102,36 @@ def test_the_general_path_proposes_and_respects_pending():
         first, second = general.ask(2)
     assert first.design != second.design
     assert first.design == optimizer.ask(1)[0].design
+
+
+def test_the_general_path_leaves_torch_as_it_was_and_does_not_depend_on_it():
+    problem = Problem(SPACE, [Objective("error", scale="logit"), *KNOWN], reference_point=REFERENCE)
+    optimizer = told(problem, 20)
+    state, found = optimizer.state, []
+    x = state.unseen(SPACE.sample(40, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in range(3):
+            torch.manual_seed(seed)
+            before = torch.get_rng_state()
+            general = MonteCarloAcquisition(
+                state, Naxbo().models(state), Naxbo().acquisition(state).incumbents
+            )
+            found.append(general.log_gain(x)[0])
+            assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_the_general_path_scores_designs_that_may_not_be_built():
+    problem = Problem(
+        SPACE,
+        [Objective("error", scale="logit"), KNOWN[0]],
+        constraints=[Constraint("cost", upper=0.5)],
+        reference_point={"error": 0.95, "cost": 30.0},
+    )
+    state = told(problem).state
+    general = MonteCarloAcquisition(state, Naxbo().models(state), Naxbo().acquisition(state).incumbents)
+    value, violation = general.log_gain(SPACE.sample(5, 1))
+    assert (violation > 0).all()
+    assert (value < -600).all()

@@ -58,6 +58,8 @@ def test_overrides_win(tmp_path) -> None:
         ("[max]\narea_mm2 = -1", "area_mm2 <= -1"),
         ("min_accuracy = 90", "minimum accuracy of 90"),
         ("[conditions]\ntemperature = 3", "no condition 'temperature'"),
+        ("max = 5", "max = 5"),
+        ("conditions = 'all'", "conditions = 'all'"),
         ("accuracy_stat = 'median'", "accuracy_stat = 'median'"),
     ],
 )

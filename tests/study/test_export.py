@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from nax_bo.errors import InputError, StoreError
+from nax_bo.errors import DataError, InputError, StoreError
 from nax_bo.hardware import ChipSpec
 from nax_bo.network import NetworkSpec
 from nax_bo.network.torch_build import build
@@ -135,3 +135,8 @@ def test_wrong_places_are_refused(tmp_path) -> None:
         prepare(design=3)
     with pytest.raises(InputError, match="no fidelity"):
         prepare(fidelity="medium")
+
+
+def test_missing_data_is_nobodys_failed_design(tmp_path):
+    with pytest.raises(DataError):
+        run_job(Job({}, {}, {}, f"folder:{tmp_path / 'gone'}", "short", 0, 600.0))

@@ -162,6 +162,16 @@ def test_a_new_study_does_not_inherit_the_journal_of_a_deleted_one(tmp_path) -> 
     assert new(path).trials() == []
 
 
+def test_a_study_is_not_replaced_by_a_new_one(tmp_path) -> None:
+    first = Store(tmp_path / "s", SPACE, create=True, facts={"owner": "first"})
+    first.add([(SPACE.design([1, 1]), {}, "short", "")])
+    with pytest.raises(StoreError, match="already"):
+        Store(tmp_path / "s", SPACE, create=True, facts={"owner": "second"})
+    assert len(first.trials()) == 1
+    assert Store(tmp_path / "s").meta("owner") == "first"
+    assert not list(tmp_path.glob("*.new*"))
+
+
 def test_unwritable_folder(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot create the study"):

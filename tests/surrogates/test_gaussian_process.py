@@ -212,3 +212,15 @@ def test_unknown_categories_and_unfitted_use_are_named():
     )
     with pytest.raises(InputError, match=r"outside 0 \.\. 2"):
         gp.predict(np.array([[3.0]]))
+
+
+@pytest.mark.parametrize("usual", [1.0, 2.197])
+def test_what_differs_from_a_plateau_is_no_accident(usual):
+    """Two failures among successes, or two networks that learn among many that guess: believed, and so is where."""
+    x = np.random.default_rng(0).random((40, 2))
+    rare = np.argsort(-x[:, 0])[:2]
+    y = np.full((40, 1), usual)
+    y[rare] = 0.0
+    model = GaussianProcess().fit(x, y)
+    assert model.predict(x[rare])[0].max() < 0.6 * usual
+    assert model.predict(np.array([[0.05, 0.5]]))[0].item() > 0.9 * usual
