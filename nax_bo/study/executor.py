@@ -10,8 +10,9 @@ from typing_extensions import override
 def local_executor(workers: int) -> Executor:
     """A pool of ``workers`` fresh processes with one computing thread each.
 
-    loky starts processes anew instead of forking (torch does not survive a fork) and replaces the pool when a worker
-    dies. One thread per worker: parallel trainings share the cores, and sums keep one order, so results repeat.
+    loky starts processes anew instead of forking (torch does not survive a fork) and says so when a worker dies; the
+    pool is of no use then. One thread per worker: parallel trainings share the cores, and sums keep one order, so
+    results repeat.
     """
     from loky.backend import get_context
     from loky.process_executor import ProcessPoolExecutor

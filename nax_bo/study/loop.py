@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
-from nax_bo.errors import NaxboError
+from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.job import Job, JobResult, job_seed, run_job
@@ -41,23 +41,24 @@ class Progress:
 
 
 class Run:
-    """Keeps the workers busy until nothing is left to decide. All decisions are functions of the store."""
+    """Keeps the workers busy until nothing is left to decide. All decisions are functions of the store.
+
+    A worker that dies (out of memory, say) takes the whole pool with it. What was under way is then run again in a new
+    pool, one at a time, so that only the design whose training kills its worker on its own is given up.
+    """
 
     def __init__(
         self,
         study: Study,
         config: StudyConfig,
         pool: Executor,
+        renew: Callable[[], Executor] | None,
         workers: int,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.study, self.config, self.pool, self.workers, self.on_progress = (
-            study,
-            config,
-            pool,
-            workers,
-            on_progress,
-        )
+        self.study, self.config, self.on_progress = study, config, on_progress
+        self.pool, self.renew, self.workers = pool, renew, workers
+        self.suspects: set[int] = set()
         self.store = study.store
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
@@ -67,13 +68,18 @@ class Run:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
         self._report("")
         while True:
-            while len(self.futures) < self.workers and (evaluation := self._next()) is not None:
+            while len(self.futures) < (1 if self.suspects else self.workers):
+                if (evaluation := self._next()) is None:
+                    break
                 self._submit(evaluation)
             if not self.futures:
                 return
             done, _ = wait(self.futures, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=lambda f: self.futures[f][0].id):
+            sound = [f for f in done if not isinstance(f.exception(), BrokenExecutor)]
+            for future in sorted(sound, key=lambda f: self.futures[f][0].id):
                 self._record(future)
+            if len(sound) < len(done):
+                self._replace_pool()
 
     def _next(self) -> Evaluation | None:
         """The oldest queued evaluation, else a newly decided one, else None."""
@@ -112,15 +118,40 @@ class Run:
             self.config.timeout_s,
         )
         self.store.start(evaluation.id)
-        self.futures[self.pool.submit(run_job, job)] = (evaluation, monotonic())
+        try:
+            future = self.pool.submit(run_job, job)
+        except BrokenExecutor as ex:  # a worker has died since
+            future = Future()
+            future.set_exception(ex)
+        self.futures[future] = (evaluation, monotonic())
 
     def _record(self, future: Future[JobResult]) -> None:
         evaluation, begun = self.futures.pop(future)
-        seconds = monotonic() - begun
         error = future.exception()
         if isinstance(error, NaxboError):
             raise error  # not the design's fault: what was under way is taken up when the study goes on
-        result = JobResult(None, f"the worker died: {error}") if error else future.result()
+        result = JobResult(None, f"the worker failed: {error}") if error else future.result()
+        self._finish(evaluation, result, monotonic() - begun)
+
+    def _replace_pool(self) -> None:
+        lost, self.futures = list(self.futures.values()), {}
+        if self.renew is None:
+            raise EvaluationError(
+                "the executor is broken: one of its workers died",
+                "Go on with a new one; what was under way is run again.",
+            )
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool = self.renew()
+        for evaluation, begun in lost:
+            if evaluation.id in self.suspects:  # and alone
+                died = JobResult(None, "its worker died twice, for want of memory perhaps")
+                self._finish(evaluation, died, monotonic() - begun)
+            else:
+                self.suspects.add(evaluation.id)
+        self.store.requeue_running()
+
+    def _finish(self, evaluation: Evaluation, result: JobResult, seconds: float) -> None:
+        self.suspects.discard(evaluation.id)
         news = ""
         if result.outcome is None:
             self.store.finish(evaluation.id, "failed", message=result.error, seconds=seconds)

@@ -215,8 +215,10 @@ class Study:
             self._check_sources()
             own = executor is None
             pool = executor or local_executor(workers)
+            renew = (lambda: local_executor(workers)) if own else None
+            run = Run(self, config, pool, renew, workers, on_progress or (lambda _: None))
             try:
-                Run(self, config, pool, workers, on_progress or (lambda _: None)).loop()
+                run.loop()
             finally:
                 if own:
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    run.pool.shutdown(wait=False, cancel_futures=True)

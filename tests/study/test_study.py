@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,47 @@ class Inline(Executor):
         self.jobs.append(job)
         future: Future[JobResult] = Future()
         future.set_result(formula(job))
+        return future
+
+
+class Fragile(Inline):
+    """A pool that a certain design breaks: what is under way then is lost, and nothing is taken any more."""
+
+    def __init__(self, fatal: int) -> None:
+        super().__init__()
+        self.fatal, self.waiting, self.broken = fatal, [], False
+
+    def submit(self, fn, job, /):
+        if self.broken:
+            raise BrokenProcessPool
+        future: Future[JobResult] = Future()
+        self.waiting.append((future, job))
+        self.jobs.append(job)
+        if job.seed == self.fatal:
+            self.broken = True
+            for other, _ in self.waiting:
+                other.set_exception(BrokenProcessPool())
+        elif len(self.waiting) > 2:  # the oldest is ready
+            done, its = self.waiting.pop(0)
+            done.set_result(formula(its))
+        return future
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        pass
+
+
+class Alone(Inline):
+    """A pool that a certain design breaks, and that runs the others at once."""
+
+    def __init__(self, fatal: int) -> None:
+        super().__init__()
+        self.fatal = fatal
+
+    def submit(self, fn, job, /):
+        future = super().submit(fn, job)
+        if job.seed == self.fatal:
+            future = Future()
+            future.set_exception(BrokenProcessPool())
         return future
 
 
@@ -228,3 +270,30 @@ def test_a_changed_surrogate_is_noticed(tmp_path) -> None:
     (tmp_path / "forest.py").write_text(source + "\n# changed\n")
     with pytest.warns(UserWarning, match="has changed since the study was started"):
         run(tmp_path / "s", settings)
+
+
+def test_a_worker_that_dies_costs_only_the_design_that_killed_it(tmp_path, monkeypatch) -> None:
+    """With three under way, its neighbours are run again; a pool of one's own is not replaced, but nothing is lost."""
+    settings = config(workers=3, budget=8, calibrate_every=100)
+    pools: list[Executor] = []
+
+    def pool(workers: int) -> Executor:
+        fatal = job_seed(settings.seed, 4)
+        pools.append(Alone(fatal) if pools else Fragile(fatal))
+        return pools[-1]
+
+    monkeypatch.setattr("nax_bo.study.study.local_executor", pool)
+    with Study(tmp_path / "s", settings) as study:
+        study.run()
+        failed = {t.number for t in study.trials() if t.failed and "worker" in t.evaluations[0].message}
+    assert failed == {4}
+    assert len(pools) == 3
+
+
+def test_a_broken_pool_of_ones_own_stops_the_study_and_loses_nothing(tmp_path) -> None:
+    settings = config(budget=8)
+    with pytest.raises(NaxboError, match="executor is broken"):
+        run(tmp_path / "s", settings, Alone(job_seed(settings.seed, 4)))
+    run(tmp_path / "s", settings)
+    run(tmp_path / "whole", settings)
+    assert history(tmp_path / "s") == history(tmp_path / "whole")
