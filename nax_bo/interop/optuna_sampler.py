@@ -13,6 +13,7 @@ their names. The state is the study: a resumed one goes on as if it had not stop
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ try:
     import optuna
 except ImportError as ex:
     raise InputError("Optuna is not installed", "pip install naxbo[optuna]") from ex
+
+_PROPOSED = "naxbo:proposed"
+"""System attribute of a trial: index vector of the design that was proposed, for whoever else works on the study."""
+
+_ASKING = Lock()  # trials of one process ask in turn, and so see each other
 
 
 class NaxboSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
@@ -60,9 +66,12 @@ class NaxboSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
             InputError: The variable, or its value, is not what the trial offers.
         """
         problem = self.problem(study)
-        if trial.number not in self._asked:
-            suggestions = self._optimizer(study, problem, trial.number).ask(1)
-            self._asked[trial.number] = suggestions[0].design if suggestions else None
+        with _ASKING:
+            if trial.number not in self._asked:
+                suggestions = self._optimizer(study, problem, trial.number).ask(1)
+                self._asked[trial.number] = design = suggestions[0].design if suggestions else None
+                if design is not None:
+                    study._storage.set_trial_system_attr(trial._trial_id, _PROPOSED, list(design.indices))
         design = self._asked[trial.number]
         variable = problem.space[param_name]
         if design is None:  # every design is known: any will do
@@ -95,12 +104,14 @@ class NaxboSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         for other in study.get_trials(deepcopy=False):
             if other.number == number:
                 continue
+            proposed = other.system_attrs.get(_PROPOSED)
             if other.state == states.COMPLETE:
                 optimizer.tell(_design(problem, other.params), _outcomes(problem, other))
-            elif other.state in (states.FAIL, states.PRUNED) and other.params:
-                optimizer.tell_failed(_design(problem, other.params), other.state.name)
-            elif other.state == states.RUNNING and self._asked.get(other.number) is not None:
-                optimizer.add_pending(self._asked[other.number])  # type: ignore[arg-type]
+            elif other.state in (states.FAIL, states.PRUNED) and (proposed or other.params):
+                failed = problem.space.design(proposed) if proposed else _design(problem, other.params)
+                optimizer.tell_failed(failed, other.state.name)
+            elif other.state == states.RUNNING and proposed:
+                optimizer.add_pending(proposed)
         return optimizer
 
 

@@ -130,7 +130,7 @@ def feasibility(
         mean, std = predicted[constraint.name]
         scale = models.problem.scale_of(constraint.name)
         z = scale.sign * mean
-        sd = np.maximum(std, 1e-9)
+        sd = np.maximum(std, 1e-200)
         if upper is not None:
             out = out * ndtr((scale.sign * scale.to_model(upper) - z) / sd)
         if lower is not None:

@@ -86,6 +86,8 @@ class Optimizer:
     def ask(self, n: int = 1) -> list[Suggestion]:
         """The next ``n`` designs, fewer when the space runs out; they are pending until told.
 
+        Where nothing within the known limits is found, what breaks them least is proposed, and its reason says so.
+
         Raises:
             SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``.
         """
@@ -94,9 +96,17 @@ class Optimizer:
         out: list[Suggestion] = []
         with one_thread():
             while len(out) < n and (suggestion := self._next()) is not None:
-                out.append(suggestion)
+                out.append(self._marked(suggestion))
                 self.add_pending(suggestion.design, suggestion.fidelity)
         return out
+
+    def _marked(self, suggestion: Suggestion) -> Suggestion:
+        x = np.array([suggestion.design.indices], dtype=np.int64)
+        if self.problem.violation(self.problem.known(x), 1)[0] <= 0:
+            return suggestion
+        return replace(
+            suggestion, reason=f"outside the known limits, for nothing within: {suggestion.reason}"
+        )
 
     def _next(self) -> Suggestion | None:
         suggestion = self.strategy.propose(self._state)
@@ -157,6 +167,8 @@ class Optimizer:
                 raise InputError(
                     f"{name} = {value} has no logarithm", "Use scale='linear', or tell_failed(...)."
                 )
+            if self.problem.scale_of(name).model == "logit" and not 0.0 <= value <= 1.0:
+                raise InputError(f"{name} = {value} is not a fraction", "Tell 0 to 1, or use scale='linear'.")
         noise = {n: _number(n, v) for n, v in (variance or {}).items() if n in values}
         if any(v < 0 for v in noise.values()):
             raise InputError(f"a variance of {noise}", "Variances are at least 0.")

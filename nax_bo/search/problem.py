@@ -154,6 +154,13 @@ class Problem:
                 f"fidelity levels {self.levels}", "List the ladder cheapest first, with level 1 last."
             )
         _ = self.known_names, [o.scales for o in self.objectives], [c.scales for c in self.constraints]
+        for o in self.objectives:
+            if o.name in self.learned_names and o.scales.model == "linear" and o.scales.warped:
+                raise InputError(
+                    f"{o.name!r} is measured in {o.scales.measure} but modelled linearly, so it may be predicted "
+                    "where that is not defined",
+                    f"Give it scale={o.scales.measure!r} too.",
+                )
 
     # outcomes
 

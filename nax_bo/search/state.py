@@ -170,7 +170,9 @@ class SearchState:
                 out[j] = float(objective.scales.to_measure(problem.reference_point[objective.name]))
             else:
                 seen = y[np.isfinite(y[:, j]), j]
-                out[j] = seen.max() + 0.1 * max(float(np.ptp(seen)), 1e-9) if len(seen) else np.inf
+                spread = float(np.ptp(seen)) if len(seen) else 0.0
+                spread = spread or 1e-6 * float(np.abs(seen).max(initial=0.0)) or 1e-9  # all the same
+                out[j] = seen.max() + 0.1 * spread if len(seen) else np.inf
         return np.minimum(out, problem.limits())
 
     def front(self) -> tuple[NDArray[np.int64], Array]:

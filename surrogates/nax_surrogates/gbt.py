@@ -134,7 +134,7 @@ class GradientBoosting:
         n, rng = len(y), np.random.default_rng([self.seed, outcome])
         y, sound = _without_extremes(y)
         centre, scale = float(y.mean()), float(y.std())
-        scale = scale if scale > 1e-9 * max(1.0, abs(centre)) else max(1e-3 * abs(centre), 1e-6)
+        scale = scale if scale > 1e-9 * float(np.abs(y).max()) else max(1e-3 * abs(centre), 1e-6)
         target = (y - centre) / scale
         weight = 1.0 / (noise / scale**2 + 0.05)  # the floor stands for what trees leave unexplained
         weight *= np.where(sound, 1.0, 0.02)

@@ -151,7 +151,7 @@ def _attempt(
     """One fit; ``outcome`` is outcomes, known noise variances and which rows the scale is taken from, ``n`` each."""
     y, noise, sound = outcome
     centre, scale = float(y[sound].mean()), float(y[sound].std())
-    if not scale > 1e-9 * max(1.0, abs(centre)):
+    if not scale > 1e-9 * float(np.abs(y[sound]).max()):  # whatever the unit
         scale = max(1e-3 * abs(centre), 1e-6)  # a constant outcome: nothing to scale by
     known, values = noise / scale**2, (y - centre) / scale
     options = [Observations(option(X), values, known) for option in features]

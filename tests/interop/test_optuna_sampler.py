@@ -70,3 +70,31 @@ def test_other_values_than_those_of_the_space_are_refused():
     study = optuna.create_study(sampler=NaxboSampler(Problem(SPACE, [Objective("y")]), seed=0))
     with pytest.raises(InputError, match="width"):
         study.optimize(lambda trial: trial.suggest_int("width", 100, 200), n_trials=1)
+
+
+def test_trials_under_way_are_not_proposed_again():
+    """Neither by threads of one study, nor by another sampler on the same storage."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=NaxboSampler(PROBLEM, seed=0))
+    study.optimize(objective, n_trials=12, n_jobs=3)
+    assert len({tuple(sorted(t.params.items())) for t in study.trials}) == 12
+    study.sampler, first = NaxboSampler(PROBLEM, seed=0), study.ask()
+    objective(first)
+    study.sampler, second = NaxboSampler(PROBLEM, seed=0), study.ask()
+    objective(second)
+    assert first.params != second.params
+
+
+def test_a_trial_that_fails_early_excludes_the_proposed_design():
+    sampler = NaxboSampler(PROBLEM, seed=0)
+
+    def early(trial):
+        trial.suggest_int("width", 8, 32, step=8)
+        raise ValueError
+
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    study.optimize(early, n_trials=1, catch=ValueError)
+    first = Optimizer(PROBLEM, seed=0).ask(1)[0].design
+    assert study.trials[0].system_attrs["naxbo:proposed"] == list(first.indices)
+    study.optimize(objective, n_trials=6)
+    assert all(t.system_attrs["naxbo:proposed"] != list(first.indices) for t in study.trials[1:])

@@ -442,3 +442,45 @@ def test_repeated_tellings_average(problem):
     optimizer.tell(design, {"error": 0.4}, variance={"error": 1e-4})
     optimizer.tell(design, {"error": 0.2}, variance={"error": 3e-4})
     assert optimizer.front()[0].outcomes["error"] == pytest.approx(0.35)
+
+
+def _joules(unit):
+    """Two learned objectives, one of them in a large or a small unit."""
+    space = Space([ordinal(name, range(6)) for name in "abcd"])
+    problem = Problem(space, [Objective("f"), Objective("energy")])
+    optimizer, chosen = Optimizer(problem, seed=0, initial=8), []
+    for _ in range(16):
+        design = optimizer.ask(1)[0].design
+        chosen.append(design.indices)
+        a, b, c, d = design.indices
+        optimizer.tell(design, {"f": (a - 2) ** 2 + c * 0.3, "energy": unit * (b + (d - 4) ** 2 + 0.5 * a)})
+    return chosen
+
+
+def test_units_do_not_matter():
+    assert _joules(2.0**-30) == _joules(1.0)
+
+
+def test_a_linear_model_is_not_measured_in_logarithms():
+    with pytest.raises(InputError, match="modelled linearly"):
+        Problem(Space([ordinal("a", [1, 2])]), [Objective("f", measure="log10")])
+
+
+def test_a_fraction_is_told_as_one():
+    problem = Problem(Space([ordinal("a", [1, 2])]), [Objective("accuracy", scale="logit", maximise=True)])
+    with pytest.raises(InputError, match="not a fraction"):
+        Optimizer(problem).tell({"a": 1}, {"accuracy": 93.6})
+
+
+def test_a_proposal_outside_the_known_limits_says_so():
+    space = Space([ordinal(name, range(5)) for name in "ab"])
+    problem = Problem(
+        space,
+        [Objective("f")],
+        constraints=[Constraint("sum", known=lambda c: c["a"] + c["b"], upper=1.0)],
+    )
+    optimizer = Optimizer(problem, seed=0)
+    for _ in range(6):
+        design = (suggestion := optimizer.ask(1)[0]).design
+        assert suggestion.reason.startswith("outside the known limits") == (sum(design.indices) > 1)
+        optimizer.tell(design, {"f": float(design["a"])})
