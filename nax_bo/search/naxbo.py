@@ -147,7 +147,7 @@ class Naxbo:
         acquisition = self.acquisition(state)
         told = _designs(state, (o.indices for o in state.observations))
         # Not from what is pending: steps upon steps that nobody has looked at lead astray where there are many ways
-        # to go (a sixth of the hypervolume of four asynchronous workers in 64 variables).
+        # to go. Four asynchronous workers in 64 variables lost 19 % of the hypervolume, and 10 % since.
         parents, centre = acquisition.parents(told)
         radius, measure = trust_radius(state), self._general(state, told) or acquisition
 

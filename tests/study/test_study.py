@@ -273,7 +273,7 @@ def test_a_changed_surrogate_is_noticed(tmp_path) -> None:
 
 
 def test_a_worker_that_dies_costs_only_the_design_that_killed_it(tmp_path, monkeypatch) -> None:
-    """With three under way, its neighbours are run again; a pool of one's own is not replaced, but nothing is lost."""
+    """With three under way, its neighbours are run again, one at a time in a new pool."""
     settings = config(workers=3, budget=8, calibrate_every=100)
     pools: list[Executor] = []
 
