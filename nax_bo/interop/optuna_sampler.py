@@ -7,11 +7,13 @@ Needs ``pip install naxbo[optuna]``. ::
     study.optimize(objective, n_trials=100)  # objective calls trial.suggest_...(name, ...) by the names of the space
 
 The study's values are the problem's objectives in order; learned constraints are read from user attributes of
-their names. The state is the study: a resumed one goes on as if it had not stopped. Running trials count as pending.
+their names. The state is the study: a resumed one goes on as if it had not stopped. Running trials count as pending,
+outcomes that are not finite as failures; trials of designs that the space does not hold are left out, with a warning.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any
@@ -89,6 +91,12 @@ class NaxboSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
     def problem(self, study: Any) -> Problem:
         """The problem as given, or one with a learned objective per value of the study."""
         if isinstance(self._given, Problem):
+            wanted = ["MAXIMIZE" if o.maximise else "MINIMIZE" for o in self._given.objectives]
+            if wanted != (found := [d.name for d in study.directions]):
+                raise InputError(
+                    f"the directions of the study are {found}, those of the problem {wanted}",
+                    "Create the study with one direction per objective, in the order of the problem.",
+                )
             return self._given
         objectives = [
             Objective(f"value_{i}", maximise=direction.name == "MAXIMIZE")
@@ -105,20 +113,32 @@ class NaxboSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
             if other.number == number:
                 continue
             proposed = other.system_attrs.get(_PROPOSED)
-            if other.state == states.COMPLETE:
-                optimizer.tell(_design(problem, other.params), _outcomes(problem, other))
-            elif other.state in (states.FAIL, states.PRUNED) and (proposed or other.params):
-                failed = problem.space.design(proposed) if proposed else _design(problem, other.params)
-                optimizer.tell_failed(failed, other.state.name)
-            elif other.state == states.RUNNING and proposed:
+            if other.state == states.RUNNING and proposed:
                 optimizer.add_pending(proposed)
+            elif other.state == states.COMPLETE and (design := _design(problem, other)) is not None:
+                _tell(optimizer, design, _outcomes(problem, other))
+            elif other.state in (states.FAIL, states.PRUNED) and (proposed or other.params):
+                design = problem.space.design(proposed) if proposed else _design(problem, other)
+                if design is not None:
+                    optimizer.tell_failed(design, other.state.name)
         return optimizer
 
 
-def _design(problem: Problem, parameters: Mapping[str, Any]) -> Design:
-    return problem.space.design(
-        {k: v for k, v in parameters.items() if k in {x.name for x in problem.space.variables}}
-    )
+def _tell(optimizer: Optimizer, design: Design, outcomes: Mapping[str, Any]) -> None:
+    if any(isinstance(y, (int, float)) and not np.isfinite(y) for y in outcomes.values()):
+        optimizer.tell_failed(design, f"outcomes {dict(outcomes)}")
+    else:
+        optimizer.tell(design, outcomes)
+
+
+def _design(problem: Problem, trial: Any) -> Design | None:
+    """The design of a trial; None, with a warning, if the space does not hold it."""
+    names = {v.name for v in problem.space.variables}
+    try:
+        return problem.space.design({k: v for k, v in trial.params.items() if k in names})
+    except InputError as ex:
+        warnings.warn(f"trial {trial.number} is left out: {ex.message}", stacklevel=2)
+        return None
 
 
 def _outcomes(problem: Problem, trial: Any) -> dict[str, float]:

@@ -22,7 +22,9 @@ def suggestion(state: SearchState, row: IndexArray, reason: str) -> Suggestion:
 
 
 def initial_suggestion(state: SearchState) -> Suggestion | None:
-    """The next design of the initial set that has not been seen."""
+    """The next design of the initial set that has not been seen; none once enough others have been, if it was drawn."""
+    if state.drawn and len(state.seen) >= len(state.initial):
+        return None
     for row in state.initial:
         if row not in state.seen:
             place = f"{state.initial.index(row) + 1} of {len(state.initial)}"

@@ -4,7 +4,7 @@ With independent Gaussian predictions and the undominated region as disjoint box
 improvement is ``sum_boxes prod_j (psi_j(u_j) - psi_j(l_j))`` with ``psi_j(t) = E[(t - y_j)_+]`` (Emmerich, Deutz and
 Klinkenberg 2011, doi:10.1109/CEC.2011.5949880). A known objective is the case of zero variance, so costs enter
 exactly. Where an objective is modelled in another scale than hypervolume is measured in (a logit, say),
-``psi(t)`` is the integral of its distribution function up to ``t``, taken by Gauss-Legendre quadrature.
+``psi(t)`` is the integral of its distribution function up to ``t``, taken panel by panel with a parabola for the warp.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from nax_bo.search.scale import Scale
 
 Array = NDArray[np.float64]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
-_WIDEST = 0.5  # widest panel of the quadrature, in model units (logits)
+_WIDEST = {"logit": 0.25, "log10": 0.1, "linear": 0.25}  # panels within which a warp is taken as a parabola
+_LEAST, _FAR = (
+    1e-200,
+    40.0,
+)  # of a deviation that is divided by; deviations from the mean that differ from more
 _TAIL = 10.0  # model units below the lowest bound that still count
 _CELLS = 4_000_000  # numbers held at once
 
@@ -75,29 +78,39 @@ class Improvement:
 
 def expected_shortfall(bounds: Array, mean: Array, std: Array) -> Array:
     """``E[(t - y)_+]``, ``n x k``, for Gaussian ``y`` (``mean, std: n``) and ``bounds: k``."""
-    sd = np.maximum(std, 1e-12)[:, None]
-    z = (bounds - mean[:, None]) / sd
-    return np.asarray(sd * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)))
+    gap, sd, below, density = _normal(bounds, mean, std)
+    return np.asarray(gap * below + sd * density)
+
+
+def _normal(t: Array, mean: Array, std: Array) -> tuple[Array, Array, Array, Array]:
+    """``t - mean`` (``n x k``), the deviation (``n x 1``), P(y <= t) and the standard density there, for Gaussian y."""
+    gap, sd = t - mean[:, None], np.maximum(std, _LEAST)[:, None]
+    z = np.clip(gap / sd, -_FAR, _FAR)
+    return gap, sd, ndtr(z), np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
 
 
 def _integrated(scale: Scale, bounds: Array, mean: Array, std: Array) -> Array:
-    """As :func:`expected_shortfall` for ``y = warp(z)``, ``z`` Gaussian: the integral of P(y <= u) up to each bound."""
-    ends, sd = scale.measure_to_model(bounds), np.maximum(std, 1e-12)[:, None]
-    edges, owner = _panels(ends)
-    half = 0.5 * np.diff(edges)
-    nodes = (edges[:-1] + half)[:, None] + half[:, None] * _NODES
+    """As :func:`expected_shortfall` for ``y = warp(z)``, ``z`` Gaussian: the integral of P(y <= u) up to each bound.
+
+    By parts, with the warp a parabola in each panel, so that its accuracy does not depend on ``std``: within 0.5 % for
+    a logit.
+    """
+    ends = scale.measure_to_model(bounds)
+    edges, owner = _panels(ends, _WIDEST[scale.model])
     step = 1e-4
-    slope = (scale.model_to_measure(nodes + step) - scale.model_to_measure(nodes - step)) / (2 * step)
-    weights = slope * half[:, None] * _WEIGHTS
-    below = ndtr((nodes.ravel() - mean[:, None]) / sd) * weights.ravel()
-    total = np.cumsum(below, axis=1)[:, owner * len(_NODES) - 1]
+    slope = (scale.model_to_measure(edges + step) - scale.model_to_measure(edges - step)) / (2 * step)
+    gap, sd, below, density = _normal(edges, mean, std)
+    once = gap * below + sd * density
+    twice = 0.5 * ((gap * gap + sd * sd) * below + gap * sd * density)
+    bend = np.cumsum(np.diff(twice, axis=1) * (np.diff(slope) / np.diff(edges)), axis=1)
     beyond = bounds - scale.model_to_measure(ends)  # of bounds that the model scale clips, as an error of 1
-    return np.asarray(total + beyond * ndtr((ends - mean[:, None]) / sd))
+    total = (once * slope)[:, owner] - bend[:, owner - 1] + beyond * below[:, owner]
+    return np.asarray(np.maximum.accumulate(np.maximum(total, 0.0), axis=1))  # rounding must not make it fall
 
 
-def _panels(z: Array) -> tuple[Array, NDArray[np.int64]]:
+def _panels(z: Array, widest: float) -> tuple[Array, NDArray[np.int64]]:
     """Edges of quadrature panels that end at every bound ``z`` (ascending), and how many panels end by each bound."""
     starts = np.concatenate([[z[0] - _TAIL], z[:-1]])
-    counts = np.maximum(1, np.ceil((z - starts) / _WIDEST)).astype(np.int64)
+    counts = np.maximum(1, np.ceil((z - starts) / widest)).astype(np.int64)
     pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(starts, z, counts, strict=True)]
     return np.concatenate([*pieces, z[-1:]]), np.cumsum(counts)

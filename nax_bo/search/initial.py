@@ -10,11 +10,14 @@ from nax_bo.search.problem import Problem
 
 IndexArray = NDArray[np.int64]
 
+_FEWEST = 3  # designs that a search can begin with
+
 
 def initial_design(problem: Problem, count: int, seed: int) -> IndexArray:
-    """``count`` different designs that satisfy the known limits as well as possible, ``count x d``.
+    """``count`` different designs that satisfy the known limits, ``count x d``, fewer if no more are found.
 
-    Drawn at random; where limits leave too few of the random designs, the rest is bred to satisfy them.
+    Drawn at random; where limits leave too few of the random designs, the rest is bred to satisfy them. Where hardly
+    any does, those that break them least stand in.
     """
     rng = np.random.default_rng([seed, 1])
     space = problem.space
@@ -23,16 +26,20 @@ def initial_design(problem: Problem, count: int, seed: int) -> IndexArray:
     broken = _violation(problem, pool)
     chosen = pool[broken <= 0][:count]
     if len(chosen) < count:
-        chosen = np.vstack(
-            [chosen, _repaired(problem, pool[np.argsort(broken, kind="stable")], chosen, count, rng)]
-        )
+        taken = frozenset(map(tuple, chosen.tolist()))
+        chosen = np.vstack([chosen, _repaired(problem, pool[np.argsort(broken, kind="stable")], taken, rng)])
+        within = chosen[_violation(problem, chosen) <= 0]
+        chosen = within if len(within) >= _FEWEST else chosen
     return chosen[:count]
 
 
 def random_unseen(
     problem: Problem, seen: frozenset[tuple[int, ...]], rng: np.random.Generator
 ) -> IndexArray | None:
-    """One random design (``1 x d``) that is not in ``seen`` and satisfies the known limits if any of 256 draws does."""
+    """One random design (``1 x d``) that is not in ``seen`` and satisfies the known limits, as well as can be.
+
+    Where none of 256 draws satisfies them, one is bred to.
+    """
     space = problem.space
     if len(seen) >= space.size:
         return None
@@ -42,7 +49,12 @@ def random_unseen(
             [r for r in dict.fromkeys(map(tuple, pool.tolist())) if r not in seen], dtype=np.int64
         )
         if len(fresh):
-            return fresh[[int(np.argmin(_violation(problem, fresh)))]]
+            broken = _violation(problem, fresh)
+            if broken.min() > 0:
+                bred = _repaired(problem, fresh[np.argsort(broken, kind="stable")], seen, rng)
+                fresh = np.vstack([fresh, bred])
+                broken = _violation(problem, fresh)
+            return fresh[[int(np.argmin(broken))]]
     if space.size > 1_000_000:
         return None
     rest = [row for row in map(tuple, space.enumerate().tolist()) if row not in seen]
@@ -55,16 +67,15 @@ def _violation(problem: Problem, x: IndexArray) -> NDArray[np.float64]:
 
 
 def _repaired(
-    problem: Problem, parents: IndexArray, taken: IndexArray, count: int, rng: np.random.Generator
+    problem: Problem, parents: IndexArray, taken: frozenset[tuple[int, ...]], rng: np.random.Generator
 ) -> IndexArray:
-    """Designs bred from ``parents`` towards satisfying the limits, spread by a random score."""
-    used = set(map(tuple, taken.tolist()))
+    """Designs not in ``taken``, bred from ``parents`` towards satisfying the limits, spread by a random score."""
 
     def score(x: IndexArray) -> Scored:
         return Scored(x, rng.random(len(x)), _violation(problem, x))
 
     def fresh(x: IndexArray) -> IndexArray:
-        rows = [row for row in dict.fromkeys(map(tuple, x.tolist())) if row not in used]
+        rows = [row for row in dict.fromkeys(map(tuple, x.tolist())) if row not in taken]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(problem.space))
 
     return maximise(problem, score, parents[:40], fresh, rng).x

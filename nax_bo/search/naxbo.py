@@ -129,6 +129,10 @@ class Naxbo:
             last = self._fitted = (state, fit_models(state, self._memo))
         return last[1]
 
+    def forget(self) -> None:
+        """Drop the surrogates remembered for other settings."""
+        self._fitted = None
+
     def acquisition(self, state: SearchState) -> Acquisition:
         """What the next proposal maximises."""
         looks = [*(o.indices for o in state.observations), *(row for row, _ in state.pending)]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from nax_bo.errors import InputError
+from nax_bo.errors import InputError, SurrogateError
 from nax_bo.search.diagnostics import Diagnostics, cheap_agreement, trust
 from nax_bo.search.initial import initial_design
 from nax_bo.search.ladder import choose_fidelity, promotions
-from nax_bo.search.learned import surrogate_of
+from nax_bo.search.learned import DEFAULT_SURROGATE, surrogate_of
 from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
@@ -45,7 +45,7 @@ class Optimizer:
         strategy: Name, ``package.module:Class`` reference, or object with ``propose(state)``.
         surrogate: Model of the learned outcomes: a reference, a class, an object, or one of these per outcome name.
         seed: Seed of everything random.
-        initial: Number of designs to begin with, or the designs themselves.
+        initial: Number of designs to begin with (those told without being asked for count), or the designs themselves.
         acquisition: ``closed-form``, ``qlognehvi`` (BoTorch, Monte Carlo) or ``auto``.
         options: Further settings of the strategy (``on_surrogate_error="raise"``, say).
     """
@@ -67,10 +67,22 @@ class Optimizer:
         settings = {"surrogate": surrogate, "acquisition": acquisition, **(options or {})}
         if acquisition not in ("auto", "closed-form", "qlognehvi"):
             raise InputError(f"acquisition {acquisition!r}", "Use auto, closed-form or qlognehvi.")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise InputError(f"seed = {seed!r}", "Give a whole number, at least 0.")
+        names = set(surrogate) if isinstance(surrogate, Mapping) else set()
+        if unknown := names - set(problem.learned_names):
+            raise InputError(
+                f"surrogates of {sorted(unknown)}", f"Learned: {', '.join(problem.learned_names)}."
+            )
+        if isinstance(self.strategy, Naxbo) and (unknown := set(options or {}) - {"on_surrogate_error"}):
+            raise InputError(f"options {sorted(unknown)}", "naxbo has the option on_surrogate_error only.")
         for name in problem.learned_names:
             if isinstance(wanted := surrogate_of(settings, name), str):
                 load_factory(parse_reference(wanted)[0])
-        self._state = SearchState(problem, seed, initial=self._initial(initial, seed), options=settings)
+        drawn = initial is None or isinstance(initial, int)
+        self._state = SearchState(
+            problem, int(seed), initial=self._initial(initial, seed), drawn=drawn, options=settings
+        )
 
     def _initial(self, initial: int | Sequence[DesignLike] | None, seed: int) -> tuple[tuple[int, ...], ...]:
         if initial is None or isinstance(initial, int):
@@ -86,6 +98,7 @@ class Optimizer:
     def ask(self, n: int = 1) -> list[Suggestion]:
         """The next ``n`` designs, fewer when the space runs out; they are pending until told.
 
+        With several fidelities most are cheap looks at new designs; :meth:`promotions` names those that deserve more.
         Where nothing within the known limits is found, what breaks them least is proposed, and its reason says so.
 
         Raises:
@@ -95,10 +108,28 @@ class Optimizer:
             raise InputError(f"ask({n})", "Ask for at least one design.")
         out: list[Suggestion] = []
         with one_thread():
-            while len(out) < n and (suggestion := self._next()) is not None:
-                out.append(self._marked(suggestion))
-                self.add_pending(suggestion.design, suggestion.fidelity)
+            while len(out) < n and (found := self._despite_surrogates(self._next)):
+                out.append(self._marked(found[0]))
+                self.add_pending(found[0].design, found[0].fidelity)
         return out
+
+    def _despite_surrogates(self, work: Callable[[SearchState], list[Suggestion]]) -> list[Suggestion]:
+        """Work on the state; once more with the default surrogate if the wanted one fails at new designs only."""
+        try:
+            return work(self._state)
+        except SurrogateError as ex:
+            wanted = self._state.options["surrogate"]
+            if wanted == DEFAULT_SURROGATE or self._state.options.get("on_surrogate_error") == "raise":
+                raise
+            note = f"the surrogate failed at new designs, used {DEFAULT_SURROGATE!r} instead ({ex.message})"
+            self._helper.forget()
+            try:
+                found = work(
+                    replace(self._state, options={**self._state.options, "surrogate": DEFAULT_SURROGATE})
+                )
+            finally:
+                self._helper.forget()
+            return [replace(s, reason=f"{s.reason}; {note}") for s in found]
 
     def _marked(self, suggestion: Suggestion) -> Suggestion:
         x = np.array([suggestion.design.indices], dtype=np.int64)
@@ -108,15 +139,15 @@ class Optimizer:
             suggestion, reason=f"outside the known limits, for nothing within: {suggestion.reason}"
         )
 
-    def _next(self) -> Suggestion | None:
-        suggestion = self.strategy.propose(self._state)
+    def _next(self, state: SearchState) -> list[Suggestion]:
+        """The next suggestion, if there is one."""
+        suggestion = self.strategy.propose(state)
         if suggestion is None:
-            further = promotions(self._state, 1, self._helper)
-            return further[0] if further else None
+            return promotions(state, 1, self._helper)
         if not getattr(self.strategy, "cheap_looks", False):
-            return suggestion  # baselines know full evaluations only
-        models = self._helper.models(self._state) if suggestion.predicted else None
-        return choose_fidelity(self._state, models, suggestion)
+            return [suggestion]  # baselines know full evaluations only
+        models = self._helper.models(state) if suggestion.predicted else None
+        return [choose_fidelity(state, models, suggestion)]
 
     def promotions(self, k: int = 1) -> list[Suggestion]:
         """Which designs told at lower fidelities deserve the full one next; they are pending until told.
@@ -126,7 +157,7 @@ class Optimizer:
         if k < 1:
             raise InputError(f"promotions({k})", "Ask for at least one design.")
         with one_thread():
-            out = promotions(self._state, k, self._helper)
+            out = self._despite_surrogates(lambda state: promotions(state, k, self._helper))
         for suggestion in out:
             self.add_pending(suggestion.design, suggestion.fidelity)
         return out
@@ -195,6 +226,11 @@ class Optimizer:
             if design.space != self.problem.space:
                 raise InputError("the design belongs to another space", "Use Problem.space.design(...).")
             return design
+        if not isinstance(design, (Mapping, Sequence, np.ndarray)) or isinstance(design, str):
+            raise InputError(
+                f"{type(design).__name__} is not a design",
+                "Give suggestion.design, a {name: value} mapping or an index vector.",
+            )
         return self.problem.space.design(design)
 
     # results
@@ -210,7 +246,7 @@ class Optimizer:
         ref = self._state.reference
         out = {}
         for value, objective in zip(ref, self.problem.objectives, strict=True):
-            raw = objective.scales.model_to_raw(objective.scales.measure_to_model(value))
+            raw = objective.scales.measure_to_raw(value)
             out[objective.name] = float(raw) if np.isfinite(value) else float("nan")
         return out
 

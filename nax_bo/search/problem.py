@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nax_bo.errors import InputError
+from nax_bo.errors import InputError, NaxboError
 from nax_bo.search.scale import Array, Scale
 from nax_bo.space import Space
 
@@ -62,6 +62,15 @@ class Constraint:
     lower: float | None = None
     scale: str = "linear"
 
+    def __post_init__(self) -> None:
+        if self.upper is None and self.lower is None:
+            raise InputError(f"constraint {self.name!r} has no limit", "Give upper or lower.")
+        low, high = (d if v is None else v for v, d in ((self.lower, -np.inf), (self.upper, np.inf)))
+        if not low <= high:
+            raise InputError(
+                f"constraint {self.name!r}: no value lies from {low} to {high}", "Give lower <= upper."
+            )
+
     @cached_property
     def scales(self) -> Scale:
         """Model scale."""
@@ -105,6 +114,12 @@ class Fidelity:
     cost_seconds: float = 1.0
     level: float | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.cost_seconds < np.inf:
+            raise InputError(
+                f"fidelity {self.name!r} costs {self.cost_seconds} seconds", "Give a number, at least 0."
+            )
+
 
 FULL = Fidelity("full", 1.0, 1.0)
 
@@ -137,17 +152,22 @@ class Problem:
     complete: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         names = [o.name for o in self.objectives]
         if not names or len(set(names)) != len(names):
             raise InputError(
                 f"the objectives are {names}", "Give at least one objective, each with its own name."
             )
-        for constraint in self.constraints:
-            if constraint.upper is None and constraint.lower is None:
-                raise InputError(f"constraint {constraint.name!r} has no limit", "Give upper or lower.")
         unknown = set(self.reference_point) - set(names)
         if unknown:
             raise InputError(f"the reference point names {sorted(unknown)}", f"The objectives are {names}.")
+        for o in self.objectives:
+            worst = self.reference_point.get(o.name, 0.5)
+            if not np.isfinite(o.scales.to_measure(worst)):
+                raise InputError(
+                    f"the reference point of {o.name!r} is {worst}",
+                    f"Give a number that can be measured in {o.scales.measure}.",
+                )
         levels = list(self.levels.values())
         if len(set(levels)) != len(levels) or levels[-1] != 1.0 or sorted(levels) != levels or levels[0] < 0:
             raise InputError(
@@ -160,6 +180,18 @@ class Problem:
                     f"{o.name!r} is measured in {o.scales.measure} but modelled linearly, so it may be predicted "
                     "where that is not defined",
                     f"Give it scale={o.scales.measure!r} too.",
+                )
+
+    def _check_kinds(self) -> None:
+        for what, kind, items in (
+            ("objectives", Objective, self.objectives),
+            ("constraints", Constraint, self.constraints),
+            ("proxies", Proxy, self.proxies),
+            ("fidelities", Fidelity, self.fidelities),
+        ):
+            if isinstance(items, str) or not all(isinstance(item, kind) for item in items):
+                raise InputError(
+                    f"{what} = {items!r}", f"Give a list of {kind.__name__}(...), from nax_bo.search."
                 )
 
     # outcomes
@@ -187,7 +219,7 @@ class Problem:
                     f"there is no fidelity {fidelity!r}", f"The problem declares {', '.join(self.levels)}."
                 )
             return self.levels[fidelity]
-        if not 0 <= fidelity <= 1:
+        if not isinstance(fidelity, (int, float)) or not 0 <= fidelity <= 1:
             raise InputError(f"fidelity {fidelity!r}", "Give a name or a level from 0 to 1.")
         return float(fidelity)
 
@@ -230,11 +262,11 @@ class Problem:
         columns = self.space.columns(x)
         out: dict[str, Array] = {}
         if self.known_outcomes is not None:
-            for name, values in self.known_outcomes(columns).items():
+            for name, values in _called("known_outcomes", self.known_outcomes, columns).items():
                 out[name] = _checked(name, values, len(x))
         for item in self._outcomes:
             if item.known is not None:
-                out[item.name] = _checked(item.name, item.known(columns), len(x))
+                out[item.name] = _checked(item.name, _called(item.name, item.known, columns), len(x))
         return out
 
     def violation(self, known: Mapping[str, Array], n: int) -> Array:
@@ -278,7 +310,7 @@ class Problem:
         if not len(x):
             return np.zeros((0, len(self.proxies)))
         columns = self.space.columns(x) if self.proxies else {}
-        out = [_checked(p.name, p.score(columns), len(x)) for p in self.proxies]
+        out = [_checked(p.name, _called(p.name, p.score, columns), len(x)) for p in self.proxies]
         return np.where(np.isfinite(np.array(out)), np.array(out), np.nan).T if out else np.zeros((len(x), 0))
 
     def inputs(self, indices: ArrayLike) -> Array:
@@ -304,8 +336,23 @@ class Problem:
         return solved
 
 
+def _called(name: str, function: Callable[[Columns], Any], columns: Columns) -> Any:
+    try:
+        return function(columns)
+    except NaxboError:
+        raise
+    except Exception as ex:
+        raise InputError(
+            f"{name!r} fails: {type(ex).__name__}: {ex}",
+            "It gets arrays by variable name, one entry per design, and returns an array of the same length.",
+        ) from ex
+
+
 def _checked(name: str, values: ArrayLike, n: int) -> Array:
-    out = np.asarray(values, dtype=float)
+    try:
+        out = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name!r} gave {values!r}", "Return one number per design.") from None
     if out.shape != (n,):
         raise InputError(f"{name!r} gave shape {out.shape} for {n} designs", "Return one number per design.")
     return out

@@ -72,7 +72,11 @@ class Scale:
         """Model values of measure values."""
         if not self.warped:
             return np.asarray(y, dtype=float)
-        return self.to_model(_inverse(self.measure, self.sign * np.asarray(y, dtype=float)))
+        return self.to_model(self.measure_to_raw(y))
+
+    def measure_to_raw(self, y: ArrayLike) -> Array:
+        """Raw outcomes of measure values."""
+        return _inverse(self.measure, self.sign * np.asarray(y, dtype=float))
 
     def variance_to_model(self, raw: ArrayLike, variance: ArrayLike) -> Array:
         """Noise variance in the model scale, to first order (the delta method)."""

@@ -73,6 +73,7 @@ class SearchState:
         failures: In the order of telling.
         pending: Designs that are being evaluated, in the order of asking.
         initial: Designs to start with, in order.
+        drawn: Whether they were drawn, so that any others do as well.
         options: Settings of the strategy.
     """
 
@@ -82,6 +83,7 @@ class SearchState:
     failures: tuple[Failure, ...] = ()
     pending: tuple[Look, ...] = ()
     initial: tuple[Indices, ...] = ()
+    drawn: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def with_pending(self, *looks: Look) -> SearchState:
@@ -185,10 +187,25 @@ class SearchState:
 
 def merged(observations: Sequence[Observation]) -> tuple[Observation, ...]:
     """One observation per design and level: the mean of its outcomes, weighted by 1 / variance where that is known."""
+    return tuple(group[0] if len(group) == 1 else _mean(group) for group in _by_look(observations).values())
+
+
+def evidence(observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """As :func:`merged`, but repeats whose noise is not known stay apart: how far they scatter shows it."""
+    groups = _by_look(observations)
+    known = {look: all(len(o.variance) == len(o.outcomes) for o in group) for look, group in groups.items()}
+    out: dict[Any, Observation] = {}
+    for place, o in enumerate(observations):
+        look = (o.indices, o.level)
+        out.setdefault(*((look, _mean(groups[look])) if known[look] else (place, o)))
+    return tuple(out.values())
+
+
+def _by_look(observations: Sequence[Observation]) -> dict[Look, list[Observation]]:
     groups: dict[Look, list[Observation]] = {}
     for observation in observations:
         groups.setdefault((observation.indices, observation.level), []).append(observation)
-    return tuple(group[0] if len(group) == 1 else _mean(group) for group in groups.values())
+    return groups
 
 
 def _mean(group: list[Observation]) -> Observation:
@@ -196,10 +213,13 @@ def _mean(group: list[Observation]) -> Observation:
     for name in group[0].outcomes:
         y = np.array([o.outcomes[name] for o in group])
         v = np.array([o.variance.get(name, np.nan) for o in group])
-        weight = 1.0 / v if np.isfinite(v).all() and (v > 0).all() else np.ones(len(y))
+        if exact := bool((v == 0).any()):  # exact values need no others
+            weight = (v == 0).astype(float)
+        else:
+            weight = 1.0 / v if np.isfinite(v).all() else np.ones(len(y))
         outcomes[name] = float(weight @ y / weight.sum())
-        if np.isfinite(v).all():
-            variance[name] = float(1.0 / weight.sum()) if (v > 0).all() else 0.0
+        if exact or np.isfinite(v).all():
+            variance[name] = 0.0 if exact else float(1.0 / weight.sum())
     return Observation(group[0].indices, outcomes, variance, group[0].level)
 
 

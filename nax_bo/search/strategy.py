@@ -47,14 +47,17 @@ def strategy_names() -> list[str]:
     return [*_BUILT_IN, *_REGISTERED]
 
 
-def load_strategy(reference: str | Strategy) -> Strategy:
-    """A strategy by name or ``package.module:Class`` reference, or the object itself.
+def load_strategy(reference: str | Strategy | type[Strategy]) -> Strategy:
+    """A strategy by name or ``package.module:Class`` reference, its class, or the object itself.
 
     Raises:
-        InputError: Unknown name, or the reference cannot be loaded.
+        InputError: Unknown name, the reference cannot be loaded, or it proposes nothing.
     """
     if not isinstance(reference, str):
-        return reference
+        made = reference() if isinstance(reference, type) else reference
+        if not callable(getattr(made, "propose", None)):
+            raise InputError(f"{made!r} is not a strategy", "It needs propose(state) -> Suggestion or None.")
+        return made
     if reference in _REGISTERED:
         return _REGISTERED[reference]()
     target = _BUILT_IN.get(reference, reference)

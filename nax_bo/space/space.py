@@ -121,12 +121,17 @@ class Space:
     def size(self) -> int:
         """Exact number of different designs.
 
-        Counts assignments of the deciding variables that later variables still depend on, so the work grows
-        with the number of *live* deciding variables, not with the size of the space.
+        Counts assignments of the deciding variables that others still depend on, taking variables in an order that
+        keeps these few, so the work grows with the number of *live* deciding variables, not with the size of the space.
         """
-        last_use = {parent: child for child, parent, _ in self._conditions}
+        order = self._few_live()
+        last_use = {
+            parent: max(place for place, c in enumerate(order) if c in children)
+            for parent, children in self._children.items()
+        }
         states: dict[tuple[tuple[int, int], ...], int] = {(): 1}  # live (column, index or -1) -> count
-        for column, variable in enumerate(self.variables):
+        for place, column in enumerate(order):
+            cardinality = self.variables[column].cardinality
             grown: dict[tuple[tuple[int, int], ...], int] = {}
             for state, count in states.items():
                 known = dict(state)
@@ -135,15 +140,40 @@ class Space:
                     for child, parent, allowed in self._conditions
                     if child == column
                 )
-                kept = tuple((c, i) for c, i in state if last_use[c] > column)
+                kept = tuple((c, i) for c, i in state if last_use[c] > place)
                 if column not in last_use:
-                    grown[kept] = grown.get(kept, 0) + count * (variable.cardinality if active else 1)
+                    grown[kept] = grown.get(kept, 0) + count * (cardinality if active else 1)
                     continue
-                for index in range(variable.cardinality) if active else (-1,):
+                for index in range(cardinality) if active else (-1,):
                     key = (*kept, (column, index))
                     grown[key] = grown.get(key, 0) + count
             states = grown
         return sum(states.values())
+
+    @cached_property
+    def _children(self) -> dict[int, set[int]]:
+        """Columns that each deciding column decides on."""
+        out: dict[int, set[int]] = {}
+        for child, parent, _ in self._conditions:
+            out.setdefault(parent, set()).add(child)
+        return out
+
+    def _few_live(self) -> list[int]:
+        """Columns, parents before children, each time one that leaves fewest deciding columns with children to come."""
+        parents = {
+            c: {p for p, children in self._children.items() if c in children} for c in range(len(self))
+        }
+        waiting = {p: set(children) for p, children in self._children.items()}
+        order: list[int] = []
+        left = list(range(len(self)))
+        while left:
+            ready = [c for c in left if parents[c].isdisjoint(left)]
+            chosen = min(ready, key=lambda c: (c in waiting) - sum(waiting[p] == {c} for p in parents[c]))
+            for parent in parents[chosen]:
+                waiting[parent].discard(chosen)
+            left.remove(chosen)
+            order.append(chosen)
+        return order
 
     # designs and columns
 
@@ -180,7 +210,7 @@ class Space:
 
     @cached_property
     def _value_arrays(self) -> list[NDArray[Any]]:
-        return [np.array(v.values) for v in self.variables]
+        return [np.array(v.values, dtype=object if v.mixed else None) for v in self.variables]
 
     def columns(self, indices: ArrayLike) -> dict[str, NDArray[Any]]:
         """Values by variable name, each of length ``n``: what vectorised objectives take.

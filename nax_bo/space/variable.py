@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, Literal
 
 from nax_bo.errors import InputError
@@ -19,6 +20,11 @@ class Condition:
 
     variable: str
     values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        given: Any = self.values
+        several = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+        object.__setattr__(self, "values", tuple(map(_plain, several)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +53,16 @@ class Variable:
             raise InputError(
                 f"a variable needs a name, got {self.name!r}", "Give every variable a unique name."
             )
+        if isinstance(self.values, str):
+            raise InputError(f"variable {self.name!r} has the values {self.values!r}", "Give them as a list.")
+        object.__setattr__(self, "values", tuple(map(_plain, self.values)))
         if not self.values:
             raise InputError(f"variable {self.name!r} has no values", "List at least one value.")
+        for value in self.values:
+            if not isinstance(value, (int, float, str, bool)) or (isinstance(value, float) and isnan(value)):
+                raise InputError(
+                    f"variable {self.name!r} has the value {value!r}", "Use numbers, text, or True and False."
+                )
         if len(set(map(_key, self.values))) != len(self.values):
             raise InputError(
                 f"variable {self.name!r} lists a value twice: {list(self.values)}", "Values must differ."
@@ -62,6 +76,11 @@ class Variable:
     def cardinality(self) -> int:
         """Number of values."""
         return len(self.values)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are values of several types (numbers, text, truth values)."""
+        return len({_key(value)[0] for value in self.values}) > 1
 
     def index(self, value: Value) -> int:
         """Position of ``value``; raises InputError with the allowed values if it is not one of them."""
@@ -132,7 +151,7 @@ def ordinal(
     affects: Affects = "both",
 ) -> Variable:
     """A variable whose values have an order; give them in that order."""
-    return Variable(name, tuple(values), "ordinal", scope, _conditions(when), affects)
+    return Variable(name, _listed(values), "ordinal", scope, _conditions(when), affects)
 
 
 def categorical(
@@ -144,14 +163,24 @@ def categorical(
     affects: Affects = "both",
 ) -> Variable:
     """A variable whose values have no order."""
-    return Variable(name, tuple(values), "categorical", scope, _conditions(when), affects)
+    return Variable(name, _listed(values), "categorical", scope, _conditions(when), affects)
+
+
+def _listed(values: Iterable[Value]) -> tuple[Value, ...]:
+    return values if isinstance(values, str) else tuple(values)  # type: ignore[return-value]  # refused by Variable
 
 
 def _conditions(when: Condition | Iterable[Condition]) -> tuple[Condition, ...]:
     return (when,) if isinstance(when, Condition) else tuple(when)
 
 
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as the Python number or text that it holds; anything else as it is."""
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+
+
 def _key(value: Value) -> tuple[str, Value]:
+    value = _plain(value)
     # 1, 1.0 and True are equal in Python; 1 and 1.0 are the same choice, True is not.
     return (
         "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__,

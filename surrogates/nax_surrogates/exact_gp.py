@@ -17,6 +17,7 @@ from nax_surrogates.kernel import (
     Smoothness,
     covariance,
     fidelity_factor,
+    main_effects,
     scaled,
     square_distance,
     stationary_with_slope,
@@ -39,6 +40,8 @@ class Prior:
         scale_log_std: Standard deviation of log output scale (its mean is 0: outcomes are standardised).
         noise_log_mean: Mean of log noise variance.
         noise_log_std: Standard deviation of log noise variance.
+        main_log_mean: Mean of log main-effect variance.
+        main_log_std: Standard deviation of log main-effect variance.
     """
 
     length_log_mean: float = 0.9
@@ -46,12 +49,15 @@ class Prior:
     scale_log_std: float = 0.5
     noise_log_mean: float = -3.0
     noise_log_std: float = 1.5
+    main_log_mean: float = -1.0
+    main_log_std: float = 1.5
 
     def moments(self, layout: Layout) -> tuple[Array, Array]:
         """Mean and standard deviation of every hyperparameter."""
         mean, std = np.zeros(layout.size), np.ones(layout.size)
         std[0] = self.scale_log_std
         mean[1], std[1] = self.noise_log_mean, self.noise_log_std
+        mean[2], std[2] = self.main_log_mean, self.main_log_std
         mean[layout.lengths] = self.length_log_mean + 0.5 * np.log(max(layout.n_groups, 1))
         std[layout.lengths] = self.length_log_std
         mean[layout.linears], std[layout.linears] = -2.0, 1.5
@@ -105,7 +111,7 @@ class ExactGP:
         mean, var = np.empty(len(at)), np.empty(len(at))
         block = max(256, 400_000 // max(len(self.data.y), 1))  # blocks that stay in the cache
         for start in range(0, len(at), block):
-            part = Inputs(at.z[start : start + block], at.u[start : start + block])
+            part = at.take(np.arange(start, min(start + block, len(at))))
             cross = self._covariance(self.data.inputs, part)
             mean[start : start + block] = self.weights @ cross
             half = solve_triangular(self.factor, cross, lower=True, overwrite_b=True, check_finite=False)
@@ -164,12 +170,13 @@ def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[f
     z = scaled(layout, theta, inputs)
     r2 = square_distance(z, z)
     np.fill_diagonal(r2, 0.0)  # rounding there would show as roughness of the exponential kernel
-    amplitude = np.exp(theta[0]) * fidelity_factor(layout, theta, inputs.u, inputs.u)
+    shared = fidelity_factor(layout, theta, inputs.u, inputs.u)
     signal, slope = stationary_with_slope(kind, r2)
-    signal *= amplitude
-    slope *= amplitude
+    signal *= np.exp(theta[0]) * shared
+    slope *= np.exp(theta[0]) * shared
+    effects = main_effects(theta, inputs, inputs) * shared
     learned = layout.noise(theta, inputs.u)
-    kernel = signal + trend(layout, theta, inputs, inputs)
+    kernel = signal + effects + trend(layout, theta, inputs, inputs)
     kernel[np.diag_indices(len(y))] += learned + data.known_noise
     factor, info = lapack.dpotrf(kernel.T, lower=1, clean=1, overwrite_a=1)
     if info:
@@ -193,11 +200,15 @@ def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[f
     squares = (slope.sum(axis=0) + slope.sum(axis=1)) @ z**2
     per_feature = squares - 2.0 * np.einsum("if,if->f", z, slope @ z)
     gradient[layout.lengths] -= 2.0 * np.bincount(layout.group, per_feature, layout.n_groups)
-    own = at_diagonal * np.diagonal(signal)
+    own, own_effects = at_diagonal * np.diagonal(signal), at_diagonal * np.diagonal(effects)
     signal *= below
+    effects *= below
     gradient[0] += signal.sum() + own.sum()
+    gradient[2] += effects.sum() + own_effects.sum()
     if layout.fidelity:
         u = inputs.u
+        signal += effects
+        own += own_effects
         gradient[-3] += (signal * np.abs(u[:, None] - u)).sum() / np.exp(theta[-3])
         gradient[-2] += u @ (signal.sum(axis=0) + signal.sum(axis=1)) + 2.0 * u @ own
         gradient[-1] += at_noise @ u

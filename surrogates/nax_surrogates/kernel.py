@@ -1,13 +1,16 @@
 """Covariance of a mixed design space, with what is needed for its gradient.
 
-    K(x, x') = s2 * k(r) * A(u, u') + 1 + sum_p b_p z_p z'_p + u u'        u = 1 - fidelity
+    K(x, x') = (s2 * k(r) + v h(x) h(x')) A(u, u') + 1 + sum_p b_p z_p z'_p + u u'        u = 1 - fidelity
 
-``r^2 = sum_f (z_f - z'_f)^2 / l_g(f)^2`` runs over features; the one-hot features of a categorical variable
-share a length scale and are divided by sqrt(2), so that they add a Hamming distance. ``k`` is a Matern
-kernel (Rasmussen and Williams 2006, eq. 4.14 - 4.17). The constant 1 is the uncertain mean of standardised
-outcomes, ``b_p`` the variance of a linear trend in proxy p, and ``u u'`` an uncertain offset of low
-fidelities. ``A = exp(a (u + u') - |u - u'| / l_u)`` lets fidelities differ in amplitude and be imperfectly
-correlated (an intrinsic coregionalisation model: Alvarez et al. 2012, doi:10.1561/2200000036).
+``h`` are main effects: a parabola in every ordinal variable (Legendre polynomials), a step for every category, with one
+prior variance ``v`` for all (a first-order additive kernel: Duvenaud et al. 2011, arXiv:1112.4394). What variables do
+one by one need not then be learned from distances, in which it drowns where there are many of them.
+``r^2 = sum_f (z_f - z'_f)^2 / l_g(f)^2`` runs over features; the one-hot features of a categorical variable share a
+length scale and are divided by sqrt(2), so that they add a Hamming distance. ``k`` is a Matern kernel (Rasmussen and
+Williams 2006, eq. 4.14 - 4.17). The constant 1 is the uncertain mean of standardised outcomes, ``b_p`` the variance of
+a linear trend in proxy p, and ``u u'`` an uncertain offset of low fidelities. ``A = exp(a (u + u') - |u - u'| / l_u)``
+lets fidelities differ in amplitude and be imperfectly correlated (an intrinsic coregionalisation model: Alvarez et al.
+2012, doi:10.1561/2200000036).
 """
 
 from __future__ import annotations
@@ -21,14 +24,17 @@ from numpy.typing import NDArray
 from nax_bo.surrogate.encoding import Encoding
 from nax_bo.surrogate.protocol import Array
 
+_BEND = 0.5  # prior variance of a bend beside that of a slope
+
 Smoothness = Literal["exponential", "matern32", "matern52"]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Features as the kernel takes them: ``z: n x p`` without the fidelity, ``u = 1 - fidelity``: ``n``."""
+    """Features as the kernel takes them: ``z: n x p``, main effects ``h: n x q``, ``u = 1 - fidelity``: ``n``."""
 
     z: Array
+    h: Array
     u: Array
 
     def __len__(self) -> int:
@@ -36,19 +42,20 @@ class Inputs:
 
     def take(self, rows: NDArray[np.int64]) -> Inputs:
         """Some of the rows."""
-        return Inputs(self.z[rows], self.u[rows])
+        return Inputs(self.z[rows], self.h[rows], self.u[rows])
 
     def joined(self, other: Inputs) -> Inputs:
         """These rows and then those of ``other``."""
-        return Inputs(np.concatenate([self.z, other.z]), np.concatenate([self.u, other.u]))
+        pairs = ((self.z, other.z), (self.h, other.h), (self.u, other.u))
+        return Inputs(*(np.concatenate(pair) for pair in pairs))
 
 
 @dataclass(frozen=True)
 class Layout:
     """Where each hyperparameter stands in the vector ``theta`` (logarithms, except the two slopes).
 
-    Order: output scale s2, noise variance, length scales (one per group of features), linear variances
-    (one per proxy), and with several fidelities ``l_u``, amplitude slope ``a``, slope of log noise in ``u``.
+    Order: output scale s2, noise variance, main-effect variance v, length scales (one per group of features), linear
+    variances (one per proxy), and with several fidelities ``l_u``, amplitude slope ``a``, slope of log noise in ``u``.
     """
 
     group: NDArray[np.int64]
@@ -63,17 +70,17 @@ class Layout:
     @property
     def lengths(self) -> slice:
         """Place of the log length scales."""
-        return slice(2, 2 + self.n_groups)
+        return slice(3, 3 + self.n_groups)
 
     @property
     def linears(self) -> slice:
         """Place of the log linear variances."""
-        return slice(2 + self.n_groups, 2 + self.n_groups + len(self.linear))
+        return slice(3 + self.n_groups, 3 + self.n_groups + len(self.linear))
 
     @property
     def size(self) -> int:
         """Number of hyperparameters."""
-        return 2 + self.n_groups + len(self.linear) + 3 * self.fidelity
+        return 3 + self.n_groups + len(self.linear) + 3 * self.fidelity
 
     def noise(self, theta: Array, u: Array) -> Array:
         """Noise variance at fidelity ``1 - u``, ``n``."""
@@ -102,7 +109,19 @@ class FeatureMap:
         """Kernel inputs of ``X: n x d``."""
         features = self.encoding.transform(X)
         u = 1.0 - features[:, self._fidelity[0]] if len(self._fidelity) else np.zeros(len(features))
-        return Inputs(features[:, self._used] * self._weight, u)
+        z = features[:, self._used]
+        return Inputs(z * self._weight, self._main_effects(z), u)
+
+    def _main_effects(self, z: Array) -> Array:
+        """``h``, of about unit square length over all variables, ``n x q``."""
+        kinds = self.encoding.kinds[self._used]
+        t = 2.0 * z[:, kinds == "ordinal"] - 1.0
+        parabola = [np.sqrt(3.0) * t, np.sqrt(5.0 * _BEND) * (1.5 * t * t - 0.5)]
+        at = np.flatnonzero(kinds == "categorical")
+        of = self.layout.group[at]
+        share = 1.0 / np.maximum(np.bincount(of, minlength=self.layout.n_groups)[of], 1)  # of each category
+        steps = (z[:, at] - share) / np.sqrt(np.maximum(1.0 - share, 1e-9))
+        return np.asarray(np.hstack([*parabola, steps]) / np.sqrt(max(self.layout.n_groups, 1)))
 
 
 def scaled(layout: Layout, theta: Array, inputs: Inputs) -> Array:
@@ -151,6 +170,11 @@ def fidelity_factor(layout: Layout, theta: Array, u: Array, v: Array) -> Array |
     return np.asarray(np.exp(slope * (u[:, None] + v) - np.abs(u[:, None] - v) / length))
 
 
+def main_effects(theta: Array, a: Inputs, b: Inputs) -> Array:
+    """``v h h'``, ``n x k``."""
+    return np.asarray((np.exp(theta[2]) * a.h) @ b.h.T)
+
+
 def trend(layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array | float:
     """Constant, linear proxies and fidelity offset, ``n x k``."""
     out: Array | float = 1.0
@@ -164,7 +188,9 @@ def trend(layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array | float:
 def covariance(kind: Smoothness, layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array:
     """``K(a, b)``, ``n x k``, without noise."""
     out = stationary(kind, square_distance(scaled(layout, theta, a), scaled(layout, theta, b)))
-    out *= np.exp(theta[0]) * fidelity_factor(layout, theta, a.u, b.u)
+    out *= np.exp(theta[0])
+    out += main_effects(theta, a, b)
+    out *= fidelity_factor(layout, theta, a.u, b.u)
     out += trend(layout, theta, a, b)
     return out
 
@@ -172,5 +198,6 @@ def covariance(kind: Smoothness, layout: Layout, theta: Array, a: Inputs, b: Inp
 def variance(layout: Layout, theta: Array, a: Inputs) -> Array:
     """Diagonal of ``K(a, a)``, ``n``."""
     slope = theta[-2] if layout.fidelity else 0.0
-    out = 1.0 + np.exp(theta[0] + 2.0 * slope * a.u) + layout.fidelity * a.u**2
+    own = np.exp(theta[0]) + np.exp(theta[2]) * np.einsum("ij,ij->i", a.h, a.h)
+    out = 1.0 + own * np.exp(2.0 * slope * a.u) + layout.fidelity * a.u**2
     return np.asarray(out + a.z[:, layout.linear] ** 2 @ np.exp(theta[layout.linears]))

@@ -98,3 +98,30 @@ def test_a_trial_that_fails_early_excludes_the_proposed_design():
     assert study.trials[0].system_attrs["naxbo:proposed"] == list(first.indices)
     study.optimize(objective, n_trials=6)
     assert all(t.system_attrs["naxbo:proposed"] != list(first.indices) for t in study.trials[1:])
+
+
+def test_a_study_of_other_directions_is_refused():
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=NaxboSampler(PROBLEM))
+    with pytest.raises(InputError, match="directions"):
+        study.optimize(objective, n_trials=1)
+
+
+def test_trials_that_cannot_be_told_do_not_end_the_study():
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=NaxboSampler(PROBLEM, initial=3))
+    study.enqueue_trial({"depth": 1, "width": 16, "device": "a"})
+    off_grid = optuna.trial.create_trial(
+        params={"width": 20},
+        distributions={"width": optuna.distributions.IntDistribution(8, 32)},
+        values=[0.5, 20.0],
+    )
+    study.add_trial(off_grid)
+
+    def sometimes_infinite(trial):
+        error, size = objective(trial)
+        return (float("inf") if trial.params["width"] == 16 else error), size
+
+    with pytest.warns(UserWarning, match="width = 20"):
+        study.optimize(sometimes_infinite, n_trials=8)
+    assert len(study.trials) == 9
+    designs = [tuple(sorted(t.params.items())) for t in study.trials if t.number != 1]
+    assert len(set(designs)) == len(designs)  # what gave infinity is not proposed again either

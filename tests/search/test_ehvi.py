@@ -40,6 +40,39 @@ def test_one_learned_objective_agrees_with_quadrature(m, learned):
         assert improvement(mean[None], std[None])[0] == pytest.approx(expected, rel=2e-3, abs=1e-6)
 
 
+@pytest.mark.parametrize("std", [0.003, 0.02, 0.05, 0.1, 0.3, 1.0, 2.0])
+@pytest.mark.parametrize(
+    ("scale", "rel"),
+    [(LOGIT, 5e-3), (Scale("logit", "linear", -1), 5e-3), (Scale("log10", "linear"), 2e-2)],
+    ids=["logit", "maximised logit", "log10"],
+)
+def test_a_warp_is_integrated_as_well_for_small_deviations_as_for_large(scale, rel, std):
+    """Beside the mean of the shortfall over a million quantiles of the outcome."""
+    rng = np.random.default_rng(3)
+    raw = np.array([0.04, 0.1, 0.11, 0.35, 0.6])
+    bounds = np.sort(scale.to_measure(raw))
+    improvement = [Improvement(np.empty((0, 1)), np.array([b]), [scale]) for b in bounds]
+    z = norm.ppf((np.arange(1_000_000) + 0.5) / 1_000_000)
+    for mean in scale.to_model(raw) + std * rng.uniform(-3, 3, len(raw)):
+        sample = scale.model_to_measure(mean + std * z)
+        for bound, gain in zip(bounds, improvement, strict=True):
+            expected = np.maximum(bound - sample, 0).mean()
+            assert gain(np.array([[mean]]), np.array([[std]]))[0] == pytest.approx(
+                expected, rel=rel, abs=1e-7
+            )
+
+
+@pytest.mark.filterwarnings("error")
+def test_tiny_units_and_certainty_beside_doubt():
+    front, reference = np.array([[3e-15, 0.3]]), np.array([5e-15, 1.0])
+    gain = Improvement(front, reference, [PLAIN, LOGIT])
+    mean, std = np.array([[2e-15, 0.0], [2e-15, -1.0]]), np.array([[1e-17, 0.0], [0.0, 1.0]])
+    found = gain(mean, std)
+    for i in range(2):
+        expected = averaged(front, reference, [PLAIN, LOGIT], mean[i], std[i], 1 if i == 0 else 10_001)
+        assert found[i] == pytest.approx(expected, rel=1e-2)
+
+
 def test_two_learned_objectives_agree_with_quadrature():
     rng = np.random.default_rng(5)
     front, reference = rng.uniform(0.2, 0.9, (5, 3)), np.ones(3)

@@ -484,3 +484,117 @@ def test_a_proposal_outside_the_known_limits_says_so():
         design = (suggestion := optimizer.ask(1)[0]).design
         assert suggestion.reason.startswith("outside the known limits") == (sum(design.indices) > 1)
         optimizer.tell(design, {"f": float(design["a"])})
+
+
+class FailsOnNewDesigns:
+    """Predicts what it has been told and nothing else."""
+
+    def fit(self, X, Y, Yvar=None):
+        self.known = {row.tobytes(): y for row, y in zip(X, Y, strict=True)}
+        return self
+
+    def predict(self, X):
+        if any(row.tobytes() not in self.known for row in X):
+            raise RuntimeError("never seen that")
+        return np.array([self.known[row.tobytes()] for row in X]), np.zeros((len(X), 1))
+
+
+def test_a_surrogate_that_fails_at_new_designs_only_is_replaced_and_said_so(problem, told):
+    optimizer, _ = run(problem, told, 11, seed=0, surrogate=FailsOnNewDesigns())
+    again, _ = run(problem, told, 11, seed=0)
+    suggestion, plain = optimizer.ask(1)[0], again.ask(1)[0]
+    assert suggestion.design == plain.design
+    assert "never seen that" in suggestion.reason
+    strict = {"on_surrogate_error": "raise"}
+    with pytest.raises(SurrogateError, match="never seen that"):
+        run(problem, told, 12, seed=0, surrogate=FailsOnNewDesigns(), options=strict)
+
+
+def test_exact_values_need_no_others(problem):
+    optimizer = Optimizer(problem, initial=0)
+    design = problem.space.design([0, 0, 0, 0, 0])
+    for error, variance in ((0.4, 0.0), (0.2, 4.0)):
+        optimizer.tell(design, {"error": error}, variance={"error": variance})
+    assert optimizer.front()[0].outcomes["error"] == pytest.approx(0.4)
+
+
+def test_repeats_show_the_noise(problem, error_of):
+    """Repeats without a variance that agree leave less noise than ones that scatter about the same mean."""
+    x, noise = problem.space.sample(20, 0), []
+    for scatter in (0.0, 0.3):
+        optimizer = Optimizer(problem, initial=0)
+        odds = np.log(1.0 / error_of(problem.space.columns(x)) - 1.0)
+        for design, logit in zip(problem.space.designs(x), odds, strict=True):
+            for sign in (-1, 1):
+                optimizer.tell(design, {"error": 1.0 / (1.0 + np.exp(logit + sign * scatter))})
+        models = Naxbo().models(optimizer.state)
+        noise.append(models.by_name["error"].noise_variance(models.inputs(x[:1]))[0, 0])
+    assert noise[0] < 0.01
+    assert 0.03 < noise[1] < 0.3  # 0.09
+
+
+def test_what_was_known_before_counts_as_a_start(problem, told):
+    optimizer = Optimizer(problem, seed=0, initial=8)
+    told(optimizer, problem.space.designs(problem.space.sample(8, 5)))
+    assert optimizer.ask(1)[0].predicted
+    *others, first, second = problem.space.designs(problem.space.sample(10, 5))
+    given = [first, second]
+    optimizer = Optimizer(problem, seed=0, initial=given)
+    told(optimizer, others)
+    assert [s.design for s in optimizer.ask(2)] == given
+
+
+def test_the_start_holds_designs_within_the_limits_only_however_few():
+    space = Space([ordinal(name, range(6)) for name in "abcdef"])
+
+    def total(columns):
+        return sum(columns[name] for name in "abcdef")
+
+    problem = Problem(
+        space, [Objective("f")], [Constraint("total", known=total, upper=1.0)], reference_point={"f": 9}
+    )
+    rows = np.array([s.design.indices for s in Optimizer(problem, seed=0).ask(7)])
+    assert (rows.sum(axis=1) <= 1).all()
+    assert len(np.unique(rows, axis=0)) == 7
+    for seed in range(3):
+        lost = Optimizer(problem, strategy="random", seed=seed).ask(1)[0]
+        assert sum(lost.design.indices) <= 1
+
+
+def _broken(columns):
+    raise KeyError("widht")
+
+
+SMALL = Space([ordinal("a", [1, 2, 3])])
+F = Objective("f")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Problem(SMALL, ["f"]), "objectives"),
+        (lambda: Problem(SMALL, "f"), "objectives"),
+        (lambda: Problem(SMALL, [F], constraints=["f"]), "constraints"),
+        (lambda: Problem(SMALL, [F], [Constraint("f", upper=1.0, lower=2.0)]), "no value lies"),
+        (lambda: Problem(SMALL, [F], [Constraint("f", upper=float("nan"))]), "no value lies"),
+        (lambda: Problem(SMALL, [F], reference_point={"f": float("nan")}), "reference point"),
+        (lambda: Problem(SMALL, [Objective("f", known=_broken)]), "'f' fails: KeyError"),
+        (lambda: Problem(SMALL, [Objective("f", known=lambda c: "text")]), "'f' gave 'text'"),
+        (lambda: Problem(SMALL, [F], fidelities=[Fidelity("full", -1.0)]), "costs -1"),
+        (lambda: Optimizer(Problem(SMALL, [F]), seed=-1), "seed = -1"),
+        (lambda: Optimizer(Problem(SMALL, [F]), seed=None), "seed = None"),
+        (lambda: Optimizer(Problem(SMALL, [F]), strategy=3), "3 is not a strategy"),
+        (lambda: Optimizer(Problem(SMALL, [F]), surrogate={"g": "gp"}), "surrogates of"),
+        (lambda: Optimizer(Problem(SMALL, [F]), options={"on_surogate_error": "raise"}), "on_surogate_error"),
+        (lambda: Optimizer(Problem(SMALL, [F])).tell({"a": 1}, {"f": 1.0}, fidelity=None), "fidelity None"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_a_suggestion_is_not_a_design_and_a_class_is_a_strategy():
+    optimizer = Optimizer(Problem(SMALL, [F]), strategy=Naxbo)
+    with pytest.raises(InputError, match="Suggestion is not a design"):
+        optimizer.tell(optimizer.ask(1)[0], {"f": 1.0})

@@ -211,3 +211,30 @@ def test_keys_of_neighbours_and_shuffled_rows_differ():
     rows = np.vstack([centre[None], space.neighbours(centre), [np.roll(centre, k) for k in range(1, 30)]])
     assert len(np.unique(row_keys(rows))) == len({tuple(r) for r in rows.tolist()})
     assert (row_keys(rows) == row_keys(rows.copy())).all()
+
+
+def test_numpy_values_become_plain_ones_and_mixed_ones_stay_apart():
+    space = Space(
+        [
+            ordinal("n", np.array([8, 16, 32])),
+            categorical("m", [1, "x", True]),
+            ordinal("k", [1, 2], when=Condition("m", "x")),
+        ]
+    )
+    assert space == Space.from_json(space.to_json())
+    assert space.design({"n": np.int64(16)}).indices == (1, 0, 0)
+    column = space.columns([[0, 0, 0], [0, 1, 0], [0, 2, 0]])["m"]
+    assert [type(value) for value in column] == [int, str, bool]
+    assert space.size == 3 * (1 + 2 + 1)
+
+
+@pytest.mark.parametrize("values", ["abc", [1, None], [float("nan")]])
+def test_values_that_are_none_are_refused(values):
+    with pytest.raises(InputError):
+        ordinal("a", values)
+
+
+def test_many_switches_listed_before_what_they_switch_are_counted_at_once():
+    switches = [categorical(f"on_{i}", ["no", "yes", "maybe"]) for i in range(20)]
+    choices = [ordinal(f"choice_{i}", range(4), when=Condition(f"on_{i}", ("yes",))) for i in range(20)]
+    assert Space([*switches, *choices]).size == (1 + 4 + 1) ** 20

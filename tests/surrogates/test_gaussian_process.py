@@ -103,7 +103,7 @@ def test_intervals_cover_unseen_designs_after_50_points(problem):
         sample, test = draw(PROBLEMS[problem], 50, seed), draw(PROBLEMS[problem], 400, 50 + seed)
         mean, std = GaussianProcess(sample.columns).fit(sample.X, sample.Y, sample.Yvar).predict(test.X)
         inside.append((np.abs(test.truth - mean) <= 1.96 * std).mean())
-    assert 0.88 <= np.mean(inside) <= 0.99
+    assert 0.88 <= np.mean(inside) <= 0.995  # wide after random designs, for what a search chooses is harder
 
 
 def _r2(surrogate, sample, train, test):
