@@ -47,7 +47,7 @@ def coverage(problem: str, seeds: int) -> Iterator[str]:
 
 def _coverage(problem: str, proxy: str, seed: int) -> float:
     synthetic = bed(problem, proxy)
-    space = synthetic.space
+    space = synthetic.problem.space
     optimizer = Optimizer(synthetic.problem, seed=seed, initial=TOLD // 2)
     for _ in range(TOLD):
         design = optimizer.ask(1)[0].design

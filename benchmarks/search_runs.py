@@ -1,4 +1,4 @@
-"""Runs of search strategies on the synthetic problems, each kept in a JSON file so that a study can be resumed."""
+"""Runs of search strategies on the benchmark problems, each kept in a JSON file so that a study can be resumed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from general_problems import GENERAL
+
 from nax_bo.search import Optimizer
-from nax_bo.search.bench import Curve, best_known_hypervolume, run_once
-from nax_bo.search.synthetic import Synthetic, synthetic_problem
+from nax_bo.search.bench import Curve, Testbed, best_known_hypervolume, run_once
+from nax_bo.search.synthetic import synthetic_problem
 
 CACHE = Path(tempfile.gettempdir()) / "naxbo-search-runs"
 
@@ -37,8 +39,8 @@ class Run:
 
 
 @lru_cache(maxsize=32)
-def bed(problem: str, proxy: str) -> Synthetic:
-    return synthetic_problem(problem, proxy)
+def bed(problem: str, proxy: str) -> Testbed:
+    return GENERAL[problem]() if problem in GENERAL else synthetic_problem(problem, proxy)
 
 
 def best_known(problem: str) -> float:

@@ -1,10 +1,12 @@
 """naxbo beside its peers on synthetic co-design problems: share of the best known hypervolume at equal evaluations.
 
     python benchmarks/search_synthetic.py run [--strategies naxbo,linas] [--seeds 5] [--q 1,4] [--problems chip16,...]
+    python benchmarks/search_synthetic.py run --problems general [...]
     python benchmarks/search_synthetic.py table
 
 Runs are kept, so it may be stopped and started at will. Peers know nothing of known costs or proxies; with
-"same start" they get naxbo's initial designs, with "own start" their own.
+"same start" they get naxbo's initial designs, with "own start" their own. "general" stands for the problems of
+general_problems.py, in which naxbo knows no more than they do.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+from general_problems import GENERAL
 from search_runs import Run, best_known, curve, finished
 
 from nax_bo.search.synthetic import SHAPES
@@ -36,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # peers warn about experimental features
     qs = [int(q) for q in arguments.q.split(",")]
-    problems = arguments.problems.split(",")
+    problems = [n for p in arguments.problems.split(",") for n in (GENERAL if p == "general" else [p])]
     if arguments.action == "run":
         for seed in range(arguments.seeds):
             for name in arguments.strategies.split(","):
@@ -53,7 +56,8 @@ def runs(name: str, problem: str, seed: int, qs: list[int]) -> Iterator[Run]:
     for q in qs:
         if name == "naxbo":
             yield Run(problem, name, seed, 100, "none", q)
-            yield Run(problem, name, seed, 50, "useful", q)
+            if problem in SHAPES:
+                yield Run(problem, name, seed, 50, "useful", q)
         else:
             yield Run(problem, name, seed, PEER_BUDGET, q=q)
             if name in OWN_START and q == 1:
@@ -63,7 +67,7 @@ def runs(name: str, problem: str, seed: int, qs: list[int]) -> Iterator[Run]:
 def table(problems: list[str], seeds: int, qs: list[int]) -> None:
     """What is finished so far, as a table: mean (least to most) over the seeds."""
     print(
-        f"{'problem':8} {'q':>2} {'strategy':14} {'start':5} {'proxy':6} {'seeds':>5}  50 / 100 / 200 evaluations"
+        f"{'problem':12} {'q':>2} {'strategy':14} {'start':5} {'proxy':6} {'seeds':>5}  50 / 100 / 200 evaluations"
     )
     for problem in problems:
         for q in qs:
@@ -88,7 +92,7 @@ def _row(problem: str, q: int, name: str, proxy: str, own: bool, seeds: int) -> 
         values = np.array([curve(r).at(at) / best_known(problem) for r in done if r.budget >= at])
         cells.append(f"{values.mean():.2f} ({values.min():.2f}-{values.max():.2f})" if len(values) else "-")
     start = "own" if own else "same"
-    print(f"{problem:8} {q:2d} {name:14} {start:5} {proxy:6} {len(done):5d}  {'  '.join(cells)}")
+    print(f"{problem:12} {q:2d} {name:14} {start:5} {proxy:6} {len(done):5d}  {'  '.join(cells)}")
 
 
 if __name__ == "__main__":
