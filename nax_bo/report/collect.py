@@ -65,7 +65,7 @@ def _failures(trials: list[Trial]) -> tuple[dict[str, Any], ...]:
     designs: dict[str, list[int]] = {}
     for trial in trials:
         for e in trial.evaluations:
-            if e.state in ("failed", "infeasible"):
+            if e.state == "failed":
                 reason = e.message.splitlines()[0] if e.message else e.state
                 designs.setdefault(reason, []).append(trial.number)
     ranked = sorted(designs.items(), key=lambda item: -len(item[1]))

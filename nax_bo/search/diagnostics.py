@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from nax_bo.search.learned import Models
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, evidence, merged
 from nax_bo.surrogate.protocol import LeaveOneOut
+from nax_bo.surrogate.quality import coverage_95, explained, rank_correlation
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,8 @@ def trust(state: SearchState, models: Models) -> dict[str, Trust]:
 
 def judge(y: Array, mean: Array, std: Array) -> Trust:
     """Quality of predictions ``mean, std`` (of observations, noise included) of outcomes ``y``, ``n`` each."""
-    error = y - mean
-    varied = len(y) > 2 and np.ptp(y) > 0 and np.ptp(mean) > 0
-    return Trust(
-        len(y),
-        float(np.mean(np.abs(error) <= 1.959964 * std)),
-        float(np.sqrt(np.mean(error**2))),
-        float(1.0 - np.sum(error**2) / np.sum((y - y.mean()) ** 2)) if varied else float("nan"),
-        float(kendalltau(mean, y)[0]) if varied else float("nan"),
-    )
+    rmse = float(np.sqrt(np.mean((y - mean) ** 2)))
+    return Trust(len(y), coverage_95(y, mean, std), rmse, explained(y, mean), rank_correlation(y, mean))
 
 
 def cheap_agreement(state: SearchState) -> dict[str, float]:
@@ -99,7 +92,7 @@ def cheap_agreement(state: SearchState) -> dict[str, float]:
         if level == 1.0 or len(cheap) < 3:
             continue
         taus = [
-            kendalltau([o.outcomes[n] for o in cheap], [full[o.indices].outcomes[n] for o in cheap])[0]
+            rank_correlation([o.outcomes[n] for o in cheap], [full[o.indices].outcomes[n] for o in cheap])
             for n in state.problem.learned_names
         ]
         out[fidelity] = float(np.mean(taus))

@@ -132,7 +132,7 @@ class Problem:
         space: Where designs live. Variables with ``affects="cost"`` are hidden from surrogates.
         objectives: At least one.
         constraints: Limits on outcomes.
-        proxies: Cheap scores, given to surrogates as inputs and used for the initial design.
+        proxies: Cheap scores, given to surrogates as inputs; a start may be smaller with them.
         known_outcomes: Computes several known outcomes in one call; its names need no ``known`` of their own.
         reference_point: Raw worst values of interest by objective; what is missing is fixed after the initial design.
         fidelities: The ladder, cheapest first; only ``full`` by default.

@@ -48,7 +48,7 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Dependence:
-    """Mean outcome (raw) for each value of a variable, all else as on designs near the front."""
+    """Outcome for each value of a variable, all else as on designs near the front: the mean in the model scale, raw."""
 
     outcome: str
     variable: str
@@ -152,7 +152,7 @@ def _indices(y_a: Array, y_b: Array, y_mixed: Array) -> tuple[Array, Array]:
     usable = np.isfinite(y_a) & np.isfinite(y_b) & np.isfinite(y_mixed).all(axis=0)
     y_a, y_b, y_mixed = y_a[usable], y_b[usable], y_mixed[:, usable]
     variance = np.var(np.concatenate([y_a, y_b])) if len(y_a) else 0.0
-    if variance <= 1e-18:
+    if variance <= 1e-18 * np.max(y_a**2, initial=0.0):
         return np.zeros(len(y_mixed)), np.zeros(len(y_mixed))
     y_b = y_b - y_b.mean()  # a constant does not change the estimate's mean, but its variance
     first = np.mean(y_b * (y_mixed - y_a), axis=1) / variance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,11 +149,6 @@ _COMMENTS = {
     "workers": "trainings at once; 0: one per core",
     "timeout_s": "a training that takes longer counts as failed",
 }
-
-
-def with_overrides(config: StudyConfig, **overrides: Any) -> StudyConfig:
-    """A copy with some settings changed."""
-    return replace(config, **overrides)
 
 
 def _toml(value: Any) -> str:

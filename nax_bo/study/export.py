@@ -29,7 +29,7 @@ def design_document(study: Study, trial: Trial) -> dict[str, Any]:
         "chip": chip.to_dict(),
         "cost": cost.to_dict(),
         "accuracy": {e.fidelity: dict(e.outcome) for e in trial.evaluations if e.state == "done"},
-        "failures": {e.fidelity: e.message for e in trial.evaluations if e.state in ("failed", "infeasible")},
+        "failures": {e.fidelity: e.message for e in trial.evaluations if e.state == "failed"},
         "settings": study.config.to_dict(),
         "data": study.store.meta("data"),
     }

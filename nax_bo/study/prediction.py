@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
 from nax_bo.errors import InputError
 from nax_bo.search import Problem, SearchState
@@ -21,11 +20,9 @@ from nax_bo.search.state import Observation
 from nax_bo.space import Design, Value
 from nax_bo.study.problem import ERROR
 from nax_bo.study.study import Study
+from nax_bo.surrogate.quality import Z95, explained, rank_correlation
 
 Array = NDArray[np.float64]
-
-Z95 = 1.959964
-"""Standard deviations of a normal distribution within which 95 % of it lie."""
 
 LEAST_RESULTS = 2
 """Finished trainings from which a surrogate can be fitted."""
@@ -114,18 +111,12 @@ class Calibration:
     @property
     def tau(self) -> float:
         """Kendall's rank correlation (tau-b) of predicted and measured accuracy; NaN if either is constant."""
-        predicted = [p.accuracy for p in self.predictions]
-        if min(len(set(predicted)), len(set(self.measured))) < 2:
-            return float("nan")
-        return float(kendalltau(self.measured, predicted).statistic)
+        return rank_correlation(self.measured, [p.accuracy for p in self.predictions])
 
     @property
     def r2(self) -> float:
         """Share of the variance of measured accuracy that is predicted; NaN if it does not vary."""
-        measured = np.array(self.measured)
-        left = np.sum((measured - [p.accuracy for p in self.predictions]) ** 2)
-        total = np.sum((measured - measured.mean()) ** 2)
-        return float(1.0 - left / total) if total > 0 else float("nan")
+        return explained(self.measured, [p.accuracy for p in self.predictions])
 
 
 def fit_accuracy(study: Study, surrogate: str | None = None) -> AccuracyModel:

@@ -36,7 +36,7 @@ CREATE TABLE evaluations (
     trial INTEGER NOT NULL REFERENCES trials(number),
     fidelity TEXT NOT NULL,
     reason TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'infeasible')),
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
     finish_order INTEGER UNIQUE,
     outcome TEXT NOT NULL DEFAULT '{}',
     message TEXT NOT NULL DEFAULT '',

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nax_bo.space import Design
 
-State = Literal["queued", "running", "done", "failed", "infeasible"]
+State = Literal["queued", "running", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Evaluation:
         trial: Number of the design's trial.
         fidelity: ``"short"`` or ``"full"``.
         reason: Why it was proposed, in words.
-        state: ``queued``, ``running``, ``done``, ``failed`` (it raised) or ``infeasible`` (it must not be run).
+        state: ``queued``, ``running``, ``done`` or ``failed``.
         order: Position among the finished evaluations; the optimiser is told in this order.
         outcome: Accuracy statistics and learned costs of a finished evaluation.
         message: Why it failed.
@@ -56,5 +56,5 @@ class Trial:
 
     @property
     def failed(self) -> bool:
-        """Whether an evaluation of this design failed or was refused."""
-        return any(e.state in ("failed", "infeasible") for e in self.evaluations)
+        """Whether an evaluation of this design failed."""
+        return any(e.state == "failed" for e in self.evaluations)

@@ -43,7 +43,6 @@ class Blend:
         self._trees = GradientBoosting(columns, seed, bags=bags)
         self._shares: Array | None = None
         self._factors = np.ones(0)
-        self._Y = np.zeros((0, 0))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor arguments (``deep`` is there for scikit-learn)."""
@@ -65,7 +64,6 @@ class Blend:
         x, y, noise = check_observations(X, Y, Yvar)
         self._gp = GaussianProcess(self.columns, self.seed, iterations=self.iterations).fit(x, y, noise)
         self._trees = GradientBoosting(self.columns, self.seed, bags=self.bags).fit(x, y, noise)
-        self._Y = y
         parts = (self._gp.leave_one_out(), self._trees.leave_one_out())
         self._shares = np.array(
             [_share(y[:, j], *((m[:, j], s[:, j]) for m, s in parts)) for j in range(y.shape[1])]

@@ -13,9 +13,8 @@ from nax_bo.errors import InputError
 from nax_bo.surrogate import build
 from nax_bo.surrogate.encoding import check_observations
 from nax_bo.surrogate.protocol import Array, Column, check_columns
+from nax_bo.surrogate.quality import coverage_95, explained, rank_correlation
 from nax_surrogates.calibration import log_density
-
-NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +93,14 @@ def diagnose(
     y: NDArray[np.float64], mean: Array, std: Array, *, outcome: int = 0, fidelity: float | None = None
 ) -> Diagnosis:
     """Quality of predictions ``mean``, ``std`` of ``y``, ``n`` each."""
-    from scipy.stats import kendalltau
-
-    error, varies = y - mean, len(y) > 1 and float(np.ptp(y)) > 0
     safe = np.maximum(std, 1e-12)
     return Diagnosis(
         outcome,
         fidelity,
         len(y),
-        float(1.0 - (error**2).mean() / y.var()) if varies else float("nan"),
-        float(kendalltau(mean, y).statistic) if varies and np.ptp(mean) > 0 else float("nan"),
-        float((np.abs(error) <= NORMAL_95 * std).mean()),
+        explained(y, mean),
+        rank_correlation(y, mean),
+        coverage_95(y, mean, std),
         float(-log_density(y, mean, safe).mean()),
     )
 
