@@ -161,8 +161,8 @@ class AdaptedSurrogate:
 def build(surrogate: Any, columns: Sequence[Column] | None = None, seed: int = 0) -> AdaptedSurrogate:
     """A fresh surrogate from a reference (text or :class:`SurrogateReference`), a class, or an instance.
 
-    ``columns`` and ``seed`` go to the constructor if it takes them. An instance is copied; the copy takes the seed as its
-    attribute of that name, and the columns if its own are None.
+    ``columns`` and ``seed`` go to the constructor if it takes them. An instance is copied; the copy takes the seed
+    as its attribute of that name, and the columns if its own are None.
 
     Raises:
         SurrogateError: It cannot be found, imported or constructed.
