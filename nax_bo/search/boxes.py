@@ -1,7 +1,8 @@
 """The region that a front leaves undominated, as disjoint boxes.
 
-Slices along the last objective; boxes that continue from one slice to the next are kept as one. With ``K`` points
-there are ``K + 1`` boxes for two objectives and O(K) for three (at most ``2 K + 1`` where all values differ).
+Points are taken one by one; every box that reaches into what a point dominates is cut along each axis in turn, and what
+lies in the dominated part is dropped. There are ``K + 1`` boxes for two objectives; 80 points on a sphere leave about
+500, 3,000 and 20,000 boxes with three, four and five.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from nax_bo.search.pareto import nondominated
 
 Array = NDArray[np.float64]
-Box = tuple[tuple[float, float], ...]
 
 
 def undominated_boxes(front: ArrayLike, reference: ArrayLike) -> tuple[Array, Array]:
@@ -24,25 +24,20 @@ def undominated_boxes(front: ArrayLike, reference: ArrayLike) -> tuple[Array, Ar
     ref = np.asarray(reference, dtype=float)
     y = np.asarray(front, dtype=float).reshape(-1, len(ref))
     y = y[np.all(y < ref, axis=1)]
-    found = _boxes(y[nondominated(y)] if len(y) else y, tuple(ref.tolist()))
-    corners = np.array(found, dtype=float).reshape(len(found), len(ref), 2)
-    return corners[:, :, 0], corners[:, :, 1]
-
-
-def _boxes(y: Array, ref: tuple[float, ...]) -> list[Box]:
-    if len(ref) == 1:
-        return [((-np.inf, float(y.min()) if len(y) else ref[0]),)]
-    y = y[np.argsort(y[:, -1], kind="stable")]
-    levels = np.unique(y[:, -1])
-    opened: dict[Box, float] = dict.fromkeys(_boxes(y[:0, :-1], ref[:-1]), -np.inf)
-    closed: list[Box] = []
-    for level in levels.tolist():
-        seen = y[y[:, -1] <= level, :-1]
-        front = seen if len(ref) == 2 else seen[nondominated(seen)]  # of one value, the least is enough
-        current = set(_boxes(front, ref[:-1]))
-        for box in [b for b in opened if b not in current]:
-            closed.append((*box, (opened.pop(box), level)))
-        for box in sorted(current.difference(opened)):
-            opened[box] = level
-    closed += [(*box, (start, ref[-1])) for box, start in opened.items()]
-    return closed
+    y = np.unique(y[nondominated(y)], axis=0) if len(y) else y
+    low, high = np.full((1, len(ref)), -np.inf), ref[None]
+    for point in (
+        y[np.argsort(y.max(axis=1), kind="stable")] if len(y) else y
+    ):  # from the middle out: fewest boxes
+        cut = np.all(high > point, axis=1)
+        lower, upper = low[cut], high[cut]
+        lows, highs = [low[~cut]], [high[~cut]]
+        for j, value in enumerate(point):
+            beyond = lower[:, j] < value
+            part = upper[beyond]
+            part[:, j] = value
+            lows.append(lower[beyond])
+            highs.append(part)
+            lower[:, j] = np.maximum(lower[:, j], value)
+        low, high = np.concatenate(lows), np.concatenate(highs)
+    return low, high

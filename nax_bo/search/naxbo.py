@@ -22,9 +22,7 @@ from nax_bo.search.state import Indices, SearchState, Suggestion
 IndexArray = NDArray[np.int64]
 
 _PARENTS = 40
-_MOST_CLOSED = (
-    4  # objectives; the boxes of the closed form grow like the size of the front to their number less 2
-)
+_MOST_CLOSED = 6  # objectives; there are about six times as many boxes with each further one
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
 
 
@@ -97,7 +95,7 @@ class Acquisition:
 class Naxbo:
     """Expected hypervolume improvement, maximised by evolution and descent in a cycling trust region.
 
-    The option ``acquisition`` is ``closed-form``, ``qlognehvi`` or ``auto`` (closed up to four objectives).
+    The option ``acquisition`` is ``closed-form``, ``qlognehvi`` or ``auto`` (closed up to six objectives).
     """
 
     cheap_looks: ClassVar[bool] = True
