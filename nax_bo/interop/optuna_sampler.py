@@ -8,7 +8,8 @@ Needs ``pip install naxbo[optuna]``. ::
 
 The study's values are the problem's objectives in order; learned constraints are read from user attributes of
 their names. The state is the study: a resumed one goes on as if it had not stopped. Running trials count as pending,
-outcomes that are not finite as failures; trials of designs that the space does not hold are left out, with a warning.
+outcomes that cannot be modelled (infinity, a logarithm of 0) as failures; trials of designs that the space does not
+hold are left out, with a warning.
 """
 
 from __future__ import annotations
@@ -125,10 +126,13 @@ class NaxboSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
 
 
 def _tell(optimizer: Optimizer, design: Design, outcomes: Mapping[str, Any]) -> None:
-    if any(isinstance(y, (int, float)) and not np.isfinite(y) for y in outcomes.values()):
-        optimizer.tell_failed(design, f"outcomes {dict(outcomes)}")
-    else:
+    try:
         optimizer.tell(design, outcomes)
+    except InputError as ex:
+        if any(y is None for y in outcomes.values()):
+            raise  # of a constraint that no trial will ever tell
+        warnings.warn(f"taken as a failure: {ex.message}", stacklevel=2)
+        optimizer.tell_failed(design, ex.message)
 
 
 def _design(problem: Problem, trial: Any) -> Design | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nax_bo.search.learned import Models
 from nax_bo.search.scale import Array
-from nax_bo.search.state import SearchState, evidence, merged
+from nax_bo.search.state import SearchState, merged
 from nax_bo.surrogate.protocol import LeaveOneOut
 from nax_bo.surrogate.quality import coverage_95, explained, rank_correlation
 
@@ -72,7 +72,7 @@ def trust(state: SearchState, models: Models) -> dict[str, Trust]:
         if not isinstance(model.inner, LeaveOneOut):
             continue
         mean, std = (part[:, 0] for part in model.inner.leave_one_out())
-        told = np.array([o.outcomes[name] for o in evidence(state.observations)])[: len(mean)]
+        told = np.array([o.outcomes[name] for o in merged(state.observations)])[: len(mean)]
         out[name] = judge(state.problem.scale_of(name).to_model(told), mean, std)
     return out
 

@@ -102,7 +102,9 @@ def _integrated(scale: Scale, bounds: Array, mean: Array, std: Array) -> Array:
     gap, sd, below, density = _normal(edges, mean, std)
     once = gap * below + sd * density
     twice = 0.5 * ((gap * gap + sd * sd) * below + gap * sd * density)
-    bend = np.cumsum(np.diff(twice, axis=1) * (np.diff(slope) / np.diff(edges)), axis=1)
+    width = np.diff(edges)  # 0 between bounds that the model scale clips to the same value
+    curve = np.divide(np.diff(slope), width, out=np.zeros_like(width), where=width > 0)
+    bend = np.cumsum(np.diff(twice, axis=1) * curve, axis=1)
     beyond = bounds - scale.model_to_measure(ends)  # of bounds that the model scale clips, as an error of 1
     total = (once * slope)[:, owner] - bend[:, owner - 1] + beyond * below[:, owner]
     return np.asarray(np.maximum.accumulate(np.maximum(total, 0.0), axis=1))  # rounding must not make it fall

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from nax_bo.errors import NaxboError
 from nax_bo.search.problem import Constraint, Problem
 from nax_bo.search.scale import Array
-from nax_bo.search.state import Look, Observation, SearchState, evidence
+from nax_bo.search.state import Look, Observation, SearchState, merged
 from nax_bo.surrogate import AdaptedSurrogate, Column, build, columns_of
 from nax_bo.surrogate.protocol import JointSurrogate, UpdatableSurrogate
 
@@ -161,7 +161,7 @@ def fit_models(state: SearchState, memo: Memo | None = None) -> Models:
         SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``.
     """
     problem = state.problem
-    observations = evidence(state.observations)
+    observations = merged(state.observations)
     with_level = len(problem.fidelities) > 1 or any(o.level != 1.0 for o in observations)
     columns = input_columns(problem, with_level)
     empty = Models(problem, {}, None, with_level)

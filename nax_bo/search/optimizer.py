@@ -74,18 +74,18 @@ class Optimizer:
             raise InputError(
                 f"surrogates of {sorted(unknown)}", f"Learned: {', '.join(problem.learned_names)}."
             )
-        if isinstance(self.strategy, Naxbo) and (unknown := set(options or {}) - {"on_surrogate_error"}):
+        if type(self.strategy) is Naxbo and (unknown := set(options or {}) - {"on_surrogate_error"}):
             raise InputError(f"options {sorted(unknown)}", "naxbo has the option on_surrogate_error only.")
         for name in problem.learned_names:
             if isinstance(wanted := surrogate_of(settings, name), str):
                 load_factory(parse_reference(wanted)[0])
-        drawn = initial is None or isinstance(initial, int)
+        drawn = initial is None or isinstance(initial, (int, np.integer))
         self._state = SearchState(
             problem, int(seed), initial=self._initial(initial, seed), drawn=drawn, options=settings
         )
 
     def _initial(self, initial: int | Sequence[DesignLike] | None, seed: int) -> tuple[tuple[int, ...], ...]:
-        if initial is None or isinstance(initial, int):
+        if initial is None or isinstance(initial, (int, np.integer)):
             count = initial_size(self.problem) if initial is None else min(initial, self.problem.space.size)
             if count < 0:
                 raise InputError(f"initial = {initial}", "Give a number of designs, at least 0.")
@@ -102,7 +102,8 @@ class Optimizer:
         Where nothing within the known limits is found, what breaks them least is proposed, and its reason says so.
 
         Raises:
-            SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``.
+            SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``, or the default one
+                fails at new designs.
         """
         if n < 1:
             raise InputError(f"ask({n})", "Ask for at least one design.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -219,7 +220,7 @@ class Problem:
                     f"there is no fidelity {fidelity!r}", f"The problem declares {', '.join(self.levels)}."
                 )
             return self.levels[fidelity]
-        if not isinstance(fidelity, (int, float)) or not 0 <= fidelity <= 1:
+        if not isinstance(fidelity, Real) or not 0 <= fidelity <= 1:
             raise InputError(f"fidelity {fidelity!r}", "Give a name or a level from 0 to 1.")
         return float(fidelity)
 

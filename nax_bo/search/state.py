@@ -187,25 +187,10 @@ class SearchState:
 
 def merged(observations: Sequence[Observation]) -> tuple[Observation, ...]:
     """One observation per design and level: the mean of its outcomes, weighted by 1 / variance where that is known."""
-    return tuple(group[0] if len(group) == 1 else _mean(group) for group in _by_look(observations).values())
-
-
-def evidence(observations: Sequence[Observation]) -> tuple[Observation, ...]:
-    """As :func:`merged`, but repeats whose noise is not known stay apart: how far they scatter shows it."""
-    groups = _by_look(observations)
-    known = {look: all(len(o.variance) == len(o.outcomes) for o in group) for look, group in groups.items()}
-    out: dict[Any, Observation] = {}
-    for place, o in enumerate(observations):
-        look = (o.indices, o.level)
-        out.setdefault(*((look, _mean(groups[look])) if known[look] else (place, o)))
-    return tuple(out.values())
-
-
-def _by_look(observations: Sequence[Observation]) -> dict[Look, list[Observation]]:
     groups: dict[Look, list[Observation]] = {}
     for observation in observations:
         groups.setdefault((observation.indices, observation.level), []).append(observation)
-    return groups
+    return tuple(group[0] if len(group) == 1 else _mean(group) for group in groups.values())
 
 
 def _mean(group: list[Observation]) -> Observation:
@@ -216,7 +201,7 @@ def _mean(group: list[Observation]) -> Observation:
         if exact := bool((v == 0).any()):  # exact values need no others
             weight = (v == 0).astype(float)
         else:
-            weight = 1.0 / v if np.isfinite(v).all() else np.ones(len(y))
+            weight = 1.0 / np.maximum(v, 1e-300) if np.isfinite(v).all() else np.ones(len(y))
         outcomes[name] = float(weight @ y / weight.sum())
         if exact or np.isfinite(v).all():
             variance[name] = 0.0 if exact else float(1.0 / weight.sum())

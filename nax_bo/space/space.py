@@ -160,18 +160,23 @@ class Space:
 
     def _few_live(self) -> list[int]:
         """Columns, parents before children, each time one that leaves fewest deciding columns with children to come."""
-        parents = {
-            c: {p for p, children in self._children.items() if c in children} for c in range(len(self))
-        }
-        waiting = {p: set(children) for p, children in self._children.items()}
-        order: list[int] = []
-        left = list(range(len(self)))
-        while left:
-            ready = [c for c in left if parents[c].isdisjoint(left)]
-            chosen = min(ready, key=lambda c: (c in waiting) - sum(waiting[p] == {c} for p in parents[c]))
-            for parent in parents[chosen]:
+        parents: dict[int, set[int]] = {}
+        for parent, children in self._children.items():
+            for child in children:
+                parents.setdefault(child, set()).add(parent)
+        waiting = {parent: set(children) for parent, children in self._children.items()}
+        order = [c for c in range(len(self)) if c not in parents and c not in waiting]
+        missing = {c: len(parents.get(c, ())) for c in {*parents, *waiting}}
+        while missing:
+            ready = [c for c in sorted(missing) if not missing[c]]
+            chosen = min(
+                ready, key=lambda c: (c in waiting) - sum(waiting[p] == {c} for p in parents.get(c, ()))
+            )
+            for parent in parents.get(chosen, ()):
                 waiting[parent].discard(chosen)
-            left.remove(chosen)
+            for child in self._children.get(chosen, ()):
+                missing[child] -= 1
+            del missing[chosen]
             order.append(chosen)
         return order
 

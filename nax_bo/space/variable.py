@@ -53,8 +53,6 @@ class Variable:
             raise InputError(
                 f"a variable needs a name, got {self.name!r}", "Give every variable a unique name."
             )
-        if isinstance(self.values, str):
-            raise InputError(f"variable {self.name!r} has the values {self.values!r}", "Give them as a list.")
         object.__setattr__(self, "values", tuple(map(_plain, self.values)))
         if not self.values:
             raise InputError(f"variable {self.name!r} has no values", "List at least one value.")
@@ -128,7 +126,7 @@ class Variable:
         try:
             return cls(
                 name=data["name"],
-                values=tuple(data["values"]),
+                values=_listed(data["values"]),
                 kind=data.get("kind", "ordinal"),
                 scope=data.get("scope", "chip"),
                 active_when=tuple(
@@ -167,7 +165,9 @@ def categorical(
 
 
 def _listed(values: Iterable[Value]) -> tuple[Value, ...]:
-    return values if isinstance(values, str) else tuple(values)  # type: ignore[return-value]  # refused by Variable
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InputError(f"values {values!r}", "Give the values of a variable as a list.")
+    return tuple(values)
 
 
 def _conditions(when: Condition | Iterable[Condition]) -> tuple[Condition, ...]:
@@ -176,7 +176,9 @@ def _conditions(when: Condition | Iterable[Condition]) -> tuple[Condition, ...]:
 
 def _plain(value: Any) -> Any:
     """A NumPy scalar as the Python number or text that it holds; anything else as it is."""
-    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    return (
+        value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value
+    )
 
 
 def _key(value: Value) -> tuple[str, Value]:

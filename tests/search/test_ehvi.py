@@ -62,6 +62,26 @@ def test_a_warp_is_integrated_as_well_for_small_deviations_as_for_large(scale, r
             )
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_bounds_that_the_model_clips_to_one_value(sign):
+    scale = Scale("logit", "linear", sign)
+    bounds = np.sort(sign * np.array([0.0, 0.0005, 0.2, 0.9995, 1.0]))
+    front = np.column_stack([bounds[:-1], bounds[::-1][:-1]])
+    both = Improvement(front, np.array([bounds[-1], bounds[-1]]), [scale, scale])
+    mean, std = (
+        np.array([[-3.0, 1.0], [0.0, 0.0], [7.5, -7.5]]),
+        np.array([[0.3, 0.5], [1.0, 0.0], [0.1, 2.0]]),
+    )
+    z = norm.ppf((np.arange(2_001) + 0.5) / 2_001)
+    for m, d, found in zip(mean, std, both(mean, std), strict=True):
+        grid = np.meshgrid(*(scale.model_to_measure(a + b * z) for a, b in zip(m, d, strict=True)))
+        points = np.stack([g.ravel() for g in grid], axis=1)[::97]
+        plain = Improvement(front, np.array([bounds[-1], bounds[-1]]), [PLAIN, PLAIN])
+        assert found == pytest.approx(
+            plain(points, np.zeros_like(points)).mean(), rel=0.03, abs=1e-4
+        )  # gains beyond the clip are not seen
+
+
 @pytest.mark.filterwarnings("error")
 def test_tiny_units_and_certainty_beside_doubt():
     front, reference = np.array([[3e-15, 0.3]]), np.array([5e-15, 1.0])

@@ -228,7 +228,7 @@ def test_numpy_values_become_plain_ones_and_mixed_ones_stay_apart():
     assert space.size == 3 * (1 + 2 + 1)
 
 
-@pytest.mark.parametrize("values", ["abc", [1, None], [float("nan")]])
+@pytest.mark.parametrize("values", ["abc", None, 5, np.ones((2, 2)), [1, None], [float("nan")]])
 def test_values_that_are_none_are_refused(values):
     with pytest.raises(InputError):
         ordinal("a", values)
