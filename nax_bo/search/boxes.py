@@ -24,11 +24,11 @@ def undominated_boxes(front: ArrayLike, reference: ArrayLike) -> tuple[Array, Ar
     ref = np.asarray(reference, dtype=float)
     y = np.asarray(front, dtype=float).reshape(-1, len(ref))
     y = y[np.all(y < ref, axis=1)]
-    y = np.unique(y[nondominated(y)], axis=0) if len(y) else y
+    if len(y):
+        y = np.unique(y[nondominated(y)], axis=0)
+        y = y[np.argsort(y.max(axis=1), kind="stable")]  # from the middle out: fewest boxes
     low, high = np.full((1, len(ref)), -np.inf), ref[None]
-    for point in (
-        y[np.argsort(y.max(axis=1), kind="stable")] if len(y) else y
-    ):  # from the middle out: fewest boxes
+    for point in y:
         cut = np.all(high > point, axis=1)
         lower, upper = low[cut], high[cut]
         lows, highs = [low[~cut]], [high[~cut]]

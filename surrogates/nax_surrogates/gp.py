@@ -31,10 +31,11 @@ class GaussianProcess:
     """Average of three Gaussian processes of different smoothness with a spread calibrated on held-out points.
 
     Outcomes are learned independently of each other. Inputs are described by ``columns``: ordinals and
-    proxies enter by distance, categoricals by whether they differ, and a fidelity column shares what cheap
-    evaluations have in common with full ones. Proxies are dropped where leave-one-out density is better
-    without them. Observations far outside their held-out prediction (failed trainings) are discounted.
-    Not modelled: noise that depends on the design, unless it is given as ``Yvar``.
+    proxies enter by distance, categoricals by whether they differ, both also by what each does on its own
+    (main effects), and a fidelity column shares what cheap evaluations have in common with full ones.
+    Proxies are dropped where leave-one-out density is better without them. Observations far outside their
+    held-out prediction (failed trainings) are discounted. Not modelled: noise that depends on the design,
+    unless it is given as ``Yvar``.
 
     Args:
         columns: Description of the columns of ``X``; all ordinal if left out.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nax_bo.errors import InputError, SurrogateError
+from nax_bo.errors import InputError
 from nax_bo.search import (
     Constraint,
     Fidelity,
@@ -213,52 +213,6 @@ def test_learned_constraints_steer_the_search():
     assert all(p.outcomes["heat"] <= 4.0 for p in optimizer.front())
 
 
-class Hostile:
-    """A surrogate that misbehaves in the way its name says."""
-
-    def __init__(self, how="raise"):
-        self.how = how
-
-    def fit(self, X, Y, Yvar=None):
-        self.n = len(Y)
-        return self
-
-    def predict(self, X):
-        if self.how == "raise":
-            raise RuntimeError("out of order")
-        mean = np.full((len(X), 1), np.nan if self.how == "nan" else 0.0)
-        return (mean[:-1] if self.how == "shape" else mean), np.full(
-            (len(X), 1), -1.0 if self.how == "negative" else 1.0
-        )
-
-
-@pytest.mark.parametrize("how", ["raise", "nan", "negative", "shape"])
-def test_a_hostile_surrogate_is_replaced_and_said_so(problem, told, how):
-    optimizer, _ = run(problem, told, 11, seed=0, surrogate=Hostile(how))
-    suggestion = optimizer.ask(1)[0]
-    assert "used 'gp' instead" in suggestion.reason
-    assert "used 'gp' instead" in optimizer.diagnostics().notes[0]
-
-
-def test_a_hostile_surrogate_can_be_an_error(problem, told):
-    with pytest.raises(SurrogateError, match="out of order"):
-        run(problem, told, 12, surrogate=Hostile(), options={"on_surrogate_error": "raise"})
-
-
-def test_the_last_resort_is_the_average(problem, told, monkeypatch):
-    import nax_bo.search.learned as learned
-
-    monkeypatch.setattr(learned, "DEFAULT_SURROGATE", Hostile())
-    optimizer, designs = run(problem, told, 12, seed=0, surrogate=Hostile())
-    assert len(set(designs)) == 12
-    assert "the average of what was seen" in optimizer.ask(1)[0].reason
-
-
-def test_an_unknown_surrogate_is_refused_at_once(problem):
-    with pytest.raises(SurrogateError, match="no-such-thing"):
-        Optimizer(problem, surrogate="no-such-thing")
-
-
 def test_two_learned_objectives_with_their_own_surrogates(told):
     space = Space([ordinal("a", range(8)), ordinal("b", range(8)), ordinal("c", range(4))])
     problem = Problem(space, [Objective("up", maximise=True), Objective("down", scale="log10")])
@@ -385,37 +339,6 @@ def test_diagnostics_judge_the_surrogate(problem, told):
     assert 0.8 <= found.trust["error"].coverage_95 <= 1.0
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "how", "message"),
-    [
-        ({}, {}, "error = None"),
-        ({"error": float("nan")}, {}, "nan"),
-        ({"error": 0.1, "eror": 1.0}, {}, "'eror' is not an outcome"),
-        ({"error": 0.1}, {"fidelity": "shrot"}, "no fidelity 'shrot'"),
-        ({"error": 0.1}, {"fidelity": 2.0}, "fidelity 2.0"),
-        ({"error": 0.1}, {"variance": {"error": -1.0}}, "variance"),
-    ],
-)
-def test_bad_tellings_are_refused(problem, outcomes, how, message):
-    optimizer = Optimizer(problem, initial=0)
-    with pytest.raises(InputError, match=message):
-        optimizer.tell(problem.space.design([0, 0, 0, 0, 0]), outcomes, **how)
-
-
-def test_bad_problems_are_refused(problem):
-    space = problem.space
-    with pytest.raises(InputError, match="no limit"):
-        Problem(space, [Objective("y")], [Constraint("y")])
-    with pytest.raises(InputError, match="one objective"):
-        Problem(space, [])
-    with pytest.raises(InputError, match="shape"):
-        Problem(space, [Objective("y", known=lambda c: 1.0)])
-    with pytest.raises(InputError, match="reference point"):
-        Problem(space, [Objective("y")], reference_point={"z": 1.0})
-    with pytest.raises(InputError, match="there is no strategy"):
-        Optimizer(problem, strategy="magic")
-
-
 def test_own_strategies_can_be_registered(problem, told):
     class First:
         def propose(self, state):
@@ -461,17 +384,6 @@ def test_units_do_not_matter():
     assert _joules(2.0**-30) == _joules(1.0)
 
 
-def test_a_linear_model_is_not_measured_in_logarithms():
-    with pytest.raises(InputError, match="modelled linearly"):
-        Problem(Space([ordinal("a", [1, 2])]), [Objective("f", measure="log10")])
-
-
-def test_a_fraction_is_told_as_one():
-    problem = Problem(Space([ordinal("a", [1, 2])]), [Objective("accuracy", scale="logit", maximise=True)])
-    with pytest.raises(InputError, match="not a fraction"):
-        Optimizer(problem).tell({"a": 1}, {"accuracy": 93.6})
-
-
 def test_a_proposal_outside_the_known_limits_says_so():
     space = Space([ordinal(name, range(5)) for name in "ab"])
     problem = Problem(
@@ -484,30 +396,6 @@ def test_a_proposal_outside_the_known_limits_says_so():
         design = (suggestion := optimizer.ask(1)[0]).design
         assert suggestion.reason.startswith("outside the known limits") == (sum(design.indices) > 1)
         optimizer.tell(design, {"f": float(design["a"])})
-
-
-class FailsOnNewDesigns:
-    """Predicts what it has been told and nothing else."""
-
-    def fit(self, X, Y, Yvar=None):
-        self.known = {row.tobytes(): y for row, y in zip(X, Y, strict=True)}
-        return self
-
-    def predict(self, X):
-        if any(row.tobytes() not in self.known for row in X):
-            raise RuntimeError("never seen that")
-        return np.array([self.known[row.tobytes()] for row in X]), np.zeros((len(X), 1))
-
-
-def test_a_surrogate_that_fails_at_new_designs_only_is_replaced_and_said_so(problem, told):
-    optimizer, _ = run(problem, told, 11, seed=0, surrogate=FailsOnNewDesigns())
-    again, _ = run(problem, told, 11, seed=0)
-    suggestion, plain = optimizer.ask(1)[0], again.ask(1)[0]
-    assert suggestion.design == plain.design
-    assert "never seen that" in suggestion.reason
-    strict = {"on_surrogate_error": "raise"}
-    with pytest.raises(SurrogateError, match="never seen that"):
-        run(problem, told, 12, seed=0, surrogate=FailsOnNewDesigns(), options=strict)
 
 
 def test_exact_values_need_no_others(problem):
@@ -544,51 +432,6 @@ def test_the_start_holds_designs_within_the_limits_only_however_few():
     for seed in range(3):
         lost = Optimizer(problem, strategy="random", seed=seed).ask(1)[0]
         assert sum(lost.design.indices) <= 1
-
-
-def _broken(columns):
-    raise KeyError("widht")
-
-
-SMALL = Space([ordinal("a", [1, 2, 3])])
-F = Objective("f")
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Problem(SMALL, ["f"]), "objectives"),
-        (lambda: Problem(SMALL, "f"), "objectives"),
-        (lambda: Problem(SMALL, [F], constraints=["f"]), "constraints"),
-        (lambda: Problem(SMALL, [F], [Constraint("f", upper=1.0, lower=2.0)]), "no value lies"),
-        (lambda: Problem(SMALL, [F], [Constraint("f", upper=float("nan"))]), "no value lies"),
-        (lambda: Problem(SMALL, [F], reference_point={"f": float("nan")}), "reference point"),
-        (lambda: Problem(SMALL, [Objective("f", known=_broken)]), "'f' fails: KeyError"),
-        (lambda: Problem(SMALL, [Objective("f", known=lambda c: "text")]), "'f' gave 'text'"),
-        (lambda: Problem(SMALL, [F], fidelities=[Fidelity("full", -1.0)]), "costs -1"),
-        (lambda: Optimizer(Problem(SMALL, [F]), seed=-1), "seed = -1"),
-        (lambda: Optimizer(Problem(SMALL, [F]), seed=None), "seed = None"),
-        (lambda: Optimizer(Problem(SMALL, [F]), strategy=3), "3 is not a strategy"),
-        (lambda: Optimizer(Problem(SMALL, [F]), surrogate={"g": "gp"}), "surrogates of"),
-        (lambda: Optimizer(Problem(SMALL, [F]), options={"on_surogate_error": "raise"}), "on_surogate_error"),
-        (lambda: Optimizer(Problem(SMALL, [F])).tell({"a": 1}, {"f": 1.0}, fidelity=None), "fidelity None"),
-    ],
-)
-def test_what_cannot_be_meant_is_refused(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
-
-
-def test_a_suggestion_is_not_a_design_and_a_class_is_a_strategy():
-    optimizer = Optimizer(Problem(SMALL, [F]), strategy=Naxbo)
-    with pytest.raises(InputError, match="Suggestion is not a design"):
-        optimizer.tell(optimizer.ask(1)[0], {"f": 1.0})
-
-
-def test_numpy_numbers_will_do():
-    optimizer = Optimizer(Problem(SMALL, [F]), seed=np.int64(1), initial=np.int64(2))
-    optimizer.tell([np.int64(1)], {"f": np.float32(1.0)}, fidelity=np.float32(1.0))
-    assert len(optimizer.ask(3)) == 2
 
 
 def test_several_perfect_designs_leave_the_gain_finite():
