@@ -39,6 +39,9 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored in background jobs of a shell
     ) as running:
         assert running.stderr is not None
         first = running.stderr.readline()
