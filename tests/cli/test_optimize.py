@@ -30,6 +30,10 @@ COMMAND = [
 ]
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background ignores them
+
+
 @pytest.mark.slow
 def test_interrupted_and_resumed(tmp_path: Path) -> None:
     with subprocess.Popen(
@@ -39,9 +43,7 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # ignored in background jobs of a shell
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509
     ) as running:
         assert running.stderr is not None
         first = running.stderr.readline()
