@@ -15,7 +15,7 @@ from time import process_time
 from nax_bo.search import Optimizer
 from nax_bo.search.synthetic import synthetic_problem
 
-ROUNDS = 5
+ROUNDS = 10
 
 
 def main() -> None:

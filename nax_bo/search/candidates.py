@@ -1,4 +1,4 @@
-"""Maximise an acquisition over a discrete lattice: evolution of a population, then one-change descent to its end."""
+"""Maximise an acquisition over a discrete lattice: evolution of a population, then descent from the best of it."""
 
 from __future__ import annotations
 
@@ -42,20 +42,23 @@ class Scored:
         )
 
 
-Score = Callable[[IndexArray], Scored]
-
-_BLOCK = 64
+Score = Callable[[IndexArray, float], Scored]
+"""Scores designs ``n x d``. What falls short of the number given need not be evaluated: its score may be -infinity."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to search: about ``starts + generations * size`` evaluations, plus the descent."""
+    """How hard to search: about ``starts + generations * size`` evaluations, and about as many in the descents.
+
+    Spaces of at most ``listed`` designs are enumerated instead.
+    """
 
     starts: int = 600
-    generations: int = 20
+    generations: int = 10
     size: int = 120
-    descents: int = 3
-    moves: int = 60
+    descents: int = 4
+    rounds: int = 30
+    listed: int = 3000
 
 
 def maximise(
@@ -66,35 +69,99 @@ def maximise(
     rng: np.random.Generator,
     effort: Effort | None = None,
 ) -> Scored:
-    """The best designs found, best first; empty if nothing new is found. Spaces that are small enough are enumerated.
+    """The best designs found, best first; empty if nothing new is found.
 
     Args:
         problem: Where to search.
-        score: Scores and violations of designs.
+        score: Scores and violations of designs, and the score below which they make no difference.
         parents: Good designs to start from, ``k x d``; may be empty.
         fresh: Keeps the designs that may be returned (not seen before), without repeats.
         rng: Source of chance.
         effort: How hard to search.
     """
     effort = effort or Effort()
-    if problem.space.size <= effort.starts + effort.generations * effort.size:
-        return _scored(score, fresh(problem.completed(problem.space.enumerate()))).best(effort.size)
-    population = _scored(score, fresh(_starts(problem, parents, effort, rng))).best(effort.size)
+    landscape = _Landscape(problem, score, fresh)
+    if problem.space.size <= effort.listed:
+        return landscape.scored(problem.space.enumerate()).best(effort.size)
+    population = landscape.scored(_starts(problem, parents, effort, rng)).best(effort.size)
     if not len(population.x):
         return population
     for _ in range(effort.generations):
-        children = fresh(problem.completed(offspring(problem, population.x, effort.size, rng)))
-        if len(children):
-            population = population.joined(score(children)).best(effort.size)
-    found = population
+        full = population if len(population.x) == effort.size else None
+        children = landscape.scored(offspring(problem, population.x, effort.size, rng), full)
+        population = population.joined(children).best(effort.size)
+    found, been = population, set[bytes]()
     for row in range(min(effort.descents, len(population.x))):
-        start = population.rows(np.array([row]))
-        found = found.joined(_descend(problem, score, fresh, start, effort.moves, rng))
+        found = found.joined(landscape.descent(population.rows(np.array([row])), been, effort.rounds))
     return found.best(effort.size)
 
 
-def _scored(score: Score, x: IndexArray) -> Scored:
-    return score(x) if len(x) else Scored(x, np.zeros(0), np.zeros(0))
+@dataclass(frozen=True)
+class _Landscape:
+    """What is searched: see :func:`maximise`."""
+
+    problem: Problem
+    score: Score
+    fresh: Callable[[IndexArray], IndexArray]
+
+    def scored(self, x: IndexArray, ranked: Scored | None = None) -> Scored:
+        """Those of the designs that may be returned, scored as far as they rank before the last of ``ranked``."""
+        x = self.fresh(self.problem.completed(x))
+        if not len(x):
+            return Scored(x, np.zeros(0), np.zeros(0))
+        floor = -np.inf if ranked is None or ranked.violation[-1] > 0 else float(ranked.score[-1])
+        return self.score(x, floor)
+
+    def better(self, x: IndexArray, than: Scored) -> Scored:
+        """Those of the designs that are better than the only one of ``than``, best first."""
+        some = self.scored(x, than)
+        equal = some.violation == than.violation
+        rows = np.flatnonzero((some.violation < than.violation) | (equal & (some.score > than.score)))
+        return some.rows(rows).best(len(rows))
+
+    def descent(self, start: Scored, been: set[bytes], rounds: int) -> Scored:
+        """From one design, changes for the better until no single one is, or it meets the path of an earlier descent.
+
+        A round looks at all single changes. The best of them, or the 2, 4, 8, ... best together where that is better
+        still, is where the descent goes; then those that were better are tried again from there, until none is. What
+        they do mostly adds up, and looking at all of them is what costs.
+
+        Args:
+            start: Where to begin, one row.
+            been: Designs that descents have looked around; those of this one are added.
+            rounds: At most so many rounds.
+        """
+        here = path = start
+        for _ in range(rounds):
+            if (place := here.x[0].tobytes()) in been:
+                break
+            been.add(place)
+            found = self.better(self.problem.space.neighbours(here.x[0]), here)
+            if not len(found.x):
+                break
+            while len(found.x):
+                last, together = here.x, self.better(_together(here.x[0], found.x), here)
+                here = found.joined(together).best(1)
+                path = path.joined(here)
+                found = self.better(np.where(found.x != last, found.x, here.x), here)
+        return path
+
+
+def _together(x: IndexArray, changed: IndexArray) -> IndexArray:
+    """``x: d`` with the first 2, 4, 8, ... of its variants ``k x d`` at once, as far as they change different columns.
+
+    All of them come last, whatever their number.
+    """
+    out, row, free, count = [], x.copy(), np.ones(len(x), dtype=bool), 0
+    for variant in changed:
+        differs = variant != x
+        if not (differs & ~free).any():
+            row[differs], free[differs], count = variant[differs], False, count + 1
+            if count > 1 and count & (count - 1) == 0:
+                out.append(row.copy())
+    if count & (count - 1):
+        out.append(row)
+    return np.array(out, dtype=np.int64).reshape(len(out), len(x))
 
 
 def offspring(problem: Problem, parents: IndexArray, count: int, rng: np.random.Generator) -> IndexArray:
@@ -140,34 +207,5 @@ def _starts(problem: Problem, parents: IndexArray, effort: Effort, rng: np.rando
         rng.integers(0, cards, (effort.starts // 3 if len(parents) else effort.starts, len(space)))
     )
     if not len(parents):
-        return problem.completed(randoms)
-    children = offspring(problem, parents, effort.starts - len(randoms), rng)
-    return problem.completed(np.vstack([children, randoms]))
-
-
-def _descend(
-    problem: Problem,
-    score: Score,
-    fresh: Callable[[IndexArray], IndexArray],
-    start: Scored,
-    moves: int,
-    rng: np.random.Generator,
-) -> Scored:
-    """From one design, single changes for the better until there is none or ``moves`` have been made.
-
-    Neighbours are looked at in random order, a block at a time, and the best of the first block that has a better one
-    is where the next move goes: a fraction of the work of looking at all of them for each move.
-    """
-    here = path = start
-    for _ in range(moves):
-        around = fresh(problem.completed(problem.space.neighbours(here.x[0])))
-        around = around[rng.permutation(len(around))]
-        for block in range(0, len(around), _BLOCK):
-            best = score(around[block : block + _BLOCK]).best(1)
-            path = path.joined(best)
-            if (best.violation[0], -best.score[0]) < (here.violation[0], -here.score[0]):
-                here = best
-                break
-        else:
-            break
-    return path
+        return randoms
+    return np.vstack([offspring(problem, parents, effort.starts - len(randoms), rng), randoms])

@@ -71,7 +71,7 @@ def _repaired(
 ) -> IndexArray:
     """Designs not in ``taken``, bred from ``parents`` towards satisfying the limits, spread by a random score."""
 
-    def score(x: IndexArray) -> Scored:
+    def score(x: IndexArray, _floor: float) -> Scored:
         return Scored(x, rng.random(len(x)), _violation(problem, x))
 
     def fresh(x: IndexArray) -> IndexArray:

@@ -203,8 +203,8 @@ def _flat(model: AdaptedSurrogate, x: Array) -> tuple[Array, Array]:
 
 
 def _checkpoint(n: int) -> int:
-    """Observations that settings are learned from: all up to 100, then as of every 5th, 10th (200) or 20th (400)."""
-    return n if n <= _SMALL else n - n % (5 if n <= 200 else 10 if n <= 400 else 20)
+    """Observations that settings are learned from: all up to 100, then as of every 10th, or 20th (400)."""
+    return n if n <= _SMALL else n - n % (10 if n <= 400 else 20)
 
 
 def _fit(

@@ -24,6 +24,7 @@ IndexArray = NDArray[np.int64]
 _PARENTS = 40
 _MOST_CLOSED = 6  # objectives; there are about six times as many boxes with each further one
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
+_LOG_LEAP = np.log(10.0)  # above the highest gain seen so far: further leaps are not hoped for
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,11 +154,7 @@ class Naxbo:
         parents, centre = acquisition.parents(told)
         radius, measure = trust_radius(state), self._general(state, told) or acquisition
 
-        def score(x: IndexArray) -> Scored:
-            value, broken = measure.log_gain(x)
-            changes = (x[:, None] != centre).sum(axis=2).min(axis=1)
-            return Scored(x, value - _LOG_PER_CHANGE * np.maximum(changes - radius, 0), broken)
-
+        score = _Damped(measure, centre, radius)
         found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)
         if not len(found.x):
             return random_suggestion(state, "drawn at random: the search found nothing new")
@@ -170,6 +167,27 @@ class Naxbo:
         predicted = {n: (float(m[0]), float(s[0])) for n, (m, s) in models.predict(row[None]).items()}
         parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *models.notes]
         return Suggestion(problem.space.design(row), "full", ", ".join(parts), known, predicted, gain)
+
+
+class _Damped:
+    """Log gain less a damping for each change from ``centre: k x d`` beyond ``radius``.
+
+    A design that is damped so much that only a leap beyond the highest gain seen so far would lift it to where it
+    counts is not evaluated: three in ten at least, and nearly half of them in 64 variables.
+    """
+
+    def __init__(self, measure: Acquisition | MonteCarloAcquisition, centre: IndexArray, radius: int) -> None:
+        self.measure, self.centre, self.radius = measure, centre, radius
+        self._highest = -np.inf
+
+    def __call__(self, x: IndexArray, floor: float) -> Scored:
+        changes = (x[:, None] != self.centre).sum(axis=2).min(axis=1)
+        damping = _LOG_PER_CHANGE * np.maximum(changes - self.radius, 0)
+        rows = np.flatnonzero(self._highest + _LOG_LEAP - damping >= floor)
+        value, violation = np.full(len(x), -np.inf), np.zeros(len(x))
+        value[rows], violation[rows] = self.measure.log_gain(x[rows])
+        self._highest = max(self._highest, value[violation <= 0].max(initial=-np.inf))
+        return Scored(x, value - damping, violation)
 
 
 def _designs(state: SearchState, looks: Iterable[Indices]) -> IndexArray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,10 @@ from nax_bo.surrogate.protocol import Array
 from nax_surrogates.kernel import (
     Inputs,
     Layout,
+    Pairs,
     Smoothness,
     covariance,
     fidelity_factor,
-    main_effects,
     scaled,
     square_distance,
     stationary_with_slope,
@@ -75,6 +77,11 @@ class Model:
     layout: Layout
     prior: Prior
 
+    @cached_property
+    def moments(self) -> tuple[Array, Array]:
+        """Prior mean and standard deviation of every hyperparameter."""
+        return self.prior.moments(self.layout)
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -83,6 +90,11 @@ class Observations:
     inputs: Inputs
     y: Array
     known_noise: Array
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The inputs beside themselves."""
+        return Pairs(self.inputs, self.inputs)
 
     def take(self, rows: NDArray[np.int64]) -> Observations:
         """Some of the rows."""
@@ -106,35 +118,48 @@ class ExactGP:
     factor: Array
     weights: Array
 
-    def predict(self, at: Inputs) -> tuple[Array, Array]:
-        """Mean and variance, each ``k``."""
-        mean, var = np.empty(len(at)), np.empty(len(at))
-        block = max(256, 400_000 // max(len(self.data.y), 1))  # blocks that stay in the cache
-        for start in range(0, len(at), block):
-            part = at.take(np.arange(start, min(start + block, len(at))))
-            cross = self._covariance(self.data.inputs, part)
-            mean[start : start + block] = self.weights @ cross
-            half = solve_triangular(self.factor, cross, lower=True, overwrite_b=True, check_finite=False)
-            explained = np.einsum("ij,ij->j", half, half)
-            var[start : start + block] = variance(self.model.layout, self.theta, part) - explained
+    def predict(self, pairs: Pairs) -> tuple[Array, Array]:
+        """Mean and variance at ``pairs.b``, each ``k``; ``pairs.a`` are the inputs of ``data``."""
+        cross = self._covariance(pairs)
+        mean = self.weights @ cross
+        half = solve_triangular(self.factor, cross, lower=True, overwrite_b=True, check_finite=False)
+        var = variance(self.model.layout, self.theta, pairs.b) - np.einsum("ij,ij->j", half, half)
         return mean, np.maximum(var, 1e-10)
-
-    def _covariance(self, a: Inputs, b: Inputs) -> Array:
-        return covariance(self.model.kind, self.model.layout, self.theta, a, b)
 
     def joint(self, at: Inputs) -> tuple[Array, Array]:
         """Mean ``k`` and covariance ``k x k``."""
-        cross = self._covariance(self.data.inputs, at)
+        cross = self._covariance(Pairs(self.data.inputs, at))
         half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
-        cov = self._covariance(at, at) - half.T @ half
+        cov = self._covariance(Pairs(at, at)) - half.T @ half
         cov[np.diag_indices(len(at))] = np.maximum(np.diagonal(cov), 1e-10)
         return self.weights @ cross, cov
+
+    def _covariance(self, pairs: Pairs) -> Array:
+        return covariance(self.model.kind, self.model.layout, self.theta, pairs)
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and variance of each observation without it, each ``n`` (Rasmussen and Williams 2006, eq. 5.12)."""
         inverse, _ = lapack.dpotri(self.factor, lower=1)
         precision = np.diagonal(inverse)
         return self.data.y - self.weights / precision, 1.0 / precision
+
+
+def predictions(members: Sequence[ExactGP], at: Inputs) -> tuple[Array, Array]:
+    """Means and variances, each ``members x k``, of processes conditioned on the same data."""
+    mean, var = np.empty((2, len(members), len(at)))
+    seen = members[0].data.inputs
+    block = max(256, 400_000 // max(len(seen), 1))  # blocks that stay in the cache
+    for start in range(0, len(at), block):
+        stop = min(start + block, len(at))
+        pairs = Pairs(seen, at.take(np.arange(start, stop)))
+        for i, member in enumerate(members):
+            mean[i, start:stop], var[i, start:stop] = member.predict(pairs)
+    return mean, var
+
+
+def mixture(means: Array, variances: Array) -> tuple[Array, Array]:
+    """Mean and variance, each ``k``, of the equal mixture of ``members x k``."""
+    return means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
 
 
 def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
@@ -145,7 +170,7 @@ def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
     """
     inputs = data.inputs
     noise = model.layout.noise(theta, inputs.u) + data.known_noise
-    kernel = covariance(model.kind, model.layout, theta, inputs, inputs)
+    kernel = covariance(model.kind, model.layout, theta, data.pairs)
     diagonal = np.diagonal(kernel) + noise
     for jitter in _JITTERS:
         kernel[np.diag_indices(len(noise))] = diagonal + jitter
@@ -161,11 +186,11 @@ def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
 def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[float, Array]:
     """Minus log marginal likelihood minus log prior of ``theta``, and its gradient (up to a constant).
 
-    The derivative with respect to the covariance is symmetric, so its lower triangle, which is all that LAPACK's
-    inverse gives, is summed twice instead of being mirrored.
+    The derivative with respect to the covariance is symmetric, and meets nothing but symmetric matrices. So the lower
+    triangle, which is all that LAPACK's inverse gives, is not mirrored, and the outer product halved in return.
     """
     kind, layout, inputs, y = model.kind, model.layout, data.inputs, data.y
-    mean, std = model.prior.moments(layout)
+    mean, std = model.moments
     off = (theta - mean) / std
     z = scaled(layout, theta, inputs)
     r2 = square_distance(z, z)
@@ -174,7 +199,7 @@ def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[f
     signal, slope = stationary_with_slope(kind, r2)
     signal *= np.exp(theta[0]) * shared
     slope *= np.exp(theta[0]) * shared
-    effects = main_effects(theta, inputs, inputs) * shared
+    effects = np.exp(theta[2]) * shared * data.pairs.effects
     learned = layout.noise(theta, inputs.u)
     kernel = signal + effects + trend(layout, theta, inputs, inputs)
     kernel[np.diag_indices(len(y))] += learned + data.known_noise
@@ -186,7 +211,7 @@ def neg_log_posterior(theta: Array, model: Model, data: Observations) -> tuple[f
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
     at_diagonal = 0.5 * (np.diagonal(inverse) - weights**2)  # d value / d K[i, i]
     below = inverse.T  # d value / d (K[i, j] = K[j, i]), transposed: a view in numpy's own order
-    below -= np.triu(np.multiply.outer(weights, weights))
+    below -= np.multiply.outer(0.5 * weights, weights)
     np.fill_diagonal(below, 0.0)
 
     gradient = off / std
@@ -219,7 +244,7 @@ def most_probable(
     model: Model, data: Observations, *, start: Array | None = None, iterations: int = 30
 ) -> Array:
     """Hyperparameters of highest posterior density, by L-BFGS from ``start`` or the prior mean."""
-    mean, std = model.prior.moments(model.layout)
+    mean, std = model.moments
     low, high = mean - 5.0 * std, mean + 5.0 * std
     low[1], high[1] = -11.5, 1.0
     first = mean if start is None else np.clip(start, low, high)

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from nax_bo.surrogate.protocol import Array
 from nax_surrogates.calibration import Spread, fit_spread, log_density
-from nax_surrogates.exact_gp import ExactGP, Model, Observations, Prior, condition, most_probable
+from nax_surrogates.exact_gp import (
+    ExactGP,
+    Model,
+    Observations,
+    Prior,
+    condition,
+    mixture,
+    most_probable,
+    predictions,
+)
 from nax_surrogates.held_out import MOST, held_out
 from nax_surrogates.kernel import FeatureMap, Layout, Smoothness
 
@@ -62,8 +71,7 @@ class Ensemble:
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free outcome, each ``n``."""
-        at = self.features(X)
-        mean, var = _mixture([member.predict(at) for member in self.members])
+        mean, var = mixture(*predictions(self.members, self.features(X)))
         std = np.sqrt(var)
         return self.centre + self.scale * mean, self.scale * self.spread.factor(std) * std
 
@@ -85,7 +93,8 @@ class Ensemble:
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and standard deviation of each observation without it, each ``n``."""
-        mean, var = _mixture([member.leave_one_out() for member in self.members])
+        parts = [member.leave_one_out() for member in self.members]
+        mean, var = mixture(np.array([m for m, _ in parts]), np.array([v for _, v in parts]))
         noise = np.mean([member.noise for member in self.members], axis=0)
         var = np.maximum(var - noise, 1e-10)
         var = self.spread.factor(np.sqrt(var)) ** 2 * var + noise
@@ -207,9 +216,3 @@ def _relevant(u: Array, recipe: Recipe) -> NDArray[np.int64]:
         return np.arange(len(u))
     order = np.lexsort((np.random.default_rng(recipe.seed).random(len(u)), u))
     return np.sort(order[: recipe.max_points])
-
-
-def _mixture(parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Mean and variance of an equal mixture."""
-    means = np.array([m for m, _ in parts])
-    return means.mean(axis=0), np.mean([v for _, v in parts], axis=0) + means.var(axis=0)

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.surrogate.protocol import Array
-from nax_surrogates.exact_gp import ExactGP, Observations, condition, most_probable
+from nax_surrogates.exact_gp import (
+    ExactGP,
+    Observations,
+    condition,
+    mixture,
+    most_probable,
+    predictions,
+)
 
 Rows = NDArray[np.int64]
 
@@ -60,11 +67,9 @@ def _left_out(members: Sequence[ExactGP], data: Observations, rows: Rows, kept: 
     first, some, at = members[0], data.take(kept), data.inputs.take(rows)
     theta = most_probable(first.model, some, iterations=steps)
     found = [condition(m.model, theta + m.theta - first.theta, some) for m in members]
-    predicted = [member.predict(at) for member in found]
-    means = np.array([mean for mean, _ in predicted])
-    variance = np.mean([var for _, var in predicted], axis=0) + means.var(axis=0)
+    mean, variance = mixture(*predictions(found, at))
     learned = np.mean([m.model.layout.noise(m.theta, at.u) for m in found], axis=0)
-    return np.stack([data.y[rows] - means.mean(axis=0), variance, learned + data.known_noise[rows]])
+    return np.stack([data.y[rows] - mean, variance, learned + data.known_noise[rows]])
 
 
 def _random(n: int, count: int, seed: int) -> Iterable[Rows]:

@@ -16,6 +16,7 @@ lets fidelities differ in amplitude and be imperfectly correlated (an intrinsic 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -48,6 +49,19 @@ class Inputs:
         """These rows and then those of ``other``."""
         pairs = ((self.z, other.z), (self.h, other.h), (self.u, other.u))
         return Inputs(*(np.concatenate(pair) for pair in pairs))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Inputs ``a: n`` beside inputs ``b: k``; holds what all hyperparameters share."""
+
+    a: Inputs
+    b: Inputs
+
+    @cached_property
+    def effects(self) -> Array:
+        """``h h'``, ``n x k``."""
+        return self.a.h @ self.b.h.T
 
 
 @dataclass(frozen=True)
@@ -170,11 +184,6 @@ def fidelity_factor(layout: Layout, theta: Array, u: Array, v: Array) -> Array |
     return np.asarray(np.exp(slope * (u[:, None] + v) - np.abs(u[:, None] - v) / length))
 
 
-def main_effects(theta: Array, a: Inputs, b: Inputs) -> Array:
-    """``v h h'``, ``n x k``."""
-    return np.asarray((np.exp(theta[2]) * a.h) @ b.h.T)
-
-
 def trend(layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array | float:
     """Constant, linear proxies and fidelity offset, ``n x k``."""
     out: Array | float = 1.0
@@ -185,11 +194,12 @@ def trend(layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array | float:
     return out
 
 
-def covariance(kind: Smoothness, layout: Layout, theta: Array, a: Inputs, b: Inputs) -> Array:
+def covariance(kind: Smoothness, layout: Layout, theta: Array, pairs: Pairs) -> Array:
     """``K(a, b)``, ``n x k``, without noise."""
+    a, b = pairs.a, pairs.b
     out = stationary(kind, square_distance(scaled(layout, theta, a), scaled(layout, theta, b)))
     out *= np.exp(theta[0])
-    out += main_effects(theta, a, b)
+    out += np.exp(theta[2]) * pairs.effects
     out *= fidelity_factor(layout, theta, a.u, b.u)
     out += trend(layout, theta, a, b)
     return out

@@ -29,7 +29,7 @@ def test_finds_the_best_of_everything(seed):
     rng = np.random.default_rng(seed)
     weight, pair = rng.normal(size=5), rng.normal(size=(5, 5)) * 0.3
 
-    def score(x):
+    def score(x, _floor):
         z = x / 5.0
         return Scored(x, z @ weight + np.einsum("ni,ij,nj->n", z, pair, z), np.zeros(len(x)))
 
@@ -38,13 +38,13 @@ def test_finds_the_best_of_everything(seed):
     found = maximise(
         problem, score, everything[:0], lambda x: np.unique(x, axis=0), np.random.default_rng(seed), HARD
     )
-    assert found.score[0] == pytest.approx(score(everything).score.max())
+    assert found.score[0] == pytest.approx(score(everything, -np.inf).score.max())
 
 
 def test_small_spaces_are_enumerated():
     problem = Problem(Space([ordinal("a", range(5)), ordinal("b", range(5))]), [Objective("y")])
 
-    def score(x):
+    def score(x, _floor):
         return Scored(x, -(((x - [3, 1]) ** 2).sum(axis=1)).astype(float), np.zeros(len(x)))
 
     found = maximise(problem, score, np.empty((0, 2), dtype=np.int64), lambda x: x, np.random.default_rng(0))
@@ -59,7 +59,7 @@ def test_what_is_known_is_not_returned_and_limits_come_first():
         rows = [r for r in dict.fromkeys(map(tuple, x.tolist())) if r not in banned]
         return np.array(rows, dtype=np.int64).reshape(len(rows), 5)
 
-    def score(x):
+    def score(x, _floor):
         return Scored(x, x.sum(axis=1).astype(float), np.maximum(x[:, 2] - 2.0, 0.0))
 
     found = maximise(problem, score, problem.space.enumerate()[:0], fresh, np.random.default_rng(0), HARD)

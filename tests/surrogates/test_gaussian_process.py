@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nax_surrogates import GaussianProcess
 from nax_surrogates.exact_gp import Model, Observations, Prior, condition, neg_log_posterior
-from nax_surrogates.kernel import FeatureMap, covariance
+from nax_surrogates.kernel import FeatureMap, Pairs, covariance
 from nax_surrogates.problems import PROBLEMS, draw
 from scipy.optimize import approx_fprime
 from scipy.stats import multivariate_normal
@@ -57,7 +57,7 @@ def test_likelihood_posterior_and_leave_one_out_agree_with_the_textbook(kind):
     features, model, data = _model(kind)
     theta = np.random.default_rng(2).normal(scale=0.5, size=model.layout.size)
     n = len(data.y)
-    kernel = covariance(kind, model.layout, theta, data.inputs, data.inputs)
+    kernel = covariance(kind, model.layout, theta, data.pairs)
     noisy = kernel + np.diag(model.layout.noise(theta, data.inputs.u) + data.known_noise)
     mean, std = Prior().moments(model.layout)
     expected = -multivariate_normal(np.zeros(n), noisy).logpdf(data.y) - 0.5 * n * np.log(2 * np.pi)
@@ -65,14 +65,14 @@ def test_likelihood_posterior_and_leave_one_out_agree_with_the_textbook(kind):
     assert neg_log_posterior(theta, model, data)[0] == pytest.approx(expected, rel=1e-7)
 
     at = features(_mixed(6, 9)[0])
-    cross = covariance(kind, model.layout, theta, data.inputs, at)
+    cross = covariance(kind, model.layout, theta, Pairs(data.inputs, at))
     solved = np.linalg.solve(noisy, np.column_stack([data.y, cross]))
     gp = condition(model, theta, data)
     joint_mean, joint_cov = gp.joint(at)
-    prior = covariance(kind, model.layout, theta, at, at)
+    prior = covariance(kind, model.layout, theta, Pairs(at, at))
     np.testing.assert_allclose(joint_mean, cross.T @ solved[:, 0], atol=1e-8)
     np.testing.assert_allclose(joint_cov, prior - cross.T @ solved[:, 1:], atol=1e-8)
-    mean_only, var_only = gp.predict(at)
+    mean_only, var_only = gp.predict(Pairs(data.inputs, at))
     np.testing.assert_allclose(mean_only, joint_mean, atol=1e-8)
     np.testing.assert_allclose(var_only, np.diagonal(joint_cov), rtol=1e-6)
 
