@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nax_bo.search import Objective, Problem
 from nax_bo.search.candidates import Effort, Scored, maximise, mutated
 from nax_bo.search.initial import initial_design
 from nax_bo.space import Condition, Space, categorical, ordinal
 
-HARD = Effort(starts=60, generations=8, size=40)
+HARD = Effort(starts=60, generations=8, size=40, listed=100)
 
 
 def rugged_problem():
@@ -34,11 +36,59 @@ def test_finds_the_best_of_everything(seed):
         return Scored(x, z @ weight + np.einsum("ni,ij,nj->n", z, pair, z), np.zeros(len(x)))
 
     everything = problem.space.enumerate()
-    assert len(everything) > HARD.starts + HARD.generations * HARD.size
-    found = maximise(
-        problem, score, everything[:0], lambda x: np.unique(x, axis=0), np.random.default_rng(seed), HARD
-    )
+    assert len(everything) > HARD.starts + HARD.generations * HARD.size > HARD.listed
+    found = maximise(problem, score, everything[:0], nothing_seen, np.random.default_rng(seed), HARD)
     assert found.score[0] == pytest.approx(score(everything, -np.inf).score.max())
+
+
+def nothing_seen(x):
+    return np.unique(x, axis=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 1.0))
+def test_no_single_change_improves_on_the_best(seed, ruggedness):
+    rng = np.random.default_rng(seed)
+    problem = Problem(
+        Space(
+            [
+                categorical("kind", ["flat", "deep", "wide"]),
+                *[ordinal(f"o{i}", range(4), when=Condition("kind", ("deep",))) for i in range(4)],
+                *[categorical(f"c{i}", [*"abcd"]) for i in range(8)],
+            ]
+        ),
+        [Objective("y")],
+    )
+    values = rng.normal(size=(13, 4))
+    pairs = ruggedness * rng.normal(size=(13, 13))
+
+    def score(x, floor):
+        z = values[np.arange(13), x]
+        value = z.sum(axis=1) + np.einsum("ni,ij,nj->n", z, pairs, z)
+        limit = np.maximum(x[:, 5:].sum(axis=1) - 15.0, 0.0)
+        return Scored(x, np.where(value < floor, -np.inf, value), limit)
+
+    found = maximise(problem, score, np.zeros((0, 13), dtype=np.int64), nothing_seen, rng, HARD)
+    around = score(problem.space.neighbours(found.x[0]), -np.inf)
+    assert found.violation[0] == 0
+    assert found.score[0] >= around.score[around.violation == 0].max() - 1e-12
+
+
+def test_what_adds_up_is_changed_together():
+    """80 variables, each with one best value: one at a time, 80 moves would look at 240 neighbours each."""
+    problem = Problem(Space([ordinal(f"o{i}", range(4)) for i in range(80)]), [Objective("y")])
+    values = np.random.default_rng(0).normal(size=(80, 4))
+    looks = []
+
+    def score(x, _floor):
+        looks.append(len(x))
+        return Scored(x, values[np.arange(80), x].sum(axis=1), np.zeros(len(x)))
+
+    effort = Effort(starts=60, generations=0, size=40, descents=1)
+    worst = values.argmin(axis=1)[None]
+    found = maximise(problem, score, worst, nothing_seen, np.random.default_rng(0), effort)
+    assert found.score[0] == pytest.approx(values.max(axis=1).sum())
+    assert sum(looks) < 2500
 
 
 def test_small_spaces_are_enumerated():

@@ -15,6 +15,7 @@ from nax_bo.search import (
 from nax_bo.search.candidates import maximise
 from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
+from nax_bo.search.synthetic import synthetic_problem
 from nax_bo.space import Space, categorical, ordinal
 
 OWN = ["naxbo", "random", "sobol", "nsga2", "local-search", "linas"]
@@ -81,6 +82,20 @@ def test_pending_designs_change_the_next_proposal_and_can_be_restored(problem, t
     following = optimizer.ask(1)[0].design
     assert restored.ask(1)[0].design == following
     assert following not in [s.design for s in pending]
+
+
+@pytest.mark.parametrize("name", ["chain24", "mixed40"])
+def test_what_is_not_evaluated_would_not_have_been_proposed(name, monkeypatch):
+    def proposals():
+        bed = synthetic_problem(name, "useful")
+        optimizer = Optimizer(bed.problem, seed=0, initial=0)
+        for design in bed.space.designs(bed.space.sample(30, 0)):
+            optimizer.tell(design, *bed.evaluate(design, 0))
+        return [s.design for s in optimizer.ask(3)]
+
+    frugal = proposals()
+    monkeypatch.setattr("nax_bo.search.naxbo._LOG_LEAP", 1e9)
+    assert proposals() == frugal
 
 
 def test_a_search_starts_from_what_was_told(problem, told, monkeypatch):
