@@ -64,7 +64,10 @@ class Prior:
         std[layout.lengths] = self.length_log_std
         mean[layout.linears], std[layout.linears] = -2.0, 1.5
         if layout.fidelity:
-            mean[-3], std[-3] = 1.0, 1.0  # correlation 0.7 between the lowest and the full fidelity
+            mean[-3], std[-3] = (
+                3.0,
+                1.5,
+            )  # correlation 0.95 (0.8 to 0.99) between the lowest and the full fidelity
             std[-2:] = 0.5, 1.0
         return mean, std
 

@@ -7,7 +7,7 @@ from nax_surrogates.exact_gp import Model, Observations, Prior, condition, neg_l
 from nax_surrogates.kernel import FeatureMap, Pairs, covariance
 from nax_surrogates.problems import PROBLEMS, draw
 from scipy.optimize import approx_fprime
-from scipy.stats import multivariate_normal
+from scipy.stats import kendalltau, multivariate_normal
 
 from nax_bo.errors import InputError, SurrogateError
 from nax_bo.surrogate import Column
@@ -242,3 +242,27 @@ def test_what_variables_do_one_by_one_is_learned_from_few_designs():
     (x, y), (at, truth) = drawn(60), drawn(400)
     mean = GaussianProcess(columns).fit(x, y[:, None]).predict(at)[0][:, 0]
     assert 1.0 - np.mean((mean - truth) ** 2) / truth.var() > 0.95
+
+
+def test_noisy_full_looks_do_not_blur_cheap_ones():
+    """Full looks at a fifth of the designs teach an offset, not differences where there is noise alone."""
+    n, d = 90, 20
+    columns = [*(Column(f"o{i}", "ordinal", 4) for i in range(d)), Column("t", "fidelity", 2)]
+    fading = np.exp(-np.arange(d) / 5)
+    gained = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x = rng.integers(0, 4, (n, d)) / 3
+        pairs = rng.normal(size=(d, d)) * np.outer(fading, fading)
+        truth = x @ (rng.normal(size=d) * fading) + np.einsum("ni,ij,nj->n", x, pairs, x)
+        truth = (truth - truth.mean()) / truth.std()
+        cheap = 0.9 * truth - 0.5 + 0.1 * rng.normal(size=n)
+        looked, rest = np.split(rng.permutation(n), [20])
+        full = truth[looked] + 0.3 * rng.normal(size=len(looked))
+        told = np.vstack([np.c_[x, np.zeros(n)], np.c_[x[looked], np.ones(len(looked))]])
+        gp = GaussianProcess(columns).fit(told, np.concatenate([cheap, full])[:, None])
+        believed = gp.predict(np.c_[x[rest], np.ones(len(rest))])[0][:, 0]
+        gained.append(
+            kendalltau(believed, truth[rest]).statistic - kendalltau(cheap[rest], truth[rest]).statistic
+        )
+    assert np.mean(gained) > -0.01
