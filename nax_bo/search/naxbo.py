@@ -173,7 +173,7 @@ class _Damped:
     """Log gain less a damping for each change from ``centre: k x d`` beyond ``radius``.
 
     A design that is damped so much that only a leap beyond the highest gain seen so far would lift it to where it
-    counts is not evaluated: three in ten at least, and nearly half of them in 64 variables.
+    counts is not evaluated. On the synthetic problems that spares 30 % (24 variables) to 44 % (64) of the children.
     """
 
     def __init__(self, measure: Acquisition | MonteCarloAcquisition, centre: IndexArray, radius: int) -> None:

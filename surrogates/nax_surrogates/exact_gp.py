@@ -64,10 +64,9 @@ class Prior:
         std[layout.lengths] = self.length_log_std
         mean[layout.linears], std[layout.linears] = -2.0, 1.5
         if layout.fidelity:
-            mean[-3], std[-3] = (
-                3.0,
-                1.5,
-            )  # correlation 0.95 (0.8 to 0.99) between the lowest and the full fidelity
+            # Correlation 0.95 (0.8 to 0.99) between the lowest and the full fidelity, noise apart. A lower one, which
+            # noisy looks suggest, makes few full looks teach differences that are not there.
+            mean[-3], std[-3] = 3.0, 1.5
             std[-2:] = 0.5, 1.0
         return mean, std
 
