@@ -48,7 +48,7 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickling within the file need to find it
     try:
         spec.loader.exec_module(module)
-    except Exception as ex:
+    except (Exception, SystemExit) as ex:
         del sys.modules[name]
         raise InputError(
             f"{path} fails when it is imported: {type(ex).__name__}: {ex}", "Run it with python to see where."
@@ -63,7 +63,7 @@ def _load_module(name: str) -> ModuleType:
         raise InputError(
             f"cannot import {name!r}: {ex}", "Install the package, or give path/to/file.py:Name."
         ) from ex
-    except Exception as ex:
+    except (Exception, SystemExit) as ex:
         raise InputError(
             f"{name} fails when it is imported: {type(ex).__name__}: {ex}",
             "Import it in python to see where.",

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nax_bo.errors import NaxboError
+from nax_bo.errors import InputError, NaxboError
 from nax_bo.surrogate.reference import SurrogateReference, resolve
 from nax_surrogates.conformance_cases import CASES, Case
 
@@ -88,8 +88,15 @@ def check(surrogate: Any, *, timeout_s: float = 30.0, cases: Sequence[Case] = CA
         surrogate: Reference text, :class:`SurrogateReference`, class or instance. It must be importable from
             another process, so a class typed at a prompt or inside a function is refused.
         timeout_s: Limit for each case.
-        cases: What to check.
+        cases: What to check, from :data:`CASES`.
+
+    Raises:
+        InputError: A case is not one of :data:`CASES`, so that the other process would not know it.
     """
+    if unknown := [case.name for case in cases if case not in CASES]:
+        raise InputError(
+            f"cannot check {', '.join(unknown)} in another process", "Call the case's own run(surrogate)."
+        )
     try:
         reference = resolve(surrogate)
     except NaxboError as ex:

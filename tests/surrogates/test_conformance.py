@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
-from nax_surrogates.conformance import CASES, check
+from nax_surrogates.conformance import CASES, Case, check
 
+from nax_bo.errors import InputError
 from nax_bo.surrogate import build
 
 HERE = Path(__file__).parent
@@ -76,3 +77,17 @@ def test_a_reference_that_cannot_be_found_is_a_failed_report():
 
 def test_references_build_fresh_objects():
     assert build("gp").inner is not build("gp").inner
+
+
+def test_a_file_that_exits_while_it_is_imported_is_a_failed_report(tmp_path):
+    file = tmp_path / "exits.py"
+    file.write_text("import sys\n\nsys.exit('gone')\n")
+    report = check(f"{file}:Model")
+    assert not report.passed
+    assert "SystemExit: gone" in report.table()
+
+
+def test_a_case_of_ones_own_is_refused_where_the_other_process_would_not_know_it():
+    mine = Case("mine", "is mine", "why not", lambda surrogate: None)
+    with pytest.raises(InputError, match="cannot check mine in another process"):
+        check("gp", cases=[mine])
