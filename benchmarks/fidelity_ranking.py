@@ -1,8 +1,9 @@
 """How the short rung and the training-free scores rank random designs, compared with the full rung.
 
 Random designs of a joint space are evaluated at both rungs in one process on one thread; Kendall's tau-b compares the
-rankings, over all designs and within the half that the full rung finds better. A second full training of every fourth
-design, from another seed, says how well a full training ranks designs as another one does: no look can do much better.
+rankings, over all designs and within the half that the full rung finds better. A second full look at every fourth
+design, from another seed, says how well full looks rank designs alike: no cheap one can do much better. Where a full
+look trains two networks (few test images), each of them ranks the designs too, as a look that trains one would.
 
 Evaluations are kept in ``out/fidelity_ranking.json`` and not repeated; a change of the rungs starts anew, after a
 change of the training itself delete the file. Seconds are processor time.
@@ -32,7 +33,7 @@ from nax_bo.hardware import cost_model
 from nax_bo.systems import load_system
 
 CACHE = Path("out/fidelity_ranking.json")
-AGAIN = 4  # every fourth design is trained in full twice
+AGAIN = 4  # every fourth design is looked at in full twice
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
@@ -102,12 +103,17 @@ def summary(
             best = full[i]
             front.append((round(float(full[i]), 4), round(float(edap[i]), 2)))
     confidence = column("short", "confidence")
+    draws = [reports[f"{args.system} {i} full 1"]["draws"] for i in ids]
+    first, second = (np.array([np.mean(d[turn::2]) for d in draws]) for turn in range(2))
+    half_of_first = first >= np.median(first)
     return {
         "designs": len(ids),
         "tau_short": tau(short, full),
         "tau_short_better_half": tau(short[better], full[better]),
         "tau_confidence": tau(confidence, full),
         "tau_confidence_better_half": tau(confidence[better], full[better]),
+        "tau_one_training_other": tau(first, second),
+        "tau_one_training_other_better_half": tau(first[half_of_first], second[half_of_first]),
         "tau_full_again": tau(once, again),
         "tau_full_again_better_half": tau(once[half], again[half]),
         "tau_short_same_designs": tau(short[twice], once),

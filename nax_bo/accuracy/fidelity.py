@@ -26,6 +26,7 @@ class Recipe:
         variance_memory: Memory of its mean square, the second beta. The usual 0.999 remembers a thousand steps: longer
             than a short training is.
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, arXiv:1512.00567).
+        least_steps: Small sets are passed over more often, until so many batches have been learned from.
         calibration_vectors: About so many input vectors of a layer choose its converter's range.
     """
 
@@ -34,6 +35,7 @@ class Recipe:
     momentum: float = 0.9
     variance_memory: float = 0.999
     label_smoothing: float = 0.0
+    least_steps: int = 0
     calibration_vectors: int = 2048
 
 
@@ -44,8 +46,10 @@ class Fidelity:
     Attributes:
         name: ``"short"`` or ``"full"``.
         recipe: How networks are trained.
+        twice_below: With fewer test images than this, two networks are trained, from different seeds, and accuracy is
+            that of chips of both: on few images one training says too little about a design.
         min_draws, max_draws: Programmed chips over which accuracy is averaged; drawing stops between the two once
-            ``target_standard_error`` is reached.
+            ``target_standard_error`` is reached. Of two networks, as many of each.
         target_standard_error: Standard error of the mean accuracy at which drawing stops.
         mode: How crossbars are read (:data:`nax_bo.crossbar.MODES`).
         relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
@@ -55,6 +59,7 @@ class Fidelity:
 
     name: str
     recipe: Recipe
+    twice_below: int
     min_draws: int
     max_draws: int
     target_standard_error: float
@@ -70,17 +75,27 @@ SHORT = Fidelity(
         momentum=0.6,
         variance_memory=0.95,
         label_smoothing=0.05,
+        least_steps=112,
         calibration_vectors=512,
     ),
+    twice_below=0,
     min_draws=4,
     max_draws=8,
     target_standard_error=0.01,
     mode="fast",
-    relative_cost=0.24,
+    relative_cost=0.2,
 )
 FULL = Fidelity(
     "full",
-    Recipe(epochs=12, learning_rate=0.02),
+    Recipe(
+        epochs=12,
+        learning_rate=0.05,
+        momentum=0.6,
+        variance_memory=0.95,
+        label_smoothing=0.05,
+        least_steps=350,
+    ),
+    twice_below=2000,
     min_draws=5,
     max_draws=12,
     target_standard_error=0.005,

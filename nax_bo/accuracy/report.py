@@ -21,6 +21,7 @@ class AccuracyReport:
         seconds: Wall time of training and evaluation.
         confidence: Mean probability that the network gives to the right class, over images and draws: a smoother
             score than accuracy, for telling short looks apart. ``None`` in reports from before it was kept.
+        trainings: Networks that were trained, from different seeds; the chips of ``draws`` are theirs in turn.
     """
 
     draws: tuple[float, ...]
@@ -29,6 +30,7 @@ class AccuracyReport:
     fidelity: str
     seconds: float
     confidence: float | None = None
+    trainings: int = 1
 
     @property
     def mean(self) -> float:
@@ -37,7 +39,7 @@ class AccuracyReport:
 
     @property
     def std(self) -> float:
-        """Standard deviation between programmed chips; 0 with a single draw."""
+        """Standard deviation between programmed chips, of all trainings; 0 with a single draw."""
         return stdev(self.draws) if len(self.draws) > 1 else 0.0
 
     @property
@@ -72,4 +74,5 @@ class AccuracyReport:
             data["fidelity"],
             data["seconds"],
             data.get("confidence"),
+            data.get("trainings", 1),
         )

@@ -81,7 +81,7 @@ def train(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
-    steps = max(1, round(recipe.epochs * math.ceil(len(images) / batch)))
+    steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
     examples = _at_least_two(images[:CALIBRATION_IMAGES])
     with hardware_aware(model, examples) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed), steps)
@@ -207,5 +207,6 @@ class _Deadline:
     def check(self) -> None:
         if monotonic() > self.at:
             raise EvaluationError(
-                f"training took longer than {self.timeout_s:g} s", "Raise timeout_s, or use smaller networks."
+                f"training took longer than {self.timeout_s:.3g} s",
+                "Raise timeout_s, or use smaller networks.",
             )

@@ -154,7 +154,7 @@ def test_digits_split_is_stratified_and_reproducible():
     shares = torch.bincount(data.test_labels) / (
         torch.bincount(data.train_labels) + torch.bincount(data.test_labels)
     )
-    assert (shares - 0.2).abs().max() < 0.01
+    assert (shares - 0.5).abs().max() < 0.01
     assert load("digits").fingerprint == data.fingerprint
     assert load("digits", seed=1).fingerprint != data.fingerprint
 

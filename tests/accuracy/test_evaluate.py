@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nax_bo.accuracy import evaluate as module
 from nax_bo.accuracy.data import parse_data
 from nax_bo.accuracy.evaluate import evaluate, measure
-from nax_bo.accuracy.fidelity import FULL, SHORT, Recipe
+from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT, Recipe
 from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.accuracy.training import train
 from nax_bo.crossbar import accuracy
@@ -64,7 +64,7 @@ def test_draws_are_what_the_simulator_says(model, digits):
 
     model.program = program
     try:
-        draws, _ = measure(model, digits.test_images, digits.test_labels, level, seed=1, conditions=STRONG)
+        draws, _ = measure([model], digits.test_images, digits.test_labels, level, seed=1, conditions=STRONG)
     finally:
         del model.program
     again = []
@@ -79,17 +79,48 @@ def test_drawing_stops_at_the_target(model, digits):
     def count(**changes):
         level = replace(FULL, min_draws=2, max_draws=8, **changes)
         return len(
-            measure(model, digits.test_images, digits.test_labels, level, seed=1, conditions=STRONG)[0]
+            measure([model], digits.test_images, digits.test_labels, level, seed=1, conditions=STRONG)[0]
         )
 
     assert count(target_standard_error=1.0) == 2
     assert count(target_standard_error=-1.0) == 8
 
 
+def test_two_networks_take_turns_and_each_is_read_on_chips_of_its_own(model, digits):
+    other = train(NETWORK, NOISY, digits, recipe=Recipe(0.1, 0.03), seed=0, conditions=STRONG)
+    level = replace(FULL, min_draws=5, max_draws=7, target_standard_error=1.0)
+
+    def draws(models):
+        return measure(models, digits.test_images, digits.test_labels, level, seed=1, conditions=STRONG)[0]
+
+    both, one, two = draws([model, other]), draws([model]), draws([other])
+    assert len(both) == 6  # five were asked for
+    assert both[0::2] == one[0:5:2]
+    assert both[1::2] == two[1:5:2] + both[5:]
+    assert min(both[0::2]) > max(both[1::2])
+
+
+def test_few_test_images_are_judged_by_two_trainings(digits, monkeypatch):
+    few = replace(FULL, recipe=Recipe(0.5, 0.05), twice_below=len(digits.test_labels) + 1, min_draws=4)
+    seeds = []
+
+    def recorded(*args, seed, **options):
+        seeds.append(seed)
+        return train(*args, seed=seed, **options)
+
+    monkeypatch.setattr(module, "train", recorded)
+    for level, trainings in ((few, 2), (replace(few, twice_below=len(digits.test_labels)), 1)):
+        monkeypatch.setitem(LADDER, "full", level)
+        seeds.clear()
+        report = evaluate(NETWORK, QUIET, digits, seed=3)
+        assert report.trainings == len(set(seeds)) == trainings
+        assert seeds[0] == 3
+
+
 def test_measuring_gives_up_in_time(model, digits):
     with pytest.raises(EvaluationError, match="1 of 5 chips"):
         measure(
-            model, digits.test_images, digits.test_labels, FULL, seed=1, conditions=STRONG, timeout_s=-1.0
+            [model], digits.test_images, digits.test_labels, FULL, seed=1, conditions=STRONG, timeout_s=-1.0
         )
 
 
@@ -102,7 +133,7 @@ def test_more_variation_is_not_better(model, digits):
     def mean(scale):
         conditions = Conditions(variation_scale=scale)
         draws, _ = measure(
-            model, digits.test_images, digits.test_labels, SHORT, seed=1, conditions=conditions
+            [model], digits.test_images, digits.test_labels, SHORT, seed=1, conditions=conditions
         )
         return np.mean(draws)
 
@@ -132,8 +163,8 @@ def test_statistics_are_numpys(draws):
 
 
 def test_reports_survive_json_and_older_ones_are_read():
-    report = AccuracyReport((0.9, 0.8), 0.95, 100, "full", 2.5, confidence=0.7)
+    report = AccuracyReport((0.9, 0.8), 0.95, 100, "full", 2.5, confidence=0.7, trainings=2)
     plain = json.loads(json.dumps(report.to_dict()))
     assert AccuracyReport.from_dict(plain) == report
-    del plain["confidence"]
-    assert AccuracyReport.from_dict(plain) == replace(report, confidence=None)
+    del plain["confidence"], plain["trainings"]
+    assert AccuracyReport.from_dict(plain) == replace(report, confidence=None, trainings=1)

@@ -13,6 +13,7 @@ def test_rungs_make_sense(rung):
     assert 0 < recipe.learning_rate < 1
     assert 0 <= recipe.momentum < recipe.variance_memory < 1
     assert 0 <= recipe.label_smoothing < 1
+    assert recipe.least_steps > 0
     assert 2 <= rung.min_draws <= rung.max_draws
     assert rung.mode in MODES
     assert 0 < rung.relative_cost <= 1
@@ -20,6 +21,7 @@ def test_rungs_make_sense(rung):
 
 def test_short_is_shorter_in_every_way():
     assert SHORT.recipe.epochs * 4 < FULL.recipe.epochs
+    assert SHORT.recipe.least_steps * 3 < FULL.recipe.least_steps
     assert SHORT.min_draws < FULL.min_draws
     assert SHORT.max_draws < FULL.max_draws
     assert SHORT.relative_cost < FULL.relative_cost == 1.0

@@ -269,6 +269,17 @@ def test_divergence_is_reported(digits):
         trained(digits, epochs=1, learning_rate=1e38)
 
 
+def test_small_sets_are_passed_over_more_often(digits):
+    """Two passes over 64 images in batches of 32 are four steps; forty learn more."""
+    few = digits.subset(64, 128)
+
+    def wrong(least_steps):
+        recipe = Recipe(2, 0.03, least_steps=least_steps)
+        return 1 - exact_accuracy(trained(few, recipe=recipe), few)
+
+    assert wrong(4) == wrong(0) > wrong(40)
+
+
 @pytest.mark.parametrize(("images", "expected"), [(1, 32), (1438, 32), (2816, 64), (50_000, 128)])
 def test_batches_grow_with_the_set(images, expected):
     assert batch_size(images) == expected
