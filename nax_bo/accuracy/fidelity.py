@@ -75,7 +75,7 @@ SHORT = Fidelity(
         momentum=0.6,
         variance_memory=0.95,
         label_smoothing=0.05,
-        least_steps=112,
+        least_steps=120,
         calibration_vectors=512,
     ),
     twice_below=0,
