@@ -14,7 +14,7 @@ from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Fidelity
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.report import AccuracyReport
-from nax_bo.accuracy.training import train
+from nax_bo.accuracy.training import idealise, train
 from nax_bo.crossbar import CrossbarNetwork, accuracy
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
@@ -77,7 +77,7 @@ def evaluate(
         models, data.test_images, data.test_labels, level, seed=seed, conditions=noise, timeout_s=left_s
     )
     for model in models:
-        model.mode = "ideal"
+        idealise(model, data.train_images)
     return AccuracyReport(
         draws=tuple(draws),
         clean=fmean(accuracy(model, data.test_images, data.test_labels) for model in models),

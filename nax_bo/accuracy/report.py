@@ -15,7 +15,8 @@ class AccuracyReport:
 
     Attributes:
         draws: Accuracy on the test images of each programmed chip, fractions.
-        clean: Accuracy of the same network with quantisation but ideal devices and converters.
+        clean: Accuracy of the same networks with quantisation but ideal devices and converters, and batch normalisation
+            fitted to these.
         test_images: How many images each accuracy was measured on.
         fidelity: Rung of the ladder that was used.
         seconds: Wall time of training and evaluation.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
@@ -109,22 +110,36 @@ def fit_normalisation(
     On the way, a cheap ``mode`` is fitted to the exact one: it needs the same reads of the same images. ``images`` are
     those the network was calibrated on. Leaves ``model`` in evaluation mode and programmed as that chip.
     """
+    before, model.mode = model.mode, "exact"
+    with _taking_statistics(model):
+        model.program(seed ^ _NORMALISATION_STREAM, conditions)
+        if mode in ("fast", "adaptive"):
+            model.fit(adaptive=mode == "adaptive")
+        else:
+            with torch.no_grad():
+                model(images)
+    model.mode = before
+
+
+def idealise(model: CrossbarNetwork, images: Tensor) -> None:
+    """Put ``model`` on an ideal chip: read so, with the statistics of all batch normalisations taken there."""
+    model.mode = "ideal"
+    with _taking_statistics(model), torch.no_grad():
+        model(_at_least_two(images[:CALIBRATION_IMAGES]))
+
+
+@contextmanager
+def _taking_statistics(model: CrossbarNetwork) -> Iterator[None]:
+    """Batch normalisations take the statistics of the images that are read; ``model`` is in evaluation mode after."""
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     model.eval()
-    before, model.mode = model.mode, "exact"
     for norm in norms:
         norm.momentum = 1.0  # take the batch's statistics
         norm.train()
-    model.program(seed ^ _NORMALISATION_STREAM, conditions)
-    if mode in ("fast", "adaptive"):
-        model.fit(adaptive=mode == "adaptive")
-    else:
-        with torch.no_grad():
-            model(images)
+    yield
     for norm in norms:
         norm.momentum = 0.1  # torch's default
         norm.eval()
-    model.mode = before
 
 
 def _descend(
