@@ -18,7 +18,7 @@ from nax_bo.study.trial import Evaluation
 if TYPE_CHECKING:
     from nax_bo.study.study import Study
 
-PER_CALIBRATION = 3
+PER_CALIBRATION = 2
 """Full trainings for every ``calibrate_every`` designs."""
 
 FINAL_SHARE, FINAL_LEAST = 0.05, 3
