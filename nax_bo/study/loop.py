@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PER_CALIBRATION = 2
 """Full trainings for every ``calibrate_every`` designs."""
 
-FINAL_SHARE, FINAL_LEAST = 0.05, 3
+FINAL_SHARE, FINAL_LEAST = 0.05, 8
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
 
 
