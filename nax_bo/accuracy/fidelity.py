@@ -8,7 +8,7 @@ class, which says more about how far a training has come, than accuracy without 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from nax_bo.errors import InputError
@@ -86,14 +86,7 @@ SHORT = Fidelity(
 )
 FULL = Fidelity(
     "full",
-    Recipe(
-        epochs=12,
-        learning_rate=0.05,
-        momentum=0.6,
-        variance_memory=0.95,
-        label_smoothing=0.05,
-        least_steps=350,
-    ),
+    replace(SHORT.recipe, epochs=12, least_steps=350, calibration_vectors=2048),
     twice_below=2000,
     min_draws=5,
     max_draws=12,
