@@ -15,10 +15,10 @@ from nax_bo.search.state import Indices, SearchState, Suggestion
 
 
 def choose_fidelity(state: SearchState, models: Models | None, suggestion: Suggestion) -> Suggestion:
-    """The suggestion at the fidelity of most value per second.
+    """The suggestion at the fidelity of most value for its cost.
 
     A cheap look at correlation ``r`` with the full one removes the share ``r^2`` of the variance of belief, so its
-    value per second is ``r^2 / cost`` in units of what the full look tells. Without a model the cheapest is taken.
+    value for its cost is ``r^2 / cost`` in units of what the full look tells. Without a model the cheapest is taken.
     """
     rungs = state.problem.fidelities
     if len(rungs) == 1:
@@ -27,7 +27,7 @@ def choose_fidelity(state: SearchState, models: Models | None, suggestion: Sugge
         return replace(suggestion, fidelity=rungs[0].name)
     row = np.array([suggestion.design.indices], dtype=np.int64)
     levels = state.problem.levels
-    worth = {f.name: models.correlation(row, levels[f.name]) ** 2 / max(f.cost_seconds, 1e-12) for f in rungs}
+    worth = {f.name: models.correlation(row, levels[f.name]) ** 2 / max(f.cost, 1e-12) for f in rungs}
     best = max(rungs, key=lambda f: worth[f.name])
     return replace(
         suggestion, fidelity=best.name, reason=f"{suggestion.reason}; {_why(best, rungs[-1], worth)}"
@@ -35,7 +35,7 @@ def choose_fidelity(state: SearchState, models: Models | None, suggestion: Sugge
 
 
 def promotions(state: SearchState, count: int, helper: Naxbo) -> list[Suggestion]:
-    """Designs told at lower fidelities that deserve the full one, by expected gain per second, best first.
+    """Designs told at lower fidelities that deserve the full one, by expected gain for its cost, best first.
 
     The gain is that over the designs already told or pending in full, so it is worth what the look adds to
     the front that may be reported.
@@ -78,10 +78,9 @@ def _promoted(state: SearchState, acquisition: Acquisition, row: Indices, gain: 
     x = np.array([row], dtype=np.int64)
     predicted = {n: (float(m[0]), float(s[0])) for n, (m, s) in acquisition.models.predict(x).items()}
     known = {n: float(v[0]) for n, v in problem.known(x).items()}
-    cost = problem.fidelities[-1].cost_seconds
     believed = ", ".join(in_words(problem, predicted))
-    rate = gain / max(cost, 1e-12)
-    reason = f"only seen cheaply; in full {believed}; expected gain {gain:.3g}, {rate:.3g} per second"
+    cost = problem.fidelities[-1].cost
+    reason = f"only seen cheaply; in full {believed}; expected gain {gain:.3g} at cost {cost:g}"
     return Suggestion(problem.space.design(row), "full", reason, known, predicted, gain)
 
 
@@ -89,4 +88,4 @@ def _why(best: Fidelity, full: Fidelity, worth: Mapping[str, float]) -> str:
     if best.name == full.name:
         return f"{full.name} because cheaper looks say too little for their price"
     times = worth[best.name] / max(worth[full.name], 1e-300)
-    return f"{best.name} because it tells {times:.2g} times as much per second as {full.name}"
+    return f"{best.name} because it tells {times:.2g} times as much for its cost as {full.name}"

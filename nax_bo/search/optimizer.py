@@ -153,7 +153,7 @@ class Optimizer:
     def promotions(self, k: int = 1) -> list[Suggestion]:
         """Which designs told at lower fidelities deserve the full one next; they are pending until told.
 
-        Fewer than ``k`` if there are no more. By expected gain in hypervolume per second, over what is known in full.
+        Fewer than ``k`` if there are no more. By expected gain in hypervolume for its cost, over what is known in full.
         """
         if k < 1:
             raise InputError(f"promotions({k})", "Ask for at least one design.")

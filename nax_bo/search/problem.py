@@ -107,19 +107,17 @@ class Fidelity:
 
     Attributes:
         name: ``"short"`` or ``"full"``, say.
-        cost_seconds: Price of one evaluation.
+        cost: Price of one evaluation, in seconds or whatever else is to be saved: only ratios matter.
         level: In [0, 1], 1 for the full evaluation; by default evenly spaced in the order given.
     """
 
     name: str
-    cost_seconds: float = 1.0
+    cost: float = 1.0
     level: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.cost_seconds < np.inf:
-            raise InputError(
-                f"fidelity {self.name!r} costs {self.cost_seconds} seconds", "Give a number, at least 0."
-            )
+        if not 0 <= self.cost < np.inf:
+            raise InputError(f"fidelity {self.name!r} costs {self.cost}", "Give a number, at least 0.")
 
 
 FULL = Fidelity("full", 1.0, 1.0)

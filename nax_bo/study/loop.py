@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.job import Job, JobResult, job_seed, run_job
-from nax_bo.study.trial import Evaluation
+from nax_bo.study.trial import Evaluation, Trial
 
 if TYPE_CHECKING:
     from nax_bo.study.study import Study
@@ -62,7 +62,7 @@ class Run:
         self.store = study.store
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
-        self.started, self.finished = monotonic(), 0
+        self.started, self.work_done = monotonic(), 0.0
 
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
@@ -96,14 +96,27 @@ class Run:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         trials = self.store.trials()
         looked = sum(t.at(SHORT.name) is not None for t in trials)
-        calibrated = sum({e.fidelity for e in t.evaluations} == {SHORT.name, FULL.name} for t in trials)
-        due = looked // self.config.calibrate_every * PER_CALIBRATION
         spent = len(trials) >= self.config.budget
-        if spent and looked:
-            due += max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
-        if calibrated < due and (promoted := self.optimizer.promotions(1)):
+        due = self._due(looked, final=spent)
+        if _calibrated(trials) < due and (promoted := self.optimizer.promotions(1)):
             return promoted[0]
         return None if spent else next(iter(self.optimizer.ask(1)), None)
+
+    def _due(self, looked: int, *, final: bool) -> int:
+        """Full trainings of cheaply seen designs that are due after so many cheap looks."""
+        due = looked // self.config.calibrate_every * PER_CALIBRATION
+        if final and looked:
+            due += max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
+        return due
+
+    def _work_left(self, trials: list[Trial]) -> float:
+        """In full trainings, if all new designs are looked at cheaply."""
+        new = max(0, self.config.budget - len(trials))
+        cheap = [e for t in trials for e in t.evaluations if e.fidelity == SHORT.name]
+        looked = new + sum(e.state != "failed" for e in cheap)
+        full = max(0, min(looked, self._due(looked, final=True)) - _calibrated(trials))
+        running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
+        return new * SHORT.relative_cost + full * FULL.relative_cost + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         design = self.study.trial(evaluation.trial).design
@@ -163,13 +176,12 @@ class Run:
                 news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
         self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
-        self.finished += 1
+        self.work_done += LADDER[evaluation.fidelity].relative_cost
         self._report(news)
 
     def _report(self, news: str) -> None:
         trials = self.store.trials()
-        left = max(0, self.config.budget - len(trials)) * (1 + PER_CALIBRATION / self.config.calibrate_every)
-        pace = (monotonic() - self.started) / self.finished if self.finished else None
+        pace = (monotonic() - self.started) / self.work_done if self.work_done else None
         self.on_progress(
             Progress(
                 designs=len(trials),
@@ -179,7 +191,12 @@ class Run:
                 failed=sum(t.failed for t in trials),
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
-                eta_s=None if pace is None else pace * left,
+                eta_s=None if pace is None else pace * self._work_left(trials),
                 news=news,
             )
         )
+
+
+def _calibrated(trials: list[Trial]) -> int:
+    """Designs looked at cheaply whose full training is done, under way or failed."""
+    return sum({e.fidelity for e in t.evaluations} == {SHORT.name, FULL.name} for t in trials)

@@ -203,7 +203,7 @@ class Store:
                     (row[0], fidelity, reason),
                 )
                 ids.append(cursor.lastrowid)
-        return [e for e in self.evaluations() if e.id in ids]
+        return self._evaluations("id", ids)
 
     def start(self, evaluation: int) -> None:
         """Mark an evaluation as running."""
@@ -234,12 +234,26 @@ class Store:
 
     def evaluations(self, *states: State) -> list[Evaluation]:
         """Evaluations in the order in which they were decided, optionally only those in ``states``."""
+        return self._evaluations("state", states) if states else self._evaluations()
+
+    def trials(self) -> list[Trial]:
+        """All designs by number, with their evaluations."""
+        return self._trials()
+
+    def trial(self, number: int) -> Trial | None:
+        """One design, or None; read on its own, which many designs do not slow down."""
+        return next(iter(self._trials(number)), None)
+
+    def _evaluations(self, column: str = "", values: Sequence[object] = ()) -> list[Evaluation]:
+        """Those with one of ``values`` in ``column``, in the order in which they were decided; else all."""
+        chosen = f"WHERE {column} IN ({', '.join('?' * len(values))}) " if column else ""
         with self._reading():
             rows = self._db.execute(
                 "SELECT id, trial, fidelity, reason, state, finish_order, outcome, message, seconds "
-                "FROM evaluations ORDER BY id"
+                f"FROM evaluations {chosen}ORDER BY id",
+                tuple(values),
             ).fetchall()
-            found = [
+            return [
                 Evaluation(
                     i,
                     trial,
@@ -253,15 +267,17 @@ class Store:
                 )
                 for i, trial, fidelity, reason, state, order, outcome, message, seconds in rows
             ]
-        return [e for e in found if not states or e.state in states]
 
-    def trials(self) -> list[Trial]:
-        """All designs by number, with their evaluations."""
+    def _trials(self, *numbers: int) -> list[Trial]:
+        """All trials, or the one of a number."""
         by_trial: dict[int, list[Evaluation]] = {}
-        for evaluation in self.evaluations():
+        for evaluation in self._evaluations("trial", numbers) if numbers else self._evaluations():
             by_trial.setdefault(evaluation.trial, []).append(evaluation)
+        chosen = "WHERE number = ? " if numbers else ""
         with self._reading():
-            rows = self._db.execute("SELECT number, indices, costs FROM trials ORDER BY number").fetchall()
+            rows = self._db.execute(
+                f"SELECT number, indices, costs FROM trials {chosen}ORDER BY number", numbers
+            ).fetchall()
             return [
                 Trial(
                     n, self.space.design(json.loads(indices)), json.loads(costs), tuple(by_trial.get(n, ()))

@@ -101,11 +101,11 @@ class Study:
 
     def trial(self, number: int) -> Trial:
         """One design by number; raises InputError if there is none."""
-        trials = self.trials()
-        if not 0 <= number < len(trials):
-            held = f"designs 0 to {len(trials) - 1}" if trials else "no designs yet"
+        if (trial := self.store.trial(number)) is None:
+            designs = len(self.trials())
+            held = f"designs 0 to {designs - 1}" if designs else "no designs yet"
             raise InputError(f"there is no design {number}", f"The study holds {held}.")
-        return trials[number]
+        return trial
 
     def accuracy(self, evaluation: Evaluation) -> float:
         """The accuracy that the study maximises, of a finished evaluation."""

@@ -55,6 +55,8 @@ def test_what_is_written_is_read_back_by_another_process(tmp_path_factory, entri
     trials = again.trials()
     assert [(t.design, t.evaluations[0].state, t.evaluations[0].outcome) for t in trials] == expected
     assert [t.number for t in trials] == list(range(len(entries)))
+    assert [again.trial(t.number) for t in trials] == trials
+    assert again.trial(len(trials)) is None
     orders = [e.order for e in again.evaluations("done", "failed")]
     assert orders == list(range(len(orders)))
     again.close()

@@ -220,6 +220,9 @@ def test_progress_is_reported(tmp_path) -> None:
     assert seen[-1].designs == 6
     assert [p.designs for p in seen] == sorted(p.designs for p in seen)
     assert seen[-1].running == 0
+    assert seen[-1].eta_s == 0
+    assert seen[-2].designs == 6  # all designs looked at
+    assert seen[-2].eta_s > 0  # but not yet trained in full
 
 
 @pytest.mark.slow
