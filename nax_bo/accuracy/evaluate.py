@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.fidelity import Fidelity
+from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.accuracy.training import idealise, train
@@ -25,8 +25,8 @@ _CELLS_AT_ONCE = 1 << 22
 _EVALUATION_STREAM = 0xE7A1
 """Keeps the chips on which accuracy is measured apart from those seen while training, at every seed."""
 
-_SECOND_STREAM = 0x2ED5
-"""The same for a second training."""
+_TRAINING_STREAM = 0x2ED5
+"""The same for further trainings."""
 
 
 def evaluate(
@@ -58,19 +58,19 @@ def evaluate(
     level = rung(fidelity)
     noise = conditions or Conditions()
     _check_fit(network, data)
-    seeds = [seed, seed ^ _SECOND_STREAM] if len(data.test_labels) < level.twice_below else [seed]
+    trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
     models = [
         train(
             network,
             chip,
             data,
             recipe=level.recipe,
-            seed=own,
+            seed=seed ^ (turn * _TRAINING_STREAM),
             conditions=noise,
             mode=level.mode,
             timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
         )
-        for own in seeds
+        for turn in range(trainings)
     ]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(

@@ -13,6 +13,9 @@ from typing import Literal
 
 from nax_bo.errors import InputError
 
+MANY_TEST_IMAGES = 2000
+"""On fewer, differences between trainings of one design hide those between good designs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -45,10 +48,10 @@ class Fidelity:
     Attributes:
         name: ``"short"`` or ``"full"``.
         recipe: How networks are trained.
-        twice_below: With fewer test images than this, two networks are trained, from different seeds, and accuracy is
-            that of chips of both: on few images one training says too little about a design.
+        trainings: Networks that are trained, from different seeds, where there are fewer than
+            :data:`MANY_TEST_IMAGES` test images; accuracy is that of chips of all. One where there are more.
         min_draws, max_draws: Programmed chips over which accuracy is averaged; drawing stops between the two once
-            ``target_standard_error`` is reached. Of two networks, as many of each.
+            ``target_standard_error`` is reached. Of several networks, as many of each.
         target_standard_error: Standard error of the mean accuracy at which drawing stops.
         mode: How crossbars are read (:data:`nax_bo.crossbar.MODES`).
         relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
@@ -58,7 +61,7 @@ class Fidelity:
 
     name: str
     recipe: Recipe
-    twice_below: int
+    trainings: int
     min_draws: int
     max_draws: int
     target_standard_error: float
@@ -74,11 +77,11 @@ SHORT = Fidelity(
         momentum=0.6,
         variance_memory=0.95,
         label_smoothing=0.05,
-        least_steps=120,
+        least_steps=160,
         calibration_vectors=512,
     ),
-    twice_below=0,
-    min_draws=4,
+    trainings=1,
+    min_draws=3,
     max_draws=8,
     target_standard_error=0.01,
     mode="fast",
@@ -86,8 +89,8 @@ SHORT = Fidelity(
 )
 FULL = Fidelity(
     "full",
-    replace(SHORT.recipe, epochs=12, least_steps=350, calibration_vectors=2048),
-    twice_below=2000,
+    replace(SHORT.recipe, epochs=12, least_steps=280, calibration_vectors=2048),
+    trainings=3,
     min_draws=5,
     max_draws=12,
     target_standard_error=0.005,

@@ -37,7 +37,7 @@ IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 IR_DROP_ONCE_AT = (0.5,)
 """The same in trainings of fewer than :data:`MANY_STEPS` steps, which a measurement would lengthen noticeably."""
 
-MANY_STEPS = 300
+MANY_STEPS = 200
 NEGLIGIBLE_IR_DROP = 0.02
 """Below this change relative to the weights, it is measured once."""
 

@@ -38,7 +38,7 @@ def design_document(study: Study, trial: Trial) -> dict[str, Any]:
 def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     """Train the design again from its seed, as the study did, and write its weights as safetensors.
 
-    Where ``full`` trains twice, these are the weights of the first training. Keys and shapes are those of
+    Where ``full`` trains several networks, these are the weights of the first training. Keys and shapes are those of
     ``nax_bo.network.torch_build.build(network)``; the metadata entry ``naxbo`` holds network, chip, seed and fidelity
     as JSON text. The same machine and torch version give the same bytes.
 

@@ -100,8 +100,9 @@ def test_two_networks_take_turns_and_each_is_read_on_chips_of_its_own(model, dig
     assert min(both[0::2]) > max(both[1::2])
 
 
-def test_few_test_images_are_judged_by_two_trainings(digits, monkeypatch):
-    few = replace(FULL, recipe=Recipe(0.5, 0.05), twice_below=len(digits.test_labels) + 1, min_draws=4)
+def test_few_test_images_are_judged_by_several_trainings(digits, monkeypatch):
+    level = replace(FULL, recipe=Recipe(0.5, 0.05), trainings=3, min_draws=4)
+    monkeypatch.setitem(LADDER, "full", level)
     seeds = []
 
     def recorded(*args, seed, **options):
@@ -109,8 +110,8 @@ def test_few_test_images_are_judged_by_two_trainings(digits, monkeypatch):
         return train(*args, seed=seed, **options)
 
     monkeypatch.setattr(module, "train", recorded)
-    for level, trainings in ((few, 2), (replace(few, twice_below=len(digits.test_labels)), 1)):
-        monkeypatch.setitem(LADDER, "full", level)
+    for many, trainings in ((len(digits.test_labels) + 1, 3), (len(digits.test_labels), 1)):
+        monkeypatch.setattr(module, "MANY_TEST_IMAGES", many)
         seeds.clear()
         report = evaluate(NETWORK, QUIET, digits, seed=3)
         assert report.trainings == len(set(seeds)) == trainings
