@@ -3,7 +3,8 @@
 Random designs of a joint space are evaluated at both rungs in one process on one thread; Kendall's tau-b compares the
 rankings, over all designs and within the half that the full rung finds better. A second full look at every fourth
 design, from another seed, says how well full looks rank designs alike: no cheap one can do much better. Where a full
-look trains two networks (few test images), each of them ranks the designs too, as a look that trains one would.
+look trains several networks (few test images), the first and the second rank the designs too, as looks that train one
+would.
 
 Evaluations are kept in ``out/fidelity_ranking.json`` and not repeated; a change of the rungs starts anew, after a
 change of the training itself delete the file. Seconds are processor time.
@@ -103,17 +104,13 @@ def summary(
             best = full[i]
             front.append((round(float(full[i]), 4), round(float(edap[i]), 2)))
     confidence = column("short", "confidence")
-    draws = [reports[f"{args.system} {i} full 1"]["draws"] for i in ids]
-    first, second = (np.array([np.mean(d[turn::2]) for d in draws]) for turn in range(2))
-    half_of_first = first >= np.median(first)
     return {
         "designs": len(ids),
         "tau_short": tau(short, full),
         "tau_short_better_half": tau(short[better], full[better]),
         "tau_confidence": tau(confidence, full),
         "tau_confidence_better_half": tau(confidence[better], full[better]),
-        "tau_one_training_other": tau(first, second),
-        "tau_one_training_other_better_half": tau(first[half_of_first], second[half_of_first]),
+        **between_trainings([reports[f"{args.system} {i} full 1"] for i in ids]),
         "tau_full_again": tau(once, again),
         "tau_full_again_better_half": tau(once[half], again[half]),
         "tau_short_same_designs": tau(short[twice], once),
@@ -125,6 +122,20 @@ def summary(
         "full_accuracy_quantiles": quantiles(full),
         "draw_std_quantiles": quantiles(column("full", "std")),
         "front_accuracy_log10_edap": front,
+    }
+
+
+def between_trainings(looks: list[dict[str, Any]]) -> dict[str, float]:
+    """How the first training of each full look and the second rank, as looks that train one would."""
+    if any(look["trainings"] == 1 for look in looks):
+        return {}
+    first, second = (
+        np.array([np.mean(look["draws"][turn :: look["trainings"]]) for look in looks]) for turn in range(2)
+    )
+    better = first >= np.median(first)
+    return {
+        "tau_one_training_other": tau(first, second),
+        "tau_one_training_other_better_half": tau(first[better], second[better]),
     }
 
 
