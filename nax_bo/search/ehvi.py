@@ -27,6 +27,7 @@ _LEAST, _FAR = (
     1e-200,
     40.0,
 )  # of a deviation that is divided by; deviations from the mean that differ from more
+_DECADES = 6.0
 _TAIL = 10.0  # model units below the lowest bound that still count
 _CELLS = 4_000_000  # numbers held at once
 
@@ -96,6 +97,8 @@ def _integrated(scale: Scale, bounds: Array, mean: Array, std: Array) -> Array:
     a logit.
     """
     ends = scale.measure_to_model(bounds)
+    sound = np.isfinite(ends)  # below 0, a logarithm ends some decades beyond all that is known
+    ends[~sound] = max(ends[sound].max(initial=-np.inf), float(mean.max())) + _DECADES
     edges, owner = _panels(ends, _WIDEST[scale.model])
     step = 1e-4
     slope = (scale.model_to_measure(edges + step) - scale.model_to_measure(edges - step)) / (2 * step)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from scipy.special import log_ndtr, ndtr
 
 from nax_bo.errors import NaxboError
 from nax_bo.search.problem import Constraint, Problem
@@ -107,7 +107,10 @@ class Average:
 
 
 def learned_constraints(problem: Problem) -> list[tuple[Constraint, float | None, float | None]]:
-    """Constraints on learned outcomes with their (lower, upper) limits, less those that clip a reference point."""
+    """Constraints on learned outcomes with their (lower, upper) limits.
+
+    Without those that clip a reference point, and those that every value of the scale keeps.
+    """
     directions = {o.name: o.maximise for o in problem.objectives}
     out = []
     for c in problem.constraints:
@@ -116,25 +119,31 @@ def learned_constraints(problem: Problem) -> list[tuple[Constraint, float | None
         lower, upper = c.lower, c.upper
         if c.name in directions:
             lower, upper = (None, upper) if directions[c.name] else (lower, None)
+        least, most = problem.scale_of(c.name).domain
+        lower = None if lower is not None and lower <= least else lower
+        upper = None if upper is not None and upper >= most else upper
         if lower is not None or upper is not None:
             out.append((c, lower, upper))
     return out
 
 
-def feasibility(
+def log_feasibility(
     models: Models, predicted: Mapping[str, tuple[Array, Array]], indices: NDArray[np.int64]
 ) -> Array:
-    """Probability that learned constraints hold and the evaluation succeeds, ``n``."""
-    out = models.success_probability(indices)
+    """Logarithm of the probability that learned constraints hold and the evaluation succeeds, ``n``.
+
+    However small it is, it says which designs are less hopeless: those of which less is known.
+    """
+    out = np.log(models.success_probability(indices))
     for constraint, lower, upper in learned_constraints(models.problem):
         mean, std = predicted[constraint.name]
         scale = models.problem.scale_of(constraint.name)
         z = scale.sign * mean
         sd = np.maximum(std, 1e-200)
         if upper is not None:
-            out = out * ndtr((scale.sign * scale.to_model(upper) - z) / sd)
+            out = out + log_ndtr((scale.sign * scale.to_model(upper) - z) / sd)
         if lower is not None:
-            out = out * ndtr((z - scale.sign * scale.to_model(lower)) / sd)
+            out = out + log_ndtr((z - scale.sign * scale.to_model(lower)) / sd)
     return out
 
 
@@ -272,9 +281,11 @@ def _fit_success(
     observations: Sequence[Observation],
     memo: Memo,
 ) -> tuple[AdaptedSurrogate, list[str]]:
-    # failures first: settings are learned from the first rows, and must not miss them
-    rows = [(f.indices, f.level) for f in state.failures] + [(o.indices, o.level) for o in observations]
-    x = empty.inputs([i for i, _ in rows], [level for _, level in rows])
-    y = np.array([0.0] * len(state.failures) + [1.0] * len(observations))
+    failed = [(f.indices, f.level, 0.0) for f in state.failures]
+    done = [(o.indices, o.level, 1.0) for o in observations]
+    # the rarer first: settings are learned from the first rows, and must not miss them
+    rows = [*failed, *done] if len(failed) <= len(done) else [*done, *failed]
+    x = empty.inputs([i for i, _, _ in rows], [level for _, level, _ in rows])
+    y = np.array([success for _, _, success in rows])
     plain = replace(state, options={"surrogate": DEFAULT_SURROGATE})
     return _fit_with_fallback(plain, "success", columns, x, (y, np.zeros(len(y))), memo)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
 from nax_bo.search.candidates import Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Memo, Models, feasibility, fit_models, in_words
+from nax_bo.search.learned import Memo, Models, fit_models, in_words, log_feasibility
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.qlognehvi import MonteCarloAcquisition
 from nax_bo.search.scale import Array
@@ -22,6 +22,7 @@ from nax_bo.search.state import Indices, SearchState, Suggestion
 IndexArray = NDArray[np.int64]
 
 _PARENTS = 40
+_LOG_NOTHING = np.log(1e-300)
 _MOST_CLOSED = 6  # objectives; there are about six times as many boxes with each further one
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
 _LOG_LEAP = np.log(10.0)  # above the highest gain seen so far: further leaps are not hoped for
@@ -51,22 +52,30 @@ class Acquisition:
         return Improvement(y.reshape(-1, len(scales))[keep], self.state.reference, scales)
 
     def parents(self, told: IndexArray) -> tuple[IndexArray, IndexArray]:
-        """The best of designs ``k x d``, and those that are nondominated among them, by predicted outcomes."""
+        """The best of designs ``k x d``, and the feasible nondominated ones among them, by predicted outcomes."""
         mean, _, violation, feasible = self.outcomes(told)
-        best = told[select(np.nan_to_num(mean, nan=np.inf), _PARENTS, violation)]
-        rows = np.flatnonzero((violation <= 0) & (feasible > 0.5))
-        front = told[rows[nondominated(mean[rows])] if len(rows) else rows]
-        return best, front if len(front) else best[:1]
+        broken = violation + np.where(feasible > 0.5, 0.0, 1.0 - feasible)
+        best = told[select(np.nan_to_num(mean, nan=np.inf), _PARENTS, broken)]
+        rows = np.flatnonzero(broken <= 0)
+        return best, told[rows[nondominated(mean[rows])] if len(rows) else rows]
 
     def outcomes(self, x: IndexArray) -> tuple[Array, Array, Array, Array]:
-        """Objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``) of designs."""
+        """Objectives' mean and deviation (model scale, ``n x m``), violation and feasibility (``n``) of designs.
+
+        Whether a design that was told in full is feasible is not predicted: a surrogate rounds off the steps of counts
+        and yes-or-no outcomes, and the limits that good designs touch.
+        """
         known = self.state.problem.known(x)
         violation = self.state.problem.violation(known, len(x))
-        mean, std, feasible = self._predicted(x, known)
-        return mean, std, violation, np.where(violation <= 0, feasible, 0.0)
+        mean, std, log_feasible = self._predicted(x, known)
+        feasible = np.where(violation <= 0, np.exp(log_feasible), 0.0)
+        for row, design in enumerate(map(tuple, x.tolist())):
+            if (told := self.state.violations.get(design)) is not None:
+                violation[row], feasible[row] = told, float(told <= 0)
+        return mean, std, violation, feasible
 
     def _predicted(self, x: IndexArray, known: Mapping[str, Array]) -> tuple[Array, Array, Array]:
-        """Objectives' mean and deviation, and probability that what is learned is feasible."""
+        """Objectives' mean and deviation, and log probability that what is learned is feasible."""
         objectives, predicted = self.state.problem.objectives, self.models.predict(x)
         mean, std = np.zeros((len(x), len(objectives))), np.zeros((len(x), len(objectives)))
         for j, objective in enumerate(objectives):
@@ -74,23 +83,23 @@ class Acquisition:
                 mean[:, j] = objective.scales.to_model(known[objective.name])
             else:
                 mean[:, j], std[:, j] = predicted[objective.name]
-        return mean, std, feasibility(self.models, predicted, x)
+        return mean, std, log_feasibility(self.models, predicted, x)
 
     def gain(self, x: IndexArray) -> tuple[Array, Array]:
         """Expected gain in hypervolume, times the probability of being feasible, and violation; ``n`` each."""
-        problem = self.state.problem
-        known = problem.known(x)
-        violation, value = problem.violation(known, len(x)), np.zeros(len(x))
-        rows = np.flatnonzero(violation <= 0)  # no prediction for what may not be built anyway
-        if len(rows):
-            mean, std, feasible = self._predicted(x[rows], {name: v[rows] for name, v in known.items()})
-            value[rows] = self._improvement(mean, std) * feasible
-        return value, violation
+        value, violation = self.log_gain(x)
+        return np.exp(value), violation
 
     def log_gain(self, x: IndexArray) -> tuple[Array, Array]:
         """Logarithm of the gain, and violation; ``n`` each."""
-        value, violation = self.gain(x)
-        return np.log(value + 1e-300), violation
+        problem = self.state.problem
+        known = problem.known(x)
+        violation, value = problem.violation(known, len(x)), np.full(len(x), _LOG_NOTHING)
+        rows = np.flatnonzero(violation <= 0)  # no prediction for what may not be built anyway
+        if len(rows):
+            mean, std, log_feasible = self._predicted(x[rows], {name: v[rows] for name, v in known.items()})
+            value[rows] = np.log(self._improvement(mean, std) + 1e-300) + log_feasible
+        return value, violation
 
 
 class Naxbo:
@@ -152,9 +161,10 @@ class Naxbo:
         # Not from what is pending: steps upon steps that nobody has looked at lead astray where there are many ways
         # to go. Four asynchronous workers in 64 variables lost 19 % of the hypervolume, and 10 % since.
         parents, centre = acquisition.parents(told)
-        radius, measure = trust_radius(state), self._general(state, told) or acquisition
-
-        score = _Damped(measure, centre, radius)
+        # Where nothing is feasible yet there is nothing to stay close to.
+        radius = trust_radius(state) if len(centre) else len(problem.space)
+        measure = self._general(state, told) or acquisition
+        score = _Damped(measure, centre if len(centre) else parents[:1], radius)
         found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)
         if not len(found.x):
             return random_suggestion(state, "drawn at random: the search found nothing new")
@@ -198,7 +208,7 @@ def _designs(state: SearchState, looks: Iterable[Indices]) -> IndexArray:
 
 def trust_radius(state: SearchState) -> int:
     """Changes from the front that are not damped: 3, 6, all in turn; few variables see "all" more often."""
-    turn = len(state.observations) + len(state.failures) + len(state.pending)
+    turn = len(state.seen)  # designs, not looks: two looks at each would skip every other part of the cycle
     cycle = (
         (3, len(state.problem.space)) if len(state.problem.space) <= 20 else (3, 6, len(state.problem.space))
     )

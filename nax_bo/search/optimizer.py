@@ -17,11 +17,13 @@ from nax_bo.search.learned import DEFAULT_SURROGATE, surrogate_of
 from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
-from nax_bo.search.state import Failure, Observation, SearchState, Suggestion, initial_size
+from nax_bo.search.state import Failure, Indices, Look, Observation, SearchState, Suggestion, initial_size
 from nax_bo.search.strategy import Strategy, load_strategy
 from nax_bo.space import Design, Value
 from nax_bo.surrogate import parse_reference
 from nax_bo.surrogate.reference import load_factory
+
+_HUGE = 1e100  # beyond, squares overflow; such numbers stand for failures
 
 DesignLike = Design | Mapping[str, Value] | Sequence[int]
 
@@ -208,7 +210,7 @@ class Optimizer:
         self._state = replace(
             self._state,
             observations=(*self._state.observations, observation),
-            pending=self._without((row, level)),
+            pending=self._without(row, level),
         )
 
     def tell_failed(self, design: DesignLike, reason: str = "", fidelity: str | float = "full") -> None:
@@ -216,11 +218,12 @@ class Optimizer:
         row, level = self._design(design).indices, self.problem.level(fidelity)
         failure = Failure(row, level, reason)
         self._state = replace(
-            self._state, failures=(*self._state.failures, failure), pending=self._without((row, level))
+            self._state, failures=(*self._state.failures, failure), pending=self._without(row, level)
         )
 
-    def _without(self, look: tuple[tuple[int, ...], float]) -> tuple[tuple[tuple[int, ...], float], ...]:
-        return tuple(p for p in self._state.pending if p != look)
+    def _without(self, row: Indices, level: float) -> tuple[Look, ...]:
+        """What is still under way once a design is known at ``level``: lesser looks at it are not waited for."""
+        return tuple(p for p in self._state.pending if p[0] != row or p[1] > level)
 
     def _design(self, design: DesignLike) -> Design:
         if isinstance(design, Design):
@@ -294,7 +297,7 @@ def _number(name: str, value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError):
         raise InputError(f"{name} = {value!r}", "Tell a number for every learned outcome.") from None
-    if not np.isfinite(number):
+    if not abs(number) < _HUGE:
         raise InputError(f"{name} = {number}", "Tell a finite number, or tell_failed(design, reason).")
     return number
 

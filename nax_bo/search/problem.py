@@ -172,6 +172,7 @@ class Problem:
             raise InputError(
                 f"fidelity levels {self.levels}", "List the ladder cheapest first, with level 1 last."
             )
+        self._check_limits()
         _ = self.known_names, [o.scales for o in self.objectives], [c.scales for c in self.constraints]
         for o in self.objectives:
             if o.name in self.learned_names and o.scales.model == "linear" and o.scales.warped:
@@ -191,6 +192,19 @@ class Problem:
             if isinstance(items, str) or not all(isinstance(item, kind) for item in items):
                 raise InputError(
                     f"{what} = {items!r}", f"Give a list of {kind.__name__}(...), from nax_bo.search."
+                )
+
+    def _check_limits(self) -> None:
+        for c in self.constraints:
+            if c.name not in self.learned_names:
+                continue
+            scale = self.scale_of(c.name)
+            low, high = scale.domain
+            below = c.upper is not None and (c.upper < low or (scale.model == "log10" and c.upper <= low))
+            if below or (c.lower is not None and c.lower > high):
+                raise InputError(
+                    f"constraint {c.name!r}: no value with scale {scale.model!r} lies from {c.lower} to {c.upper}",
+                    "Mend the limit, or use scale='linear'.",
                 )
 
     # outcomes

@@ -48,6 +48,12 @@ class Scale:
         return cls(scale, chosen, -1 if maximise else 1)  # type: ignore[arg-type]
 
     @property
+    def domain(self) -> tuple[float, float]:
+        """Between these a raw outcome lies; ``log10`` excludes the lower end."""
+        ends: dict[str, tuple[float, float]] = {"log10": (0.0, np.inf), "logit": (0.0, 1.0)}
+        return ends.get(self.model, (-np.inf, np.inf))
+
+    @property
     def warped(self) -> bool:
         """Whether model and measure differ."""
         return self.model != self.measure

@@ -166,16 +166,22 @@ class SearchState:
         for observation in self.observations:
             first.setdefault(observation.indices, observation)
         count = max(len(self.initial), initial_size(problem))
-        _, y, _ = self.points(list(first.values())[:count])
+        _, y, _ = self.points(list(first.values()))
         for j, objective in enumerate(problem.objectives):
             if objective.name in problem.reference_point:
                 out[j] = float(objective.scales.to_measure(problem.reference_point[objective.name]))
             else:
-                seen = y[np.isfinite(y[:, j]), j]
+                seen = y[np.isfinite(y[:, j]), j][:count]
                 spread = float(np.ptp(seen)) if len(seen) else 0.0
                 spread = spread or 1e-6 * float(np.abs(seen).max(initial=0.0)) or 1e-9  # all the same
                 out[j] = seen.max() + 0.1 * spread if len(seen) else np.inf
         return np.minimum(out, problem.limits())
+
+    @cached_property
+    def violations(self) -> Mapping[Indices, float]:
+        """How far each design told in full lies outside all limits, known and learned; 0 where it keeps them."""
+        x, _, violation = self.points()
+        return dict(zip(map(tuple, x.tolist()), violation.tolist(), strict=True))
 
     def front(self) -> tuple[NDArray[np.int64], Array]:
         """Nondominated feasible designs (``k x d``) and their measured objectives (``k x m``)."""

@@ -19,6 +19,7 @@ from nax_bo.space.variable import Value, Variable
 Indices = NDArray[np.int64]
 
 _SAMPLE_ROUNDS = 200
+_MOST_LISTED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -289,11 +290,27 @@ class Space:
                 break
             for row in self.canonical(draw(max(n, 1))).tolist():
                 found.setdefault(tuple(row))
+        if len(found) < n and self.size > _MOST_LISTED:
+            self._add_neighbours(found, n, rng)
         if len(found) < n:  # a small space: draw what is missing from the list of all designs
             rest = [row for row in map(tuple, self.enumerate().tolist()) if row not in found]
             for i in rng.permutation(len(rest))[: n - len(found)]:
                 found[rest[i]] = None
         return np.array(list(found)[:n], dtype=np.int64).reshape(n, len(self))
+
+    def _add_neighbours(self, found: dict[tuple[int, ...], None], n: int, rng: np.random.Generator) -> None:
+        """Go on to designs that draws hardly reach, deep below conditions, one choice at a time."""
+        open_ends = list(found)
+        while len(found) < n:
+            at = int(rng.integers(len(open_ends)))
+            new = [row for row in map(tuple, self.neighbours(open_ends[at]).tolist()) if row not in found]
+            if new:
+                row = new[rng.integers(len(new))]
+                found[row] = None
+                open_ends.append(row)
+            else:
+                open_ends[at] = open_ends[-1]
+                open_ends.pop()
 
     def enumerate(self) -> Indices:
         """All designs, ``size x d`` (for small spaces).
@@ -301,7 +318,7 @@ class Space:
         Raises:
             InputError: The space has more than a million designs.
         """
-        if self.size > 1_000_000:
+        if self.size > _MOST_LISTED:
             raise InputError(f"{self.size} designs are too many to list", "Sample instead.")
         rows = np.zeros((1, 0), dtype=np.int64)
         full = np.zeros((1, len(self)), dtype=np.int64)

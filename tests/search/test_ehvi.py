@@ -131,3 +131,16 @@ def test_improvement_grows_with_doubt_and_falls_with_cost():
     assert np.all(np.diff(doubt) > 0)
     cost = improvement(np.array([[0.0, 0.1], [0.0, 0.2], [0.0, 0.5]]), np.full((3, 2), [0.5, 0.0]))
     assert np.all(np.diff(cost) < 0)
+
+
+@pytest.mark.parametrize("reference", [0.5, 0.0, -0.5])
+@pytest.mark.parametrize("front", [[], [5.0]])
+def test_a_reference_below_all_that_has_a_logarithm(reference, front):
+    """A maximised outcome, modelled as a logarithm and measured as it is."""
+    scale = Scale("log10", "linear", -1)
+    best = np.array([[-value] for value in front]).reshape(-1, 1)
+    mean, std = np.array([[-np.log10(4.0)], [-np.log10(0.3)]]), np.array([[0.15], [0.3]])
+    raw = 10.0 ** (-mean + std * np.random.default_rng(0).standard_normal(400_000))
+    expected = np.maximum(raw - max([reference, *front]), 0.0).mean(axis=1)
+    found = Improvement(best, np.array([-reference]), [scale])(mean, std)
+    np.testing.assert_allclose(found, expected, rtol=0.02, atol=1e-4)

@@ -238,3 +238,12 @@ def test_many_switches_listed_before_what_they_switch_are_counted_at_once():
     switches = [categorical(f"on_{i}", ["no", "yes", "maybe"]) for i in range(20)]
     choices = [ordinal(f"choice_{i}", range(4), when=Condition(f"on_{i}", ("yes",))) for i in range(20)]
     assert Space([*switches, *choices]).size == (1 + 4 + 1) ** 20
+
+
+def test_designs_deep_below_conditions_are_sampled_though_draws_hardly_reach_them():
+    outer = [ordinal("r0", range(10))]
+    outer += [ordinal(f"r{i}", range(10), when=Condition(f"r{i - 1}", (9,))) for i in range(1, 4)]
+    space = Space([*outer, *(ordinal(f"z{i}", range(4), when=Condition("r3", (9,))) for i in range(12))])
+    rows = space.sample(300, 0)
+    assert len(set(map(tuple, rows.tolist()))) == 300
+    np.testing.assert_array_equal(space.canonical(rows), rows)
