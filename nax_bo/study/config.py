@@ -32,7 +32,7 @@ class StudyConfig:
             ``,key=value`` arguments.
         learn_edap: Learn EDAP like accuracy instead of computing it for every candidate (for slow cost models).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
-        calibrate_every: After this many designs, the most promising ones are trained in full.
+        calibrate_every: After this many designs, the most promising one is trained in full.
         accuracy_stat: What is maximised over noise draws: ``mean``, or ``p05``, the 5 % quantile.
         max: Upper limits on known costs, by name (:data:`KNOWN_COSTS`).
         min_accuracy: Lower limit on accuracy.
@@ -143,7 +143,7 @@ _COMMENTS = {
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "learn_edap": "learn EDAP instead of computing it for every candidate: only for slow cost models",
     "cost_model": "published | isaac | puma | neurosim | a TOML profile | package.module:Class | file.py:Class",
-    "calibrate_every": "after this many designs, the most promising ones are trained in full",
+    "calibrate_every": "after this many designs, the most promising one is trained in full",
     "accuracy_stat": "mean over noise draws, or p05: the accuracy that 95 % of chips exceed",
     "min_accuracy": "designs below it do not count",
     "workers": "trainings at once; 0: one per core",

@@ -18,10 +18,7 @@ from nax_bo.study.trial import Evaluation, Trial
 if TYPE_CHECKING:
     from nax_bo.study.study import Study
 
-PER_CALIBRATION = 2
-"""Full trainings for every ``calibrate_every`` designs."""
-
-FINAL_SHARE, FINAL_LEAST = 0.05, 8
+FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
 
 
@@ -104,7 +101,7 @@ class Run:
 
     def _due(self, looked: int, *, final: bool) -> int:
         """Full trainings of cheaply seen designs that are due after so many cheap looks."""
-        due = looked // self.config.calibrate_every * PER_CALIBRATION
+        due = looked // self.config.calibrate_every
         if final and looked:
             due += max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
         return due
