@@ -6,6 +6,7 @@ what-ifs start at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -78,7 +79,14 @@ def main() -> None:
     from nax_bo.errors import NaxboError
 
     try:
-        app()
+        try:
+            app()
+        except SystemExit as ex:  # Typer's way to say that the reader went away
+            if isinstance(ex.__context__, BrokenPipeError):
+                raise ex.__context__ from None
+            raise
+        finally:
+            sys.stdout.flush()
     except NaxboError as ex:
         print(f"error: {ex.message}", file=sys.stderr)
         if ex.hint:
@@ -88,7 +96,16 @@ def main() -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the reader went away: nothing more to say
+        _drop_output()  # the reader went away: nothing more to say
         sys.exit(0)
+    except OSError as ex:
+        if ex.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        print("error: cannot write the answer: no space left\nhint: Send it somewhere else.", file=sys.stderr)
+        sys.exit(1)
+
+
+def _drop_output() -> None:
+    """Nothing more is written to stdout, what is buffered included."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

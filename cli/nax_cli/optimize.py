@@ -66,7 +66,10 @@ def optimize(
     ] = None,
     calibrate_every: Annotated[
         int | None,
-        typer.Option("--calibrate-every", help="After this many designs, the most promising one is trained in full. [10]"),
+        typer.Option(
+            "--calibrate-every",
+            help="After this many designs, the most promising one is trained in full. [10]",
+        ),
     ] = None,
     accuracy_stat: Annotated[
         str | None,

@@ -1,10 +1,10 @@
 """The fidelity ladder: how long a network is trained and how often its chip is drawn.
 
 Measured on 150 random designs of the default space on digits (benchmarks/README.md): short ranks them as full does with
-Kendall's tau 0.87, the better half with 0.73, at 0.16 to 0.19 of the cost. The three trainings of a full look agree with
-0.87 and 0.69: one short training says as much about a full look as one of its own trainings would about another. Short
-accuracy ranks better than the mean probability of the right class, which says more about how far a training has come,
-than accuracy without device noise, and than mixtures of them.
+Kendall's tau 0.87, the better half with 0.73, at 0.16 to 0.19 of the cost. The three trainings of a full look agree
+with 0.87 and 0.69: one short training says as much about a full look as one of its own trainings would about another.
+Short accuracy ranks better than the mean probability of the right class, which says more about how far a training has
+come, than accuracy without device noise, and than mixtures of them.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ The same ``ChipSpec`` is priced by the cost model and simulated by :mod:`nax_bo.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
@@ -188,6 +189,9 @@ class Conditions:
         programming_noise, read_noise, faults, ir_drop: Which non-idealities are simulated.
         variation_scale: Multiplies the standard deviation of the programming noise (1: as cited).
         drift_compensation: Whether one gain per layer undoes the mean drift.
+
+    Raises:
+        InputError: A number is negative, infinite or NaN, or not a number; a switch is neither true nor false.
     """
 
     time_s: float = 0.0
@@ -198,6 +202,18 @@ class Conditions:
     ir_drop: bool = True
     variation_scale: float = 1.0
     drift_compensation: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("programming_noise", "read_noise", "faults", "ir_drop", "drift_compensation"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} = {getattr(self, name)!r}", "Give true or false, without quotes.")
+        for name, positive in (("time_s", False), ("temperature_k", True), ("variation_scale", False)):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            if not number or value < 0 or (positive and value == 0):
+                raise InputError(
+                    f"{name} = {value!r}", f"Give a number {'above' if positive else 'of at least'} 0."
+                )
 
 
 def _known(cls: type[Any], values: Mapping[str, Any]) -> Any:

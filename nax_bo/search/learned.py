@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr, ndtr
 
-from nax_bo.errors import NaxboError
+from nax_bo.errors import NaxboError, SurrogateError
 from nax_bo.search.problem import Constraint, Problem
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Look, Observation, SearchState, merged
 from nax_bo.surrogate import AdaptedSurrogate, Column, build, columns_of
+from nax_bo.surrogate.adapt import copied
 from nax_bo.surrogate.protocol import JointSurrogate, UpdatableSurrogate
 
 DEFAULT_SURROGATE = "gp"
@@ -231,11 +232,12 @@ def _fit(
     seen = (columns, x[:first].tobytes(), y[:first].tobytes(), noise[:first].tobytes())
     key = (name, str(reference))
     if key in memo and memo[key][0] == seen:
-        model = copy.deepcopy(memo[key][1])
+        model = copied(memo[key][1])
     else:
         model.fit(x[:first], y[:first], noise[:first])
         if first > _SMALL:
-            memo[key] = (seen, copy.deepcopy(model))
+            with suppress(SurrogateError):  # what cannot be copied is not remembered
+                memo[key] = (seen, copied(model))
     if first < len(y):
         model.update(x[first:], y[first:], noise[first:])
     model.predict(x)  # some fail with many rows only

@@ -150,7 +150,8 @@ class Naxbo:
         """The Monte-Carlo acquisition where it is asked for, or where boxes would be too many."""
         wanted = state.options.get("acquisition", "auto")
         few = len(state.problem.objectives) <= _MOST_CLOSED
-        if wanted == "closed-form" or (wanted == "auto" and few):
+        single = len(state.problem.objectives) == 1  # BoTorch wants two
+        if wanted == "closed-form" or single or (wanted == "auto" and few):
             return None
         return MonteCarloAcquisition(state, self.models(state), told)
 

@@ -7,6 +7,7 @@ this module does not import BoTorch; building the acquisition does.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,7 +74,14 @@ class MonteCarloAcquisition:
         with torch.no_grad():
             parts = [self._acquisition(part.unsqueeze(1)) for part in inputs.split(_BLOCK)]
         value[rows] = torch.cat(parts).numpy() + np.log(self.models.success_probability(x[rows]))
+        value[rows] += np.log(self._units).sum()
         return np.nan_to_num(value, nan=-690.0, neginf=-690.0), violation
+
+    @cached_property
+    def _units(self) -> Array:
+        """Range of each objective: BoTorch smooths by fixed amounts, which suit outcomes of about one."""
+        _, y, _ = self.state.points(self.state.best_looks)
+        return _ranges(np.vstack([y, self.state.reference]))
 
     @cached_property
     def _acquisition(self) -> Any:
@@ -96,7 +104,8 @@ class MonteCarloAcquisition:
         scales = [(at[o.name], o.scales) for o in problem.objectives]
 
         def objective(samples: Any, X: Any = None) -> Any:
-            return torch.stack([-_measured(scale, samples[..., i]) for i, scale in scales], dim=-1)
+            found = [-_measured(scale, samples[..., i]) for i, scale in scales]
+            return torch.stack(found, dim=-1) / torch.as_tensor(self._units)
 
         seed = int(self.state.rng("qlognehvi").integers(2**31))
         pending = np.array([i for i, _ in self.state.pending], dtype=np.int64).reshape(-1, len(problem.space))
@@ -117,11 +126,11 @@ class MonteCarloAcquisition:
             torch.manual_seed(seed)  # pruning draws from the global generator
             return qLogNoisyExpectedHypervolumeImprovement(
                 model,
-                ref_point=torch.as_tensor(-self.state.reference),
+                ref_point=torch.as_tensor(-self.state.reference / self._units),
                 X_baseline=baseline,
                 sampler=ListSampler(*samplers),
                 objective=GenericMCMultiOutputObjective(objective),
-                constraints=_constraints(self.models, at) or None,
+                constraints=_constraints(self.state, self.models, at) or None,
                 X_pending=torch.as_tensor(self._inputs(pending)) if len(pending) else None,
                 prune_baseline=True,
             )
@@ -161,17 +170,29 @@ def _measured(scale: Scale, z: Any) -> Any:
     return scale.sign * forward[scale.measure](inverse[scale.model](scale.sign * z))
 
 
-def _constraints(models: Models, at: dict[str, int]) -> list[Callable[[Any], Any]]:
-    """Learned limits as functions of the samples, negative where they hold."""
+def _constraints(state: SearchState, models: Models, at: dict[str, int]) -> list[Callable[[Any], Any]]:
+    """Learned limits as functions of the samples, negative where they hold, in units of the outcome's range."""
     out: list[Callable[[Any], Any]] = []
     for constraint, lower, upper in learned_constraints(models.problem):
         scale, i = models.problem.scale_of(constraint.name), at[constraint.name]
+        told = [o.outcomes[constraint.name] for o in state.best_looks]
+        limits = [limit for limit in (lower, upper) if limit is not None]
+        unit = float(_ranges(scale.to_model([*told, *limits])[:, None])[0])
         if upper is not None:
-            out.append(_limit(i, scale.sign, float(scale.sign * scale.to_model(upper)), 1))
+            out.append(_limit(i, scale.sign, float(scale.sign * scale.to_model(upper)), 1 / unit))
         if lower is not None:
-            out.append(_limit(i, scale.sign, float(scale.sign * scale.to_model(lower)), -1))
+            out.append(_limit(i, scale.sign, float(scale.sign * scale.to_model(lower)), -1 / unit))
     return out
 
 
-def _limit(column: int, sign: int, bound: float, side: int) -> Callable[[Any], Any]:
-    return lambda samples: side * (sign * samples[..., column] - bound)
+def _limit(column: int, sign: int, bound: float, factor: float) -> Callable[[Any], Any]:
+    return lambda samples: factor * (sign * samples[..., column] - bound)
+
+
+def _ranges(values: Array) -> Array:
+    """Range of each column of ``values: n x m`` over its finite entries; 1 where there is none."""
+    finite = np.where(np.isfinite(values), values, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns without any
+        found = np.nanmax(finite, axis=0) - np.nanmin(finite, axis=0)
+    return np.where(np.isfinite(found) & (found > 0), found, 1.0)

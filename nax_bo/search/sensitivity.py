@@ -24,6 +24,8 @@ from nax_bo.space import Value
 
 IndexArray = NDArray[np.int64]
 
+_FEWEST = 20  # pairs of draws that say how much a variable matters
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -148,13 +150,17 @@ def _outcomes(state: SearchState, models: Models | None, x: IndexArray) -> dict[
 
 
 def _indices(y_a: Array, y_b: Array, y_mixed: Array) -> tuple[Array, Array]:
-    """First-order and total indices, ``d`` each; zero for an outcome that does not vary."""
-    usable = np.isfinite(y_a) & np.isfinite(y_b) & np.isfinite(y_mixed).all(axis=0)
-    y_a, y_b, y_mixed = y_a[usable], y_b[usable], y_mixed[:, usable]
-    variance = np.var(np.concatenate([y_a, y_b])) if len(y_a) else 0.0
-    if variance <= 1e-18 * np.max(y_a**2, initial=0.0):
-        return np.zeros(len(y_mixed)), np.zeros(len(y_mixed))
-    y_b = y_b - y_b.mean()  # a constant does not change the estimate's mean, but its variance
-    first = np.mean(y_b * (y_mixed - y_a), axis=1) / variance
-    total = 0.5 * np.mean((y_a - y_mixed) ** 2, axis=1) / variance
+    """First-order and total indices, ``d`` each; zero where nothing varies, or too little is known to tell."""
+    first, total = np.zeros(len(y_mixed)), np.zeros(len(y_mixed))
+    sound = np.isfinite(y_a) & np.isfinite(y_b)
+    seen = np.concatenate([y_a[np.isfinite(y_a)], y_b[np.isfinite(y_b)]])
+    variance = np.var(seen) if len(seen) else 0.0
+    if variance <= 1e-18 * np.max(seen**2, initial=0.0):
+        return first, total
+    centred = y_b - seen.mean()  # a constant does not change the estimate's mean, but its variance
+    for j, mixed in enumerate(y_mixed):  # where an outcome is not known everywhere, each has pairs of its own
+        rows = sound & np.isfinite(mixed)
+        few = rows.sum() < _FEWEST
+        first[j] = 0.0 if few else np.mean(centred[rows] * (mixed - y_a)[rows]) / variance
+        total[j] = 0.0 if few else 0.5 * np.mean((y_a - mixed)[rows] ** 2) / variance
     return first, total

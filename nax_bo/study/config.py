@@ -62,6 +62,11 @@ class StudyConfig:
         _whole("seed", self.seed, 0)
         _whole("calibrate_every", self.calibrate_every, 1)
         _whole("workers", self.workers, 0)
+        for name in ("system", "data", "strategy", "surrogate", "cost_model"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
+        if not isinstance(self.learn_edap, bool):
+            raise InputError(f"learn_edap = {self.learn_edap!r}", "Give true or false, without quotes.")
         if self.accuracy_stat not in ("mean", "p05"):
             raise InputError(f"accuracy_stat = {self.accuracy_stat!r}", "Use 'mean' or 'p05'.")
         if not 0 <= self.min_accuracy < 1:
@@ -117,7 +122,10 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise InputError(
             f"{path} is not valid TOML: {ex}", "Compare it with a fresh one from: naxbo init"
         ) from ex
-    return StudyConfig.from_dict({**data, **(overrides or {})})
+    changed = dict(overrides or {})
+    if isinstance(data.get("max"), Mapping) and "max" in changed:
+        changed["max"] = {**data["max"], **changed["max"]}  # limits add up
+    return StudyConfig.from_dict({**data, **changed})
 
 
 def config_toml(config: StudyConfig | None = None) -> str:

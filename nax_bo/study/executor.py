@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from concurrent.futures import Executor
 
 from typing_extensions import override
@@ -25,5 +28,22 @@ def local_executor(workers: int) -> Executor:
             super().shutdown(wait=wait, kill_workers=cancel_futures)
 
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    pool: Executor = Pool(max_workers=workers, context=get_context("loky"), env=threads)
+    pool: Executor = Pool(
+        max_workers=workers,
+        context=get_context("loky"),
+        env=threads,
+        initializer=_leave_with,
+        initargs=(os.getpid(),),
+    )
     return pool
+
+
+def _leave_with(parent: int) -> None:
+    """End this process soon after ``parent``, should that be killed: nobody waits for its results any more."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -92,26 +92,24 @@ class Run:
     def _decide(self) -> Suggestion | None:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         trials = self.store.trials()
-        looked = sum(t.at(SHORT.name) is not None for t in trials)
         spent = len(trials) >= self.config.budget
-        due = self._due(looked, final=spent)
-        if _calibrated(trials) < due and (promoted := self.optimizer.promotions(1)):
+        _, since, final = _looks(trials)
+        due = final < self._final if spent else since >= self.config.calibrate_every
+        if due and (promoted := self.optimizer.promotions(1)):
             return promoted[0]
         return None if spent else next(iter(self.optimizer.ask(1)), None)
 
-    def _due(self, looked: int, *, final: bool) -> int:
-        """Full trainings of cheaply seen designs that are due after so many cheap looks."""
-        due = looked // self.config.calibrate_every
-        if final and looked:
-            due += max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
-        return due
+    @property
+    def _final(self) -> int:
+        """Full trainings once the budget is spent."""
+        return max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
 
     def _work_left(self, trials: list[Trial]) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
         new = max(0, self.config.budget - len(trials))
-        cheap = [e for t in trials for e in t.evaluations if e.fidelity == SHORT.name]
-        looked = new + sum(e.state != "failed" for e in cheap)
-        full = max(0, min(looked, self._due(looked, final=True)) - _calibrated(trials))
+        waiting, since, final = _looks(trials)
+        scheduled = (since + new) // self.config.calibrate_every if new else 0
+        full = min(new + waiting, scheduled + self._final - (0 if new else final))
         running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
         return new * SHORT.relative_cost + full * FULL.relative_cost + running
 
@@ -194,6 +192,16 @@ class Run:
         )
 
 
-def _calibrated(trials: list[Trial]) -> int:
-    """Designs looked at cheaply whose full training is done, under way or failed."""
-    return sum({e.fidelity for e in t.evaluations} == {SHORT.name, FULL.name} for t in trials)
+def _looks(trials: list[Trial]) -> tuple[int, int, int]:
+    """Of designs that were decided to be looked at cheaply.
+
+    Returns:
+        How many wait for a full training, how many were decided since the last of these was, and how many of these
+        were decided since the last new design.
+    """
+    cheap = [t for t in trials if any(e.fidelity == SHORT.name for e in t.evaluations)]
+    full = [e.id for t in cheap for e in t.evaluations if e.fidelity == FULL.name]
+    last, newest = max(full, default=-1), max((t.evaluations[0].id for t in trials), default=-1)
+    waiting = sum(all(e.fidelity != FULL.name and e.state != "failed" for e in t.evaluations) for t in cheap)
+    since = sum(t.evaluations[0].id > last for t in cheap)
+    return waiting, since, sum(i > newest for i in full)

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,6 +120,9 @@ class Store:
             db.close()
             _publish(draft, self.path)
         except (OSError, sqlite3.Error) as ex:
+            for end in ("", "-wal", "-shm"):
+                with suppress(OSError):
+                    draft.with_name(draft.name + end).unlink()
             raise StoreError(
                 f"cannot create the study {self.path}: {ex}",
                 "Choose a folder that can be written, with --study.",
@@ -242,7 +245,7 @@ class Store:
 
     def trial(self, number: int) -> Trial | None:
         """One design, or None; read on its own, which many designs do not slow down."""
-        return next(iter(self._trials(number)), None)
+        return next(iter(self._trials(number)), None) if 0 <= number < 2**63 else None
 
     def _evaluations(self, column: str = "", values: Sequence[object] = ()) -> list[Evaluation]:
         """Those with one of ``values`` in ``column``, in the order in which they were decided; else all."""

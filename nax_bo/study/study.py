@@ -113,13 +113,13 @@ class Study:
 
     def front(self) -> list[Trial]:
         """Fully trained designs within the limits that no other beats in accuracy and EDAP; most accurate first."""
-        wanted = {point.design.indices for point in self.optimizer().front()}
+        wanted = {point.design.indices for point in self._log().front()}
         found = [t for t in self.trials() if t.design.indices in wanted and t.at(FULL.name)]
         return sorted(found, key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]
 
     def hypervolume(self) -> float:
         """Hypervolume of the front in (error, log10 EDAP) below the study's reference point."""
-        return self.optimizer().hypervolume()
+        return self._log().hypervolume()
 
     def row(self, trial: Trial) -> dict[str, Any]:
         """A design as one row of a table: number, accuracy and its spread, costs, settings."""
@@ -150,6 +150,13 @@ class Study:
             seed=self.config.seed,
             initial=initial,
         )
+        return self._told(optimizer)
+
+    def _log(self) -> Optimizer:
+        """What was found, by whatever strategy and surrogate: those of the study may be gone."""
+        return self._told(Optimizer(self._problem, initial=0))
+
+    def _told(self, optimizer: Optimizer) -> Optimizer:
         trials = self.trials()
         evaluations = [e for t in trials for e in t.evaluations]
         for evaluation in sorted((e for e in evaluations if e.order is not None), key=lambda e: e.order or 0):

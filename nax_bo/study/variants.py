@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nax_bo.errors import InputError
@@ -42,9 +42,10 @@ def vary(study: Study, number: int, changes: Sequence[Sequence[str]]) -> tuple[V
     """Price a design of the study with changed choices, and predict their accuracy.
 
     A change is ``name=value``. A variable of the study's space (``width_2=16``) is changed there; ``crossbar=64`` sets
-    ``crossbar_1``, ``crossbar_2``, ... at once and ``layer3.crossbar=64`` is ``crossbar_3``. Anything else, or a value
-    that the space does not offer, is a hardware setting as in :mod:`nax_bo.whatif.settings`: it is priced, but no
-    accuracy is predicted, since the study has seen nothing like it.
+    ``crossbar_1``, ``crossbar_2``, ... of the changed design at once, but for those that are named as well, and
+    ``layer3.crossbar=64`` is ``crossbar_3``. Anything else, or a value that the space does not offer, is a hardware
+    setting as in :mod:`nax_bo.whatif.settings`: it is priced, but no accuracy is predicted, since the study has seen
+    nothing like it.
 
     Args:
         study: The study.
@@ -66,21 +67,19 @@ def vary(study: Study, number: int, changes: Sequence[Sequence[str]]) -> tuple[V
 
 
 def _variant(study: Study, base: Design, texts: Sequence[str]) -> Variant:
-    choices: dict[str, str] = {}
-    outside: list[Setting] = []
-    for text in texts:
-        found = _choices(study.store.space, base, text)
-        if found is None:
-            outside.append(Setting.parse(text))
-        else:
-            choices |= found
-    design = changed_design(study.store.space, base, choices)
+    space = study.store.space
+    names = {v.name for v in space.variables}
+    exact = {text: _choices(space, base, text) for text in texts if _name(text) in names}
+    over = changed_design(space, base, _merged(exact))  # a new depth has another number of layers
+    groups = {text: _choices(space, over, text) for text in texts if text not in exact}
+    design = changed_design(space, base, {**_merged(groups), **_merged(exact)})
+    priced = [Setting.parse(text) for text in texts if {**exact, **groups}[text] is None]
     network, chip = study.study_problem.system.decode(design)
-    chip = apply_settings(network, chip, outside)
-    note = f"the study never varied {', '.join(s.label for s in outside)}" if outside else ""
+    chip = apply_settings(network, chip, priced)
+    note = f"the study never varied {', '.join(s.label for s in priced)}" if priced else ""
     return Variant(
         " ".join(texts) or "base",
-        None if outside else design,
+        None if priced else design,
         network,
         chip,
         study.study_problem.cost_model.evaluate(network, chip),
@@ -91,13 +90,10 @@ def _variant(study: Study, base: Design, texts: Sequence[str]) -> Variant:
 
 def _choices(space: Space, base: Design, text: str) -> dict[str, str] | None:
     """The change as choices of the space; None if it lies outside."""
-    name, equals, value = (part.strip() for part in text.partition("="))
+    _, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not value:
         raise InputError(f"{text!r} is no setting", "Write name=value, for example adc_bits=5.")
-    names = {v.name for v in space.variables}
-    layer = re.fullmatch(r"layer(\d+)\.(\w+)", name)
-    if layer:
-        name = f"{layer[2]}_{layer[1]}"
+    name, names = _name(text), {v.name for v in space.variables}
     group = [n for n in base if re.fullmatch(rf"{re.escape(name)}_\d+", n)]
     wanted = [name] if name in names else group
     try:
@@ -108,3 +104,15 @@ def _choices(space: Space, base: Design, text: str) -> dict[str, str] | None:
             raise
         return None
     return dict.fromkeys(wanted, value) if wanted else None
+
+
+def _merged(found: Mapping[str, Mapping[str, str] | None]) -> dict[str, str]:
+    """All choices together."""
+    return {name: value for choices in found.values() for name, value in (choices or {}).items()}
+
+
+def _name(text: str) -> str:
+    """Which variable a change names: ``layer3.crossbar`` is ``crossbar_3``."""
+    name = text.partition("=")[0].strip()
+    layer = re.fullmatch(r"layer(\d+)\.(\w+)", name)
+    return f"{layer[2]}_{layer[1]}" if layer else name

@@ -98,7 +98,7 @@ class AdaptedSurrogate:
         if isinstance(self.inner, ConditionalSurrogate):
             other.inner = self._call("condition", X, Y)
         else:
-            other.inner = copy.deepcopy(self.inner)
+            other.inner = copied(self.inner)
             other._fit_inner()
         return other
 
@@ -174,7 +174,7 @@ def build(surrogate: Any, columns: Sequence[Column] | None = None, seed: int = 0
         return AdaptedSurrogate(_construct(factory, arguments, columns, seed), columns, seed)
     if inspect.isclass(surrogate) or inspect.isfunction(surrogate):
         return AdaptedSurrogate(_construct(surrogate, {}, columns, seed), columns, seed)
-    inner = copy.deepcopy(surrogate)
+    inner = copied(surrogate)
     for name, value in (("columns", columns), ("seed", seed)):
         if hasattr(inner, name) and (name == "seed" or getattr(inner, name) is None):
             setattr(inner, name, value)
@@ -194,6 +194,17 @@ def _construct(
         raise SurrogateError(
             f"{getattr(factory, '__name__', factory)} cannot be constructed: {type(ex).__name__}: {ex}",
             f"It was given {', '.join([*extra, *arguments]) or 'no arguments'}.",
+        ) from ex
+
+
+def copied(thing: Any) -> Any:
+    """A deep copy; raises SurrogateError where there can be none."""
+    try:
+        return copy.deepcopy(thing)
+    except Exception as ex:
+        raise SurrogateError(
+            f"{type(thing).__name__} cannot be copied: {type(ex).__name__}: {ex}",
+            "Give its class instead of an object, keep no graphs or locks, or offer condition(X, Y).",
         ) from ex
 
 

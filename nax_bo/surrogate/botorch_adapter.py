@@ -83,7 +83,8 @@ def _model_class() -> Any:
             flat = x.reshape(-1, *x.shape[-2:])
             mean, cov = _moments(self.surrogate, flat, self.outcome)
             q = flat.shape[1]
-            jitter = 1e-6 * np.maximum(np.diagonal(cov, axis1=1, axis2=2), 1e-8)
+            variance = np.diagonal(cov, axis1=1, axis2=2)
+            jitter = 1e-6 * np.maximum(variance, 1e-8 * (float(variance.max()) or 1.0))
             noise = getattr(self.surrogate, "noise_variance", None)
             if observation_noise is True and noise is not None:
                 jitter = jitter + noise(flat.reshape(-1, flat.shape[-1]))[:, self.outcome].reshape(-1, q)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +66,10 @@ class RegressorSurrogate:
         fresh = copy.deepcopy(self.regressor)
         if getattr(fresh, "random_state", 0) is None:
             fresh.random_state = seed
+        if hasattr(fresh, "get_params"):  # steps of a pipeline have states of their own
+            nested = fresh.get_params().items()
+            unset = [k for k, v in nested if k.endswith("__random_state") and v is None]
+            fresh.set_params(**dict.fromkeys(unset, seed))
         return fresh
 
 
@@ -77,8 +82,13 @@ def has_own_spread(regressor: Any) -> bool:
 
 
 def is_plain_regressor(thing: Any) -> bool:
-    """Whether it is a scikit-learn style regressor rather than a surrogate."""
-    return has_own_spread(thing) or hasattr(thing, "__sklearn_tags__") or hasattr(thing, "_estimator_type")
+    """Whether it says that it is a scikit-learn regressor. Others tell by their answer what they are.
+
+    Surrogates may derive from ``BaseEstimator`` for its ``get_params``, and are none.
+    """
+    base = sys.modules.get("sklearn.base")  # what derives from it has loaded it
+    known = base is not None and isinstance(thing, base.BaseEstimator) and base.is_regressor(thing)
+    return has_own_spread(thing) or known or getattr(thing, "_estimator_type", None) == "regressor"
 
 
 class _Native:

@@ -111,7 +111,9 @@ def _mix(w: Array, first: tuple[Array, Array], second: tuple[Array, Array]) -> t
 
 def _share(y: Array, first: tuple[Array, Array], second: tuple[Array, Array]) -> float:
     """Share of the first in the mixture of highest held-out density."""
-    a, b = (np.maximum(log_density(y, *part), -8.0) for part in (first, second))  # outliers decide nothing
+    unit = float(y.std()) or 1.0
+    parts = ((mean / unit, std / unit) for mean, std in (first, second))
+    a, b = (np.maximum(log_density(y / unit, *part), -8.0) for part in parts)  # outliers decide nothing
 
     def loss(w: float) -> float:
         return float(-np.logaddexp(np.log(w) + a, np.log1p(-w) + b).sum() - np.log(w) - np.log1p(-w))

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -89,3 +90,30 @@ def _probe(arguments: list[str]):
 
 def _env() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "COLUMNS": "80"}
+
+
+@pytest.mark.parametrize("arguments", [["devices"], ["what-if", "--json"]])
+def test_a_reader_that_goes_away_is_no_error(arguments) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "nax_cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        started.stdout.close()
+        assert started.wait() == 0
+        assert b"Error" not in started.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_in_words() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nax_cli", "devices"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write the answer")
+    assert "Traceback" not in done.stderr

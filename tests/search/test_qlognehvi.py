@@ -135,3 +135,32 @@ def test_the_general_path_scores_designs_that_may_not_be_built():
     value, violation = general.log_gain(SPACE.sample(5, 1))
     assert (violation > 0).all()
     assert (value < -600).all()
+
+
+def test_the_general_path_does_not_depend_on_units():
+    def ranking(unit):
+        costs = [Objective("cost", known=lambda c: unit * cost(c))]
+        problem = Problem(
+            SPACE,
+            [Objective("loss"), *costs],
+            [Constraint("limit", upper=4.0 * unit)],
+            reference_point={"loss": 3.0 * unit, "cost": 30.0 * unit},
+        )
+        optimizer = Optimizer(problem, initial=0)
+        for row in SPACE.sample(14, 0).tolist():
+            optimizer.tell(row, {"loss": unit * np.sin(sum(row)), "limit": unit * float(row[0])})
+        strategy, state = Naxbo(), optimizer.state
+        incumbents = strategy.acquisition(state).incumbents
+        general = MonteCarloAcquisition(state, strategy.models(state), incumbents)
+        return general.log_gain(state.unseen(SPACE.sample(60, 5)))[0] - 2 * np.log(unit)
+
+    plain, small = ranking(1.0), ranking(1e-9)
+    likely = plain > plain.max() - 6
+    np.testing.assert_allclose(small[likely], plain[likely], atol=0.2)
+
+
+def test_one_objective_goes_by_the_closed_form():
+    optimizer = Optimizer(Problem(SPACE, [Objective("loss")]), initial=0, acquisition="qlognehvi")
+    for row in SPACE.sample(6, 0).tolist():
+        optimizer.tell(row, {"loss": float(sum(row))})
+    assert optimizer.ask()[0].gain > 0

@@ -65,3 +65,17 @@ def test_partial_dependence_follows_the_slope(learned):
 def test_nothing_told_nothing_known():
     with pytest.raises(InputError, match="two results"):
         sensitivity(Optimizer(Problem(SPACE, [Objective("y")]), initial=0))
+
+
+def test_an_outcome_that_is_known_for_some_designs_only():
+    """Half of all designs, at random: the slopes are those of the others."""
+    space = Space([ordinal(f"x{i}", range(5)) for i in range(20)])
+
+    def cost(columns):
+        valid = (columns["x18"] + columns["x19"]) % 2 == 0
+        return np.where(valid, 3.0 * columns["x0"] + columns["x1"], np.nan)
+
+    optimizer = Optimizer(Problem(space, [Objective("y", known=cost)]), initial=0)
+    (found,) = sensitivity(optimizer, samples=2048, spread=1.0)
+    assert found.total["x0"] == pytest.approx(0.9, abs=0.1)
+    assert found.total["x1"] == pytest.approx(0.1, abs=0.05)

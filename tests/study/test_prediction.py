@@ -206,3 +206,15 @@ def test_a_study_that_learns_edap_is_no_testbed(tmp_path) -> None:
         pytest.raises(InputError, match="learns EDAP"),
     ):
         study_testbed(study)
+
+
+def test_a_change_of_depth_and_one_of_every_layer_meet(tmp_path) -> None:
+    """Every layer of the changed network changes, and none that it no longer has; what is named exactly stays."""
+    with filled(tmp_path / "s", full=2) as study:
+        for depth in (2, 4):
+            for changes in ([f"depth={depth}", "crossbar=64"], ["crossbar=64", f"depth={depth}"]):
+                (found,) = vary(study, 0, [changes])
+                sizes = [v for n, v in found.design.items() if n.startswith("crossbar_")]
+                assert sizes == [64] * depth
+        (found,) = vary(study, 0, [["depth=3", "crossbar_2=128", "crossbar=64"]])
+        assert [found.design[f"crossbar_{i}"] for i in (1, 2, 3)] == [64, 128, 64]

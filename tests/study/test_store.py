@@ -178,3 +178,19 @@ def test_unwritable_folder(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot create the study"):
         new(tmp_path / "file" / "s")
+
+
+def test_numbers_beyond_all_designs_name_none(tmp_path) -> None:
+    store = new(tmp_path / "s")
+    assert store.trial(10**30) is None
+    assert store.trial(-1) is None
+
+
+def test_a_failed_creation_leaves_nothing(tmp_path, monkeypatch) -> None:
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nax_bo.study.store._publish", full)
+    with pytest.raises(StoreError, match="No space left"):
+        new(tmp_path / "s")
+    assert list(tmp_path.iterdir()) == []

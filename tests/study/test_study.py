@@ -300,3 +300,51 @@ def test_a_broken_pool_of_ones_own_stops_the_study_and_loses_nothing(tmp_path) -
     run(tmp_path / "s", settings)
     run(tmp_path / "whole", settings)
     assert history(tmp_path / "s") == history(tmp_path / "whole")
+
+
+def test_a_raised_budget_is_calibrated_as_the_first_one_was(tmp_path) -> None:
+    """The full trainings at the end of the first run do not count for the second."""
+    run(tmp_path / "s", config(budget=12))
+    run(tmp_path / "s", config(budget=28))
+    with Study(tmp_path / "s") as study:
+        evaluations = study.store.evaluations()
+    newest = max(e.id for e in evaluations if e.trial == 27)
+    later = [e for e in evaluations if e.trial >= 12 or e.fidelity == "full"]
+    during = [
+        e for e in later if e.fidelity == "full" and min(f.id for f in later if f.trial == 12) < e.id < newest
+    ]
+    assert len(during) >= 3  # 16 designs, calibrated at every fourth
+
+
+def test_a_front_is_read_though_the_surrogate_is_gone(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text("from nax_surrogates import GaussianProcess as Own\n", encoding="utf-8")
+    run(tmp_path / "s", config(budget=4, surrogate="own.py:Own"))
+    Path("own.py").unlink()
+    with Study(tmp_path / "s") as study:
+        assert study.front()
+        assert study.hypervolume() > 0
+
+
+def test_workers_leave_with_the_process_that_started_them(tmp_path) -> None:
+    code = (
+        "import os, sys, time\n"
+        "from nax_bo.study.executor import local_executor\n"
+        "if __name__ == '__main__':\n"
+        "    print(local_executor(1).submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    script = tmp_path / "start.py"
+    script.write_text(code, encoding="utf-8")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        worker = int(started.stdout.readline())
+        os.kill(worker, 0)
+        started.kill()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        state = Path(f"/proc/{worker}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.2)
+    pytest.fail("the worker is still there")

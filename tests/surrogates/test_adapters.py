@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -95,3 +96,40 @@ def test_surrogates_serve_log_nehvi_next_to_known_objectives(name):
     mean = fitted.predict(TEST.X[:20])[0][:, 0]
     better = np.argsort(mean)
     assert values.detach().numpy()[better[-5:]].mean() > values.detach().numpy()[better[:5]].mean()
+
+
+def test_a_surrogate_may_derive_from_a_base_of_scikit_learn():
+    from sklearn.base import BaseEstimator
+
+    class Own(BaseEstimator):
+        def fit(self, X, Y, Yvar=None):
+            self.mean_ = Y.mean(axis=0)
+            return self
+
+        def predict(self, X):
+            return np.tile(self.mean_, (len(X), 1)), np.full((len(X), len(self.mean_)), 0.5)
+
+    found = build(Own, SAMPLE.columns, 0).fit(SAMPLE.X, SAMPLE.Y)
+    assert isinstance(found.inner, Own)
+    np.testing.assert_array_equal(found.predict(TEST.X)[1], 0.5)
+
+
+def test_what_cannot_be_copied_is_named():
+    class Locked(Mean):
+        def __init__(self):
+            self.lock = threading.Lock()
+
+    with pytest.raises(SurrogateError, match="Locked cannot be copied"):
+        build(Locked(), SAMPLE.columns, 0)
+
+
+def test_steps_of_a_pipeline_take_the_seed():
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    forest = make_pipeline(StandardScaler(), ExtraTreesRegressor(5, max_depth=3))
+    first, again = (
+        build(forest, SAMPLE.columns, 3).fit(SAMPLE.X, SAMPLE.Y).predict(TEST.X) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, again)

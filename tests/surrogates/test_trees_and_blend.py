@@ -46,6 +46,12 @@ def test_the_blend_prefers_whichever_predicts_better():
     np.testing.assert_allclose(blend.predict(at)[0], expected, rtol=1e-9)
 
 
+def test_the_blend_does_not_depend_on_the_unit():
+    sample = draw(PROBLEMS["smooth16"], 80, 0)
+    plain, large = (Blend(sample.columns, bags=4).fit(sample.X, sample.Y * unit) for unit in (1.0, 1e6))
+    np.testing.assert_allclose(large.weights, plain.weights, atol=0.02)
+
+
 def test_wrong_settings_are_named():
     with pytest.raises(InputError, match="bags = 0"):
         GradientBoosting(bags=0)
