@@ -41,6 +41,13 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise InputError(f"there is no file {path}", "Check the path; it is relative to the current folder.")
     name = f"naxbo_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as ex:
+        raise InputError(f"cannot read {path}: {ex.strerror}", "Check its permissions.") from ex
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__content__", None) == content:
+        return known  # surrogates are built anew for every proposal, from the same file
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} cannot be imported", "Give a Python source file.")
@@ -53,6 +60,7 @@ def _load_file(path: Path) -> ModuleType:
         raise InputError(
             f"{path} fails when it is imported: {type(ex).__name__}: {ex}", "Run it with python to see where."
         ) from ex
+    module.__content__ = content  # type: ignore[attr-defined]
     return module
 
 

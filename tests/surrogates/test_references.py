@@ -119,3 +119,19 @@ def test_a_name_of_two_plugins_names_both(monkeypatch):
     _plugins(monkeypatch, first, second)
     with pytest.raises(SurrogateError, match=r"one\.models:A.* and .*two\.models:B"):
         resolve("twin")
+
+
+def test_a_file_is_imported_once_until_it_changes(tmp_path):
+    file, log = tmp_path / "own.py", tmp_path / "log"
+    text = f"""
+with open({str(log)!r}, "a") as log:
+    log.write("x")
+from nax_surrogates import GaussianProcess as Own
+"""
+    file.write_text(text, encoding="utf-8")
+    for _ in range(3):
+        build(f"{file}:Own")
+    assert log.read_text(encoding="utf-8") == "x"
+    file.write_text(text + "# changed\n", encoding="utf-8")
+    build(f"{file}:Own")
+    assert log.read_text(encoding="utf-8") == "xx"

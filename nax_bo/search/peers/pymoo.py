@@ -12,7 +12,6 @@ from nax_bo.search.peers.results import Result, full_results, limits, package, q
 from nax_bo.search.state import Indices, SearchState, Suggestion
 
 _GENERATIONS = 20
-_BAD = 1e6  # of designs without results
 
 
 class PymooNsga2:
@@ -72,10 +71,12 @@ class PymooNsga2:
         members = type(self._generation).merge(self._generation, _individuals(state, extra))
         rows = [*self._rows, *extra]
         results = [known.get(row) for row in rows]
-        bad = Result(np.full(len(state.problem.objectives), _BAD), np.full(len(limits(state.problem)), _BAD))
+        sound = [r for r in known.values() if r.usable]
+        worst = np.max([r.y for r in sound], axis=0) if sound else np.zeros(len(state.problem.objectives))
+        bad = Result(worst, np.zeros(len(limits(state.problem))))
         usable = [r if r is not None and r.usable else bad for r in results]
         members.set("F", np.array([r.y for r in usable]))
-        members.set("G", np.array([r.excess for r in usable]))
+        members.set("G", np.array([[*r.excess, float(r is bad)] for r in usable]))  # last: whether it failed
         for individual in members:
             individual.evaluated.update(("F", "G"))
         self._algorithm.tell(infills=members)
@@ -108,6 +109,8 @@ def _algorithm(state: SearchState, population: int, told: list[Indices]) -> Any:
         survival=RankAndCrowdingSurvival(),
         sampling=_individuals(state, told) if told else MixedVariableSampling(),
     )
-    wanted = PymooProblem(vars=variables, n_obj=len(problem.objectives), n_ieq_constr=len(limits(problem)))
+    wanted = PymooProblem(
+        vars=variables, n_obj=len(problem.objectives), n_ieq_constr=len(limits(problem)) + 1
+    )
     algorithm.setup(wanted, termination=("n_gen", 10_000), seed=state.seed, verbose=False)
     return algorithm
