@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
 from nax_bo.search.candidates import Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Memo, Models, fit_models, in_words, log_feasibility
+from nax_bo.search.learned import Memo, Models, fit_models, in_words, learned_constraints, log_feasibility
 from nax_bo.search.pareto import nondominated, select
+from nax_bo.search.problem import Constraint
 from nax_bo.search.qlognehvi import MonteCarloAcquisition
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState, Suggestion
@@ -70,9 +71,21 @@ class Acquisition:
         mean, std, log_feasible = self._predicted(x, known)
         feasible = np.where(violation <= 0, np.exp(log_feasible), 0.0)
         for row, design in enumerate(map(tuple, x.tolist())):
-            if (told := self.state.violations.get(design)) is not None:
-                violation[row], feasible[row] = told, float(told <= 0)
+            if (told := self._told.get(design)) is not None:
+                violation[row] += told
+                feasible[row] = float(violation[row] <= 0)
         return mean, std, violation, feasible
+
+    @cached_property
+    def _told(self) -> Mapping[Indices, float]:
+        """How far each design told in full lies outside the learned limits, but for those that clip the reference."""
+        limits = [
+            Constraint(c.name, lower=low, upper=high)
+            for c, low, high in learned_constraints(self.models.problem)
+        ]
+        return {
+            o.indices: sum(float(c.violation(o.outcomes[c.name])) for c in limits) for o in self.state.full
+        }
 
     def _predicted(self, x: IndexArray, known: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         """Objectives' mean and deviation, and log probability that what is learned is feasible."""

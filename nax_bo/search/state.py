@@ -177,12 +177,6 @@ class SearchState:
                 out[j] = seen.max() + 0.1 * spread if len(seen) else np.inf
         return np.minimum(out, problem.limits())
 
-    @cached_property
-    def violations(self) -> Mapping[Indices, float]:
-        """How far each design told in full lies outside all limits, known and learned; 0 where it keeps them."""
-        x, _, violation = self.points()
-        return dict(zip(map(tuple, x.tolist()), violation.tolist(), strict=True))
-
     def front(self) -> tuple[NDArray[np.int64], Array]:
         """Nondominated feasible designs (``k x d``) and their measured objectives (``k x m``)."""
         x, y, violation = self.points()
