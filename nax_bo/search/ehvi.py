@@ -27,7 +27,7 @@ _LEAST, _FAR = (
     1e-200,
     40.0,
 )  # of a deviation that is divided by; deviations from the mean that differ from more
-_DECADES = 6.0
+_DECADES = 6.0  # below the least known value, what a logarithm leaves out of a plain measure counts no more
 _TAIL = 10.0  # model units below the lowest bound that still count
 _CELLS = 4_000_000  # numbers held at once
 

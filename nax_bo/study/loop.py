@@ -109,7 +109,7 @@ class Run:
         new = max(0, self.config.budget - len(trials))
         waiting, since, final = _looks(trials)
         scheduled = (since + new) // self.config.calibrate_every if new else 0
-        full = min(new + waiting, scheduled + self._final - (0 if new else final))
+        full = max(0, min(new + waiting, scheduled + self._final - (0 if new else final)))
         running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
         return new * SHORT.relative_cost + full * FULL.relative_cost + running
 

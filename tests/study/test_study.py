@@ -308,11 +308,8 @@ def test_a_raised_budget_is_calibrated_as_the_first_one_was(tmp_path) -> None:
     run(tmp_path / "s", config(budget=28))
     with Study(tmp_path / "s") as study:
         evaluations = study.store.evaluations()
-    newest = max(e.id for e in evaluations if e.trial == 27)
-    later = [e for e in evaluations if e.trial >= 12 or e.fidelity == "full"]
-    during = [
-        e for e in later if e.fidelity == "full" and min(f.id for f in later if f.trial == 12) < e.id < newest
-    ]
+    first, last = (min(e.id for e in evaluations if e.trial == trial) for trial in (12, 27))
+    during = [e for e in evaluations if e.fidelity == "full" and first < e.id < last]
     assert len(during) >= 3  # 16 designs, calibrated at every fourth
 
 
