@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from nax_bo.crossbar import CrossbarNetwork, compiled, convert, noise_aware
-from nax_bo.crossbar.cells import NOMINAL
+from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 
 GOALS = {

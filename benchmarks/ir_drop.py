@@ -16,8 +16,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nax_bo.crossbar.ir_drop import exact_effective_conductance, operating_point
-from nax_bo.crossbar.nodal import solve_nodal
+from nax_bo.crossbar.physics.ir_drop import exact_effective_conductance, operating_point
+from nax_bo.crossbar.physics.nodal import solve_nodal
 
 CASES = (  # rows = cols, r_on_ohm, r_row_ohm, r_col_ohm
     (64, 20_000, 1.5, 4.4),

@@ -19,7 +19,7 @@ from torch.nn import functional
 from nax_bo.accuracy.data import DataSet, load
 from nax_bo.crossbar import CrossbarNetwork, accuracy, convert, monte_carlo
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
-from nax_bo.hardware.devices import device, with_variation
+from nax_bo.hardware.chip.devices import device, with_variation
 
 VARIATION_ONLY = Conditions(read_noise=False, faults=False, ir_drop=False)
 

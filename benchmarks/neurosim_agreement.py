@@ -20,9 +20,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from nax_bo.errors import NaxboError
-from nax_bo.hardware.neurosim import NeuroSimReport, evaluate
-from nax_bo.hardware.neurosim.config import V13, V14, XPERTSIM, NeuroSimConfig, NeuroSimLayer
-from nax_bo.hardware.neurosim.tables import config_of_row, layer_of_row, network_of_rows
+from nax_bo.hardware.simulators.neurosim import NeuroSimReport, evaluate
+from nax_bo.hardware.simulators.neurosim.config import V13, V14, XPERTSIM, NeuroSimConfig, NeuroSimLayer
+from nax_bo.hardware.simulators.neurosim.tables import config_of_row, layer_of_row, network_of_rows
 
 Row = Mapping[str, str]
 PARTS = ("adc", "accum", "other", "buffer", "ic")

@@ -30,7 +30,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from nax_bo.hardware.macro import Macro, Mechanism, predict
+from nax_bo.hardware.pricing.macro import Macro, Mechanism, predict
 from nax_bo.hardware.profiles import Profile, load_profile
 
 Row = dict[str, str]

@@ -6,7 +6,7 @@ python examples/what_if.py
 from dataclasses import replace
 
 from nax_bo.hardware import ArraySpec, ChipSpec, cost_model
-from nax_bo.hardware.peripherals import best_peripherals
+from nax_bo.hardware.optimum.peripherals import best_peripherals
 from nax_bo.network.named import named_network
 
 network = named_network("resnet20", (3, 32, 32), 10)

@@ -17,7 +17,7 @@ def devices(
     """List memory devices, with the source of every number."""
     from dataclasses import asdict
 
-    from nax_bo.hardware.devices import DEVICES, device
+    from nax_bo.hardware.chip.devices import DEVICES, device
 
     if name is not None:
         chosen = asdict(device(name))

@@ -21,9 +21,9 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
 from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork
-from nax_bo.crossbar.cells import NOMINAL
-from nax_bo.crossbar.quantise import InputRange, weight_scale
-from nax_bo.crossbar.slicing import slice_weights
+from nax_bo.crossbar.arithmetic.quantise import InputRange, weight_scale
+from nax_bo.crossbar.physics.cells import NOMINAL
+from nax_bo.crossbar.physics.slicing import slice_weights
 from nax_bo.hardware.chip import Conditions
 
 Layer = CrossbarConv2d | CrossbarLinear

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.hardware.device_noise import (
+from nax_bo.hardware.chip.device_noise import (
     NoNoise,
     PolynomialNoise,
     RangeNoise,
@@ -19,7 +19,7 @@ from nax_bo.hardware.device_noise import (
     ResistanceNoise,
     StateNoise,
 )
-from nax_bo.hardware.devices import Device, device
+from nax_bo.hardware.chip.devices import Device, device
 from nax_bo.hardware.workload import CROSSBAR, Workload
 
 SCORE_NAMES = ("noise_score", "log_macs", "log_weights", "log_capacity")

@@ -17,8 +17,8 @@ from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
 from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
+from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.layers import CrossbarLayer
-from nax_bo.crossbar.quantise import InputRange
 from nax_bo.errors import EvaluationError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec

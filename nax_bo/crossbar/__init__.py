@@ -23,7 +23,7 @@ three chips at once, faster than one by one; ``network.draw = i`` chooses which 
 ``exact`` simulates every slice, stream and row block; ``adaptive`` only the pairs that carry the converters' error;
 ``fast`` is one product per layer with the mean response and resampled residuals of the exact mode. Everything but
 ``exact`` is an estimate, worst where converters ruin the network (``benchmarks/crossbar_agreement.py``). The compiled
-kernel (:mod:`nax_bo.crossbar.compiled`) is optional.
+kernel (:mod:`nax_bo.crossbar.arithmetic.compiled`) is optional.
 
 Simulation follows the device of the network and its images: calibrate and program again after moving it. Random numbers
 are drawn on the CPU, the same for any device; the compiled kernel serves CPU tensors alone. None of it has been run on

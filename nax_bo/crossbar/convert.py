@@ -11,11 +11,11 @@ from torch import nn
 
 from nax_bo.crossbar.layers import CrossbarConv2d, CrossbarLayer, CrossbarLinear, Hardware, ReadState
 from nax_bo.crossbar.network import CrossbarNetwork
-from nax_bo.crossbar.wires import Wire, wire_of_node
+from nax_bo.crossbar.physics.wires import Wire, wire_of_node
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
-from nax_bo.hardware.devices import Device
-from nax_bo.hardware.devices import device as find_device
+from nax_bo.hardware.chip.devices import Device
+from nax_bo.hardware.chip.devices import device as find_device
 
 _NODES = (7.0, 14.0, 22.0, 32.0, 45.0, 65.0, 90.0, 130.0)
 
@@ -107,7 +107,7 @@ def noise_aware(
 
 
 def wire_near(technology_nm: float) -> Wire:
-    """Wires of a node; between the nodes of :func:`~nax_bo.crossbar.wires.wire_of_node`, interpolated in log-log."""
+    """Wires of a node; between those of :func:`~nax_bo.crossbar.physics.wires.wire_of_node`, log-log interpolated."""
     if technology_nm in _NODES:
         return wire_of_node(technology_nm)
     above = next(node for node in _NODES if node > technology_nm)

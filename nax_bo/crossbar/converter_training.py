@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nax_bo.crossbar.geometry import Geometry
-from nax_bo.crossbar.quantise import InputRange, largest_code
+from nax_bo.crossbar.arithmetic.geometry import Geometry
+from nax_bo.crossbar.arithmetic.quantise import InputRange, largest_code
 from nax_bo.hardware.chip import ArraySpec
 
 _EAGER_STEPS = 8

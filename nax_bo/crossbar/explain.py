@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
-from nax_bo.crossbar.adaptive import sampled_sums
-from nax_bo.crossbar.cells import nominal_cells, program_cells
+from nax_bo.crossbar.arithmetic.adaptive import sampled_sums
+from nax_bo.crossbar.physics.cells import nominal_cells, program_cells
 from nax_bo.hardware.chip import Conditions
 
 if TYPE_CHECKING:

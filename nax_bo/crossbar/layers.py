@@ -13,21 +13,27 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from nax_bo.crossbar.adaptive import carrying_pairs
-from nax_bo.crossbar.adc import Converter
-from nax_bo.crossbar.calibration import DEFAULT_VECTORS, best_converter
-from nax_bo.crossbar.cells import Cells, program_cells
+from nax_bo.crossbar.arithmetic.adaptive import carrying_pairs
+from nax_bo.crossbar.arithmetic.adc import Converter
+from nax_bo.crossbar.arithmetic.calibration import DEFAULT_VECTORS, best_converter
+from nax_bo.crossbar.arithmetic.geometry import Geometry
+from nax_bo.crossbar.arithmetic.quantise import (
+    InputRange,
+    exact_dtype,
+    largest_code,
+    weight_codes,
+    weight_scale,
+)
+from nax_bo.crossbar.arithmetic.readout import Arrays
 from nax_bo.crossbar.converter_training import converted_product
-from nax_bo.crossbar.geometry import Geometry
-from nax_bo.crossbar.quantise import InputRange, exact_dtype, largest_code, weight_codes, weight_scale
-from nax_bo.crossbar.readout import Arrays
+from nax_bo.crossbar.physics.cells import Cells, program_cells
+from nax_bo.crossbar.physics.slicing import row_blocks, slice_weights
+from nax_bo.crossbar.physics.wires import Wire
 from nax_bo.crossbar.response import Response, fit
-from nax_bo.crossbar.slicing import row_blocks, slice_weights
 from nax_bo.crossbar.training import TrainingState
-from nax_bo.crossbar.wires import Wire
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, Conditions, WeightMapping
-from nax_bo.hardware.devices import Device
+from nax_bo.hardware.chip.devices import Device
 
 Mode = Literal["float", "ideal", "fast", "adaptive", "exact"]
 MODES: tuple[Mode, ...] = ("float", "ideal", "fast", "adaptive", "exact")

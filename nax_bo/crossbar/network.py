@@ -10,10 +10,10 @@ import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
-from nax_bo.crossbar.calibration import DEFAULT_VECTORS
+from nax_bo.crossbar.arithmetic.calibration import DEFAULT_VECTORS
+from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.explain import Explanation, explain
 from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, Pass, ReadState
-from nax_bo.crossbar.quantise import InputRange
 from nax_bo.crossbar.training import TrainingState, weight_noise
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions

@@ -15,13 +15,13 @@ from functools import lru_cache
 import torch
 from torch import Generator, Tensor
 
-from nax_bo.crossbar.cells import program_cells
+from nax_bo.crossbar.arithmetic.quantise import InputRange, largest_code, weight_codes, weight_scale
 from nax_bo.crossbar.converter_training import SumRange
-from nax_bo.crossbar.quantise import InputRange, largest_code, weight_codes, weight_scale
-from nax_bo.crossbar.slicing import slice_weights
-from nax_bo.crossbar.wires import PRESETS
+from nax_bo.crossbar.physics.cells import program_cells
+from nax_bo.crossbar.physics.slicing import slice_weights
+from nax_bo.crossbar.physics.wires import PRESETS
 from nax_bo.hardware.chip import ArraySpec, Conditions
-from nax_bo.hardware.devices import Device
+from nax_bo.hardware.chip.devices import Device
 
 _SAMPLES = 512
 _MOST_CODES = 255
@@ -81,7 +81,7 @@ class TrainingState:
     Attributes:
         noise: Error of programmed weights; ``None``: quantisation alone.
         generator: Source of the noise.
-        clip: As in :func:`~nax_bo.crossbar.quantise.weight_scale`.
+        clip: As in :func:`~nax_bo.crossbar.arithmetic.quantise.weight_scale`.
         inputs: Present input range.
         steps: Training steps so far.
         sums: Present converter range, if converters are in the loop.

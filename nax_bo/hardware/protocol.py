@@ -33,8 +33,8 @@ class CostModel(CostEvaluator, Protocol):
 
 
 _EXTERNAL = {
-    "neurosim": "nax_bo.hardware.neurosim.profile:NeuroSimCostModel",
-    "xpert-lut": "nax_bo.hardware.xpert_lut:XpertLutCostModel",
+    "neurosim": "nax_bo.hardware.simulators.neurosim.profile:NeuroSimCostModel",
+    "xpert-lut": "nax_bo.hardware.simulators.xpert_lut:XpertLutCostModel",
 }
 
 
@@ -60,7 +60,7 @@ def cost_model(reference: str | Path = "published") -> CostModel:
     target = _EXTERNAL.get(text, text)
     if ":" in target and not target.endswith(".toml"):
         return _loaded(target)
-    from nax_bo.hardware.cost import AnalyticalCostModel
+    from nax_bo.hardware.pricing.cost import AnalyticalCostModel
     from nax_bo.hardware.profiles import SHIPPED, load_profile
 
     if text not in SHIPPED and not text.endswith(".toml"):

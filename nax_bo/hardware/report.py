@@ -135,7 +135,7 @@ class CostReport:
         layers: One row per slot; layer areas leave out what the chip has once.
         components: One row per component; energies and areas sum to the totals.
         edap_low, edap_high: Factors on EDAP that span the disagreement of sources (see
-            :mod:`nax_bo.hardware.uncertainty`); 1 if unknown.
+            :mod:`nax_bo.hardware.pricing.uncertainty`); 1 if unknown.
         model: Name of the profile or model.
     """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
-from nax_bo.hardware.devices import Device, device
+from nax_bo.hardware.chip.devices import Device, device
 from nax_bo.network.graph import Graph
 from nax_bo.network.spec import INPUT, Activation, LayerSpec, NetworkSpec
 

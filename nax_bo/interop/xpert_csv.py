@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import AdcType, ChipSpec
-from nax_bo.hardware.xpert_lut import XPERT_CHIP
+from nax_bo.hardware.simulators.xpert_lut import XPERT_CHIP
 from nax_bo.interop.neurosim_csv import read_rows
 from nax_bo.network.families import vgg
 from nax_bo.network.spec import LayerSpec, NetworkSpec

@@ -10,10 +10,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork, convert, monte_carlo
-from nax_bo.crossbar.cells import NOMINAL
+from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
-from nax_bo.hardware.devices import device
+from nax_bo.hardware.chip.devices import device
 from nax_bo.network.named import named_network
 from nax_bo.network.torch_build import build
 

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, nn
 
 from nax_bo.crossbar import convert, noise_aware
-from nax_bo.crossbar.cells import NOMINAL
+from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.crossbar.training import weight_noise
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions

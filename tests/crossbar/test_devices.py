@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nax_bo.errors import InputError
-from nax_bo.hardware.device_noise import NoNoise, RangeNoise, RelativeNoise
-from nax_bo.hardware.devices import DEVICES, Retention, device, with_variation
+from nax_bo.hardware.chip.device_noise import NoNoise, RangeNoise, RelativeNoise
+from nax_bo.hardware.chip.devices import DEVICES, Retention, device, with_variation
 
 
 @pytest.mark.parametrize("row", DEVICES.values(), ids=DEVICES)
@@ -92,8 +92,6 @@ def test_retention_follows_arrhenius():
 
 
 def test_importing_devices_loads_neither_torch_nor_scipy():
-    code = (
-        "import sys, nax_bo.hardware.devices; print(sorted({'torch', 'scipy', 'sklearn'} & set(sys.modules)))"
-    )
+    code = "import sys, nax_bo.hardware.chip.devices; print(sorted({'torch', 'scipy', 'sklearn'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

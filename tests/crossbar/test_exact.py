@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from nax_bo.crossbar import compiled, exact
-from nax_bo.crossbar.adc import Converter, converter
-from nax_bo.crossbar.cells import nominal_cells
-from nax_bo.crossbar.exact import partial_sums
-from nax_bo.crossbar.geometry import Geometry
-from nax_bo.crossbar.quantise import InputRange, largest_code
-from nax_bo.crossbar.readout import Arrays
-from nax_bo.crossbar.slicing import row_blocks
+from nax_bo.crossbar.arithmetic import compiled, exact
+from nax_bo.crossbar.arithmetic.adc import Converter, converter
+from nax_bo.crossbar.arithmetic.exact import partial_sums
+from nax_bo.crossbar.arithmetic.geometry import Geometry
+from nax_bo.crossbar.arithmetic.quantise import InputRange, largest_code
+from nax_bo.crossbar.arithmetic.readout import Arrays
+from nax_bo.crossbar.physics.cells import nominal_cells
+from nax_bo.crossbar.physics.slicing import row_blocks
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from nax_bo.crossbar import CrossbarNetwork, compiled, convert
-from nax_bo.crossbar.adaptive import carrying_pairs, error_energy
-from nax_bo.crossbar.cells import NOMINAL
+from nax_bo.crossbar import CrossbarNetwork, convert
+from nax_bo.crossbar.arithmetic import compiled
+from nax_bo.crossbar.arithmetic.adaptive import carrying_pairs, error_energy
+from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.crossbar.response import fit
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nax_bo.crossbar.ir_drop import exact_effective_conductance, operating_point
-from nax_bo.crossbar.nodal import solve_nodal
-from nax_bo.crossbar.wires import PRESETS, resistivity_ohm_m, wire_of_node
+from nax_bo.crossbar.physics.ir_drop import exact_effective_conductance, operating_point
+from nax_bo.crossbar.physics.nodal import solve_nodal
+from nax_bo.crossbar.physics.wires import PRESETS, resistivity_ohm_m, wire_of_node
 from nax_bo.errors import InputError
 
 DATA = Path(__file__).parents[1] / "data"

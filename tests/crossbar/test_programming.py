@@ -6,15 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nax_bo.crossbar.drift import compensation_gain, drift
-from nax_bo.crossbar.faults import stick
-from nax_bo.crossbar.programming import program, programming_sigma
-from nax_bo.crossbar.read_noise import output_sigma, read_sigma
-from nax_bo.crossbar.realise import realise
+from nax_bo.crossbar.physics.drift import compensation_gain, drift
+from nax_bo.crossbar.physics.faults import stick
+from nax_bo.crossbar.physics.programming import program, programming_sigma
+from nax_bo.crossbar.physics.read_noise import output_sigma, read_sigma
+from nax_bo.crossbar.physics.realise import realise
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
-from nax_bo.hardware.device_noise import NoNoise, ResistanceNoise
-from nax_bo.hardware.devices import DEVICES, device, with_variation
+from nax_bo.hardware.chip.device_noise import NoNoise, ResistanceNoise
+from nax_bo.hardware.chip.devices import DEVICES, device, with_variation
 
 DRAWS = 100_000
 DAY_S = 86_400.0

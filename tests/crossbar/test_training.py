@@ -11,14 +11,14 @@ from torch import Generator, nn
 from torch.nn import functional
 
 from nax_bo.crossbar import accuracy, convert, monte_carlo, noise_aware
-from nax_bo.crossbar.cells import program_cells
-from nax_bo.crossbar.quantise import InputRange, exact_dtype, weight_codes, weight_scale
-from nax_bo.crossbar.slicing import slice_weights
+from nax_bo.crossbar.arithmetic.quantise import InputRange, exact_dtype, weight_codes, weight_scale
+from nax_bo.crossbar.physics.cells import program_cells
+from nax_bo.crossbar.physics.slicing import slice_weights
+from nax_bo.crossbar.physics.wires import PRESETS
 from nax_bo.crossbar.training import weight_noise
-from nax_bo.crossbar.wires import PRESETS
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
-from nax_bo.hardware.devices import device, with_variation
+from nax_bo.hardware.chip.devices import device, with_variation
 
 NOISY = Conditions(read_noise=False, ir_drop=False, faults=False)
 

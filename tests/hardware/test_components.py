@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
-from nax_bo.hardware import technology
-from nax_bo.hardware.components.adc import adc_table, survey_area_um2, survey_energy_pj
-from nax_bo.hardware.components.array import cell_table
-from nax_bo.hardware.components.buffer import buffer_price
-from nax_bo.hardware.devices import device
-from nax_bo.hardware.macro import Macro, predict
+from nax_bo.hardware.chip import technology
+from nax_bo.hardware.chip.devices import device
+from nax_bo.hardware.pricing.components.adc import adc_table, survey_area_um2, survey_energy_pj
+from nax_bo.hardware.pricing.components.array import cell_table
+from nax_bo.hardware.pricing.components.buffer import buffer_price
+from nax_bo.hardware.pricing.macro import Macro, predict
 from nax_bo.hardware.profiles import ADC_MODELS, load_profile
 
 DATA = Path(__file__).parents[1] / "data"

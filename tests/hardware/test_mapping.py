@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, Workload
-from nax_bo.hardware.mapping import map_slots
 from nax_bo.hardware.workload import DIGITAL, DYNAMIC, slot_names
+from nax_bo.hardware.workload.mapping import map_slots
 from nax_bo.network.graph import Graph
 from nax_bo.network.named import named_network
 from nax_bo.network.spec import INPUT

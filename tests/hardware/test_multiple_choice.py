@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nax_bo.errors import InputError
-from nax_bo.hardware.multiple_choice import choose, non_dominated
-from nax_bo.hardware.objective import Objective
+from nax_bo.hardware.optimum.multiple_choice import choose, non_dominated
+from nax_bo.hardware.optimum.objective import Objective
 
 OBJECTIVES = ("area", "latency", "energy", "edp", "edap")
 quantities = st.one_of(st.integers(1, 6).map(float), st.floats(0.01, 100))

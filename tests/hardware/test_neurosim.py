@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nax_bo.errors import DataError, EvaluationError, InputError
-from nax_bo.hardware.neurosim import V13, V14, NeuroSimConfig, NeuroSimLayer, Quirks, evaluate
-from nax_bo.hardware.neurosim.tables import config_of_row, layer_of_row
+from nax_bo.hardware.simulators.neurosim import V13, V14, NeuroSimConfig, NeuroSimLayer, Quirks, evaluate
+from nax_bo.hardware.simulators.neurosim.tables import config_of_row, layer_of_row
 
 DATA = Path(__file__).parents[1] / "data"
 ROOT = Path(__file__).parents[2]

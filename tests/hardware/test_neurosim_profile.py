@@ -6,7 +6,7 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, cost_model
-from nax_bo.hardware.neurosim import NeuroSimConfig, NeuroSimLayer, evaluate
+from nax_bo.hardware.simulators.neurosim import NeuroSimConfig, NeuroSimLayer, evaluate
 from nax_bo.network import vgg
 from nax_bo.network.named import named_network
 

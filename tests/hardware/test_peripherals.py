@@ -9,10 +9,10 @@ import pytest
 
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, cost_model
-from nax_bo.hardware.objective import Objective
-from nax_bo.hardware.peripherals import PeripheralChoices, best_peripherals, solve_peripherals
+from nax_bo.hardware.optimum.objective import Objective
+from nax_bo.hardware.optimum.peripherals import PeripheralChoices, best_peripherals, solve_peripherals
 from nax_bo.hardware.protocol import OneByOne, evaluate_designs
-from nax_bo.hardware.xpert_lut import XPERT_CHIP, XpertLutCostModel
+from nax_bo.hardware.simulators.xpert_lut import XPERT_CHIP, XpertLutCostModel
 from nax_bo.network import named_network, vgg, vit
 
 PUBLISHED = cost_model("published")

@@ -11,8 +11,8 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ChipSpec, CostModel, Workload, cost_model, cost_model_names
-from nax_bo.hardware.components.adc import adc_table
-from nax_bo.hardware.peak import peak
+from nax_bo.hardware.pricing.components.adc import adc_table
+from nax_bo.hardware.pricing.peak import peak
 from nax_bo.hardware.profiles import SHIPPED, Constant, load_profile
 from nax_bo.network.named import named_network
 

@@ -7,7 +7,12 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, Workload, cost_model
-from nax_bo.hardware.xpert_lut import XPERT_CHIP, XpertLutCostModel, tile_area_um2, tiles_and_speedup
+from nax_bo.hardware.simulators.xpert_lut import (
+    XPERT_CHIP,
+    XpertLutCostModel,
+    tile_area_um2,
+    tiles_and_speedup,
+)
 from nax_bo.network import named_network, resnet, vgg
 
 VGG16 = named_network("vgg16", (3, 32, 32), 10)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
-from nax_bo.hardware.xpert_lut import XPERT_CHIP
+from nax_bo.hardware.simulators.xpert_lut import XPERT_CHIP
 from nax_bo.interop.xpert_csv import export_xpert, from_xpert_csv, xpert_csv
 from nax_bo.network import named_network, vgg
 

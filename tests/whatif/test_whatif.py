@@ -175,7 +175,7 @@ def test_nothing_to_compare():
 
 
 def test_unknown_energy_stays_unknown():
-    from nax_bo.hardware.xpert_lut import XPERT_CHIP
+    from nax_bo.hardware.simulators.xpert_lut import XPERT_CHIP
 
     network = named_network("vgg16", (3, 32, 32), 10)
     rows = sweep(network, XPERT_CHIP, [parse_sweep("mux=2,4")], "xpert-lut").rows()

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from nax_bo.errors import InputError
-from nax_bo.hardware import technology
+from nax_bo.hardware.chip import technology
 
 SHIPPED = ("published", "isaac", "puma")
 REFERENCE_NM = 32.0
 """Node to which constants are moved when a profile is read; the model scales from here to the chip's node."""
 
 ADC_MODELS = ("structural", "silicon", "survey", "zigzag")
-"""Laws of :mod:`nax_bo.hardware.components.adc`."""
+"""Laws of :mod:`nax_bo.hardware.pricing.components.adc`."""
 _FIELDS = {"value", "unit", "source", "at_nm", "valid"}
 
 

@@ -1,0 +1,1 @@
+"""How currents become numbers: slices, streams, converters, and the three ways to simulate them."""

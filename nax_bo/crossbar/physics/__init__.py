@@ -1,0 +1,1 @@
+"""What cells hold and wires lose: programming, drift, read noise, faults, IR drop."""

@@ -1,0 +1,71 @@
+"""From target conductances to those of one manufactured, programmed, aged chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from nax_bo.crossbar.physics.drift import compensation_gain, drift
+from nax_bo.crossbar.physics.faults import stick
+from nax_bo.crossbar.physics.programming import program
+from nax_bo.hardware.chip import Conditions
+from nax_bo.hardware.chip.devices import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Realised:
+    """Cells of one layer as they are read.
+
+    Attributes:
+        g_s: Conductances now, siemens, shape of the targets.
+        g_programmed_s: Conductances after programming and faults, before drift: what read noise refers to.
+        gain: Factor of the layer's outputs that undoes the mean drift; ones unless compensated. Leading batch
+            dimensions of the targets, then ones.
+    """
+
+    g_s: Tensor
+    g_programmed_s: Tensor
+    gain: Tensor
+
+
+def realise(
+    g_target_s: Tensor, device: Device, generator: Generator, conditions: Conditions, batch_dims: int = 0
+) -> Realised:
+    """Program, age and break the cells of one layer.
+
+    Programming noise, drift and faults draw from separate streams derived from ``generator``: switching one of them off
+    or moving in time leaves the draws of the others as they were (common random numbers). Stuck cells do not drift.
+    IR drop comes after, in :mod:`nax_bo.crossbar.physics.ir_drop`; read noise at every read, in
+    :mod:`nax_bo.crossbar.physics.read_noise`. ``conditions.temperature_k`` has no effect here: no shipped device
+    model has a cited temperature coefficient.
+
+    Args:
+        g_target_s: Target conductances of all cells of the layer, siemens, any shape.
+        device: Cell technology.
+        generator: Source of all randomness; three numbers are taken from it.
+        conditions: Time, and which effects are simulated.
+        batch_dims: Leading dimensions that are separate chips (draws), each with its own compensation gain.
+
+    Raises:
+        InputError: NaN, negative or no conductances; negative time.
+    """
+    streams = _child_generators(generator, 3)
+    g = g_target_s
+    if conditions.programming_noise:
+        g = program(g, device, streams[0], conditions.time_s, conditions.variation_scale)
+    g_now = drift(g, device, conditions.time_s, streams[1], g_target_s)
+    gain = torch.ones((*g.shape[:batch_dims], *[1] * (g.ndim - batch_dims)), dtype=g.dtype, device=g.device)
+    if conditions.faults:
+        state = streams[2].get_state()
+        g = stick(g, device, streams[2])
+        g_now = stick(g_now, device, streams[2].set_state(state))
+    if conditions.drift_compensation and g_now is not g:
+        gain = compensation_gain(g, g_now, batch_dims)
+    return Realised(g_now, g, gain)
+
+
+def _child_generators(generator: Generator, count: int) -> list[Generator]:
+    seeds = torch.randint(2**62, (count,), generator=generator, device=generator.device).tolist()
+    return [Generator(generator.device).manual_seed(seed) for seed in seeds]

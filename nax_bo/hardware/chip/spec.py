@@ -1,0 +1,226 @@
+"""What a chip is: array settings per layer and everything that is shared.
+
+The same ``ChipSpec`` is priced by the cost model and simulated by :mod:`nax_bo.crossbar`; they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from nax_bo.errors import InputError
+
+AdcType = Literal["sar", "flash"]
+Encoding = Literal["differential", "offset"]
+Dataflow = Literal["layer_by_layer", "pipelined"]
+WeightMapping = Literal["conventional", "kernel_position"]
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise InputError(f"{name} = {value!r} is out of range", f"Use a number from {low:g} to {high:g}.")
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """The crossbars that hold one layer.
+
+    Attributes:
+        rows, cols: Cells per array.
+        bits_per_cell: Weight bits that one cell stores.
+        weight_bits: Bits of a weight, sign included.
+        input_bits: Bits of an activation.
+        dac_bits: Input bits applied per pulse; ``ceil(input_bits / dac_bits)`` pulses ("streams") per vector.
+        encoding: ``"differential"``: positive and negative arrays, ``ceil((weight_bits - 1) / bits_per_cell)`` slices
+            each. ``"offset"``: unsigned codes in ``ceil(weight_bits / bits_per_cell)`` slices and a reference column.
+        adc_type: ``"sar"`` (small, bits + 1 cycles) or ``"flash"`` (2 ** bits - 1 comparators, one cycle).
+        adc_bits: Resolution; the converter has ``2 ** adc_bits`` levels.
+        adc_range: Input range of the converter as a fraction of the largest possible partial sum, or
+            ``"calibrated"``: chosen per layer on data.
+        mux: Columns that share one converter (column sharing).
+        duplication: Copies of the layer's weights that work in parallel.
+    """
+
+    rows: int = 128
+    cols: int = 128
+    bits_per_cell: int = 2
+    weight_bits: int = 8
+    input_bits: int = 8
+    dac_bits: int = 1
+    encoding: Encoding = "differential"
+    adc_type: AdcType = "sar"
+    adc_bits: int = 8
+    adc_range: float | Literal["calibrated"] = "calibrated"
+    mux: int = 8
+    duplication: int = 1
+
+    def __post_init__(self) -> None:
+        _within("rows", self.rows, 1, 4096)
+        _within("cols", self.cols, 1, 4096)
+        _within("bits_per_cell", self.bits_per_cell, 1, 8)
+        _within("weight_bits", self.weight_bits, 2, 16)
+        _within("input_bits", self.input_bits, 1, 16)
+        _within("dac_bits", self.dac_bits, 1, 8)
+        _within("adc_bits", self.adc_bits, 1, 16)
+        _within("mux", self.mux, 1, 4096)
+        _within("duplication", self.duplication, 1, 65536)
+        if self.encoding not in ("differential", "offset"):
+            raise InputError(f"encoding = {self.encoding!r}", "Use 'differential' or 'offset'.")
+        if self.adc_type not in ("sar", "flash"):
+            raise InputError(f"adc_type = {self.adc_type!r}", "Use 'sar' or 'flash'.")
+        if self.mux > self.cols:
+            raise InputError(
+                f"mux = {self.mux} columns share a converter, but an array has {self.cols}",
+                "Use mux <= cols.",
+            )
+        if self.adc_range != "calibrated" and not (
+            isinstance(self.adc_range, float) and 0 < self.adc_range <= 1
+        ):
+            raise InputError(f"adc_range = {self.adc_range!r}", "Use 'calibrated' or a fraction in (0, 1].")
+
+    @property
+    def slices(self) -> int:
+        """Cells that hold one weight on one side (of a differential pair, or of the offset code)."""
+        magnitude_bits = self.weight_bits - 1 if self.encoding == "differential" else self.weight_bits
+        return -(-magnitude_bits // self.bits_per_cell)
+
+    @property
+    def cells_per_weight(self) -> int:
+        """Cells that hold one weight altogether (the reference column of offset encoding not counted)."""
+        return self.slices * (2 if self.encoding == "differential" else 1)
+
+    @property
+    def streams(self) -> int:
+        """Input pulses per vector."""
+        return -(-self.input_bits // self.dac_bits)
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSpec:
+    """A chip: one device technology, arrays per layer, hierarchy, buffers, links.
+
+    Attributes:
+        device: Name in :data:`nax_bo.hardware.chip.devices.DEVICES`.
+        technology_nm: CMOS node of the peripherals, 7 to 130.
+        arrays: One entry for all layers, or one per static layer of the network in order.
+        digital_layers: Names of layers whose products run on the digital unit (attention products always do).
+        pes_per_tile, arrays_per_pe: Hierarchy: chip, tile, PE, array.
+        mapping: ``"conventional"`` unrolls a kernel along the rows; ``"kernel_position"`` gives each kernel position
+            arrays of its own, which reads each input once.
+        dataflow: ``"layer_by_layer"`` or ``"pipelined"`` (all layers work at once, on successive images).
+        global_buffer_kb, tile_buffer_kb: On-chip buffers.
+        dram: Off-chip memory, a name of the component library, or ``"none"``: inputs and outputs stay on chip.
+        dram_bandwidth_gb_s: Off-chip bandwidth.
+        clock_ghz: Upper limit of the clock; sensing may stretch it.
+        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, crossbars are rewritten during
+            every inference.
+    """
+
+    device: str = "rram"
+    technology_nm: float = 22.0
+    arrays: tuple[ArraySpec, ...] = (ArraySpec(),)
+    digital_layers: tuple[str, ...] = ()
+    pes_per_tile: int = 8
+    arrays_per_pe: int = 8
+    mapping: WeightMapping = "conventional"
+    dataflow: Dataflow = "layer_by_layer"
+    global_buffer_kb: float = 512.0
+    tile_buffer_kb: float = 64.0
+    dram: str = "lpddr4"
+    dram_bandwidth_gb_s: float = 25.6
+    clock_ghz: float = 1.0
+    tiles: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.arrays:
+            raise InputError("a chip without arrays", "Give one ArraySpec, or one per static layer.")
+        _within("technology_nm", self.technology_nm, 7, 130)
+        _within("pes_per_tile", self.pes_per_tile, 1, 1024)
+        _within("arrays_per_pe", self.arrays_per_pe, 1, 1024)
+        _within("global_buffer_kb", self.global_buffer_kb, 1, 1 << 20)
+        _within("tile_buffer_kb", self.tile_buffer_kb, 0.25, 1 << 16)
+        _within("dram_bandwidth_gb_s", self.dram_bandwidth_gb_s, 0.1, 10_000)
+        _within("clock_ghz", self.clock_ghz, 0.001, 10)
+        _within("tiles", self.tiles, 0, 1_000_000)
+        if self.mapping not in ("conventional", "kernel_position"):
+            raise InputError(f"mapping = {self.mapping!r}", "Use 'conventional' or 'kernel_position'.")
+        if self.dataflow not in ("layer_by_layer", "pipelined"):
+            raise InputError(f"dataflow = {self.dataflow!r}", "Use 'layer_by_layer' or 'pipelined'.")
+
+    def array(self, layer: int, num_layers: int) -> ArraySpec:
+        """Array settings of static layer ``layer`` of ``num_layers``.
+
+        Raises:
+            InputError: Per-layer settings were given for another number of layers.
+        """
+        if len(self.arrays) == 1:
+            return self.arrays[0]
+        if len(self.arrays) != num_layers:
+            raise InputError(
+                f"the chip has array settings for {len(self.arrays)} layers, the network has {num_layers} of them",
+                "Give one ArraySpec for all layers, or one per static layer in order.",
+            )
+        return self.arrays[layer]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ChipSpec:
+        """Inverse of :meth:`to_dict`; raises InputError on unknown fields."""
+        values = dict(data)
+        values["arrays"] = tuple(_known(ArraySpec, a) for a in values.get("arrays", ({},)))
+        if "digital_layers" in values:
+            values["digital_layers"] = tuple(values["digital_layers"])
+        chip: ChipSpec = _known(cls, values)
+        return chip
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Where and when the programmed chip is read; part of the study, not of the chip.
+
+    Attributes:
+        time_s: Seconds since programming: drift and retention.
+        temperature_k: Where a device model supports it.
+        programming_noise, read_noise, faults, ir_drop: Which non-idealities are simulated.
+        variation_scale: Multiplies the standard deviation of the programming noise (1: as cited).
+        drift_compensation: Whether one gain per layer undoes the mean drift.
+
+    Raises:
+        InputError: A number is negative, infinite or NaN, or not a number; a switch is neither true nor false.
+    """
+
+    time_s: float = 0.0
+    temperature_k: float = 300.0
+    programming_noise: bool = True
+    read_noise: bool = True
+    faults: bool = True
+    ir_drop: bool = True
+    variation_scale: float = 1.0
+    drift_compensation: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("programming_noise", "read_noise", "faults", "ir_drop", "drift_compensation"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} = {getattr(self, name)!r}", "Give true or false, without quotes.")
+        for name, positive in (("time_s", False), ("temperature_k", True), ("variation_scale", False)):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            if not number or value < 0 or (positive and value == 0):
+                raise InputError(
+                    f"{name} = {value!r}", f"Give a number {'above' if positive else 'of at least'} 0."
+                )
+
+
+def _known(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    allowed = {f.name for f in fields(cls)}
+    if unknown := sorted(set(values) - allowed):
+        raise InputError(
+            f"{cls.__name__} has no field {', '.join(map(repr, unknown))}",
+            f"It has: {', '.join(sorted(allowed))}.",
+        )
+    return cls(**values)

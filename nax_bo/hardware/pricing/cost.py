@@ -1,0 +1,215 @@
+"""The analytical cost model: energy, latency and area of n designs in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.pricing import stages
+from nax_bo.hardware.pricing.area import Area, leakage_mw, price_area
+from nax_bo.hardware.pricing.components.adc import adc_table
+from nax_bo.hardware.pricing.components.array import cell_table
+from nax_bo.hardware.pricing.energy import price_energy
+from nax_bo.hardware.pricing.stages import Context
+from nax_bo.hardware.pricing.timing import Timing, price_time
+from nax_bo.hardware.pricing.uncertainty import edap_band
+from nax_bo.hardware.profiles import Profile
+from nax_bo.hardware.report import ComponentCost, CostBatch, CostReport, Details, LayerCost
+from nax_bo.hardware.tables import Floats
+from nax_bo.hardware.workload import ABSENT, Workload, slot_names
+from nax_bo.hardware.workload.mapping import map_slots
+from nax_bo.hardware.workload.traffic import count_traffic
+from nax_bo.network.spec import NetworkSpec
+
+CostColumns = Mapping[str, Floats]
+
+CHUNK_SLOTS = 8192
+"""Slots priced at a time: their arrays stay in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """Everything about one chunk of designs.
+
+    Attributes:
+        energy: By component, n x L or broadcastable.
+        energy_slot: Dynamic energy of every slot, n x L.
+        leakage_mw: n.
+        adc_pj, adc_um2: Per conversion and per converter of every slot.
+    """
+
+    context: Context
+    timing: Timing
+    energy: dict[str, Floats]
+    energy_slot: Floats
+    area: Area
+    leakage_mw: Floats
+    adc_pj: Floats
+    adc_um2: Floats
+
+
+class AnalyticalCostModel:
+    """Closed-form cost of networks on crossbar chips, with the constants of one profile.
+
+    ``evaluate`` is ``evaluate_batch`` of one design: there is one implementation.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._adc = adc_table(profile)
+        self._cells = lru_cache(maxsize=64)(lambda devices: cell_table(profile, devices))
+
+    @property
+    def name(self) -> str:
+        """Name of the profile."""
+        return self.profile.name
+
+    def evaluate(self, network: NetworkSpec, chip: ChipSpec) -> CostReport:
+        """Price one design.
+
+        Raises:
+            InputError: Chip and network do not fit together, or the chip names an unknown device or memory.
+        """
+        priced = self._price(Workload.from_designs([network], [chip]))
+        details = _details(priced)
+        layers, components = _rows(slot_names(network), details)
+        low, high = edap_band(priced, details["energy"])
+        return CostReport(
+            **{name: float(values[0]) for name, values in _totals(priced).items()},
+            layers=layers,
+            components=components,
+            edap_low=low,
+            edap_high=high,
+            model=self.name,
+        )
+
+    def evaluate_batch(self, workload: Workload) -> CostBatch:
+        """Price n designs; arrays of totals of shape (n,), breakdowns on request."""
+        totals = _joined([_totals(self._price(w)) for w in _chunks(workload)])
+        return CostBatch(**totals, _details=lambda: self._batch_details(workload))
+
+    def _batch_details(self, workload: Workload) -> Details:
+        parts = [_details(self._price(w)) for w in _chunks(workload)]
+        return {kind: _joined([part[kind] for part in parts]) for kind in parts[0]}
+
+    def _price(self, w: Workload) -> Priced:
+        mapping = map_slots(w)
+        c = Context(
+            workload=w,
+            mapping=mapping,
+            traffic=count_traffic(w, mapping, self.profile),
+            profile=self.profile,
+            scales=stages.scales(w, self.profile),
+            adc=self._adc,
+            adc_index=stages.adc_index(w),
+            cells=self._cells(w.devices),
+        )
+        timing = price_time(c)
+        adc_pj, adc_um2 = stages.adc_prices(c, timing.period_ns)
+        energy = price_energy(c, adc_pj)
+        energy["control"] = self.profile["tile.control_mw"] * mapping.tiles * timing.slot_ns
+        area = price_area(c, adc_um2)
+        return Priced(
+            context=c,
+            timing=timing,
+            energy=energy,
+            energy_slot=stages.added(energy),
+            area=area,
+            leakage_mw=leakage_mw(c, area),
+            adc_pj=adc_pj,
+            adc_um2=adc_um2,
+        )
+
+
+def _totals(x: Priced) -> dict[str, Floats]:
+    w, mapping = x.context.workload, x.context.mapping
+    leakage = x.leakage_mw * x.timing.latency_ns
+    cells = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * mapping.tiles
+    held = stages.total(mapping.cells * w.duplication)
+    macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors * (w.kind != ABSENT)
+    return {
+        "energy_pj": stages.total(x.energy_slot) + leakage,
+        "latency_ns": x.timing.latency_ns,
+        "area_um2": stages.total(x.area.slot) + stages.added(x.area.chip)[:, 0],
+        "leakage_pj": leakage,
+        "response_ns": x.timing.response_ns,
+        "period_ns": np.broadcast_to(x.timing.period_ns[:, 0], leakage.shape).copy(),
+        "macs": stages.total(macs),
+        "utilisation": held / np.maximum(stages.total(cells), 1.0),
+        "unplaced_bits": x.context.traffic.unplaced,
+    }
+
+
+def _details(x: Priced) -> Details:
+    w, mapping, a = x.context.workload, x.context.mapping, x.area
+    shape = w.kind.shape
+    share = x.timing.slot_ns / x.timing.response_ns[:, None]
+    leakage = x.leakage_mw * x.timing.latency_ns
+    area: dict[str, Floats] = {}
+    per_slot = {name: a.arrays * value for name, value in a.per_array.items()}
+    per_tile = {name: a.tiles * value for name, value in a.per_tile.items()}
+    shared = {name: value[:, 0] for name, value in a.chip.items()}
+    for parts in (_component_totals(per_slot, shape), _component_totals(per_tile, shape), shared):
+        for name, value in parts.items():
+            area[name] = area[name] + value if name in area else value
+    installed = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * mapping.tiles
+    layer = {
+        "energy_pj": x.energy_slot + leakage[:, None] * share,
+        "latency_ns": x.timing.slot_ns,
+        "area_um2": a.slot,
+        "tiles": mapping.tiles,
+        "arrays": mapping.arrays * w.duplication,
+        "utilisation": mapping.cells * w.duplication / np.maximum(installed, 1.0),
+    }
+    energy = _component_totals(x.energy, shape)
+    return {"layer": layer, "energy": energy | {"leakage": leakage}, "area": area}
+
+
+def _component_totals(parts: dict[str, Floats], shape: tuple[int, int]) -> dict[str, Floats]:
+    """Sums over slots of every part of a breakdown, all at once; each of shape (n,)."""
+    stacked = np.empty((len(parts), *shape))
+    for i, part in enumerate(parts.values()):
+        stacked[i] = part
+    return dict(zip(parts, np.add.accumulate(stacked, axis=2)[:, :, -1], strict=True))
+
+
+def _rows(names: tuple[str, ...], d: Details) -> tuple[tuple[LayerCost, ...], tuple[ComponentCost, ...]]:
+    columns = {name: values[0].tolist() for name, values in d["layer"].items()}
+    layers = tuple(
+        LayerCost(name, energy, latency, area, int(tiles), int(arrays), used)
+        for name, energy, latency, area, tiles, arrays, used in zip(names, *columns.values(), strict=True)
+    )
+    energy, area = (
+        {name: float(values[0]) for name, values in d[kind].items()} for kind in ("energy", "area")
+    )
+    rows = (ComponentCost(name, energy.get(name, 0.0), area.get(name, 0.0)) for name in stages.COMPONENTS)
+    return layers, tuple(rows)
+
+
+def _full(w: Workload, shape: tuple[int, int] | None = None) -> Workload:
+    """The workload with ``kind`` at full shape, from which all other arrays take theirs."""
+    shape = shape or w.shape
+    return w if w.kind.shape == shape else replace(w, kind=np.broadcast_to(w.kind, shape))
+
+
+def _chunks(w: Workload) -> Iterator[Workload]:
+    n, slots = w.shape
+    step = max(1, CHUNK_SLOTS // slots)
+    if n <= step:
+        yield _full(w, (n, slots))
+        return
+    for start in range(0, n, step):
+        count = min(step, n - start)
+        yield _full(w.take(slice(start, start + count)), (count, slots))
+
+
+def _joined(parts: Sequence[CostColumns]) -> dict[str, Any]:
+    """Columns of chunks one after another."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
