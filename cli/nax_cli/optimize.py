@@ -28,7 +28,8 @@ def optimize(
         str | None,
         typer.Option(
             "--data",
-            help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH, with ,train=5000,test=2000,size=16 for less of it. [digits]",
+            help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
+            ",train=5000,test=2000,size=16 say. [digits]",
         ),
     ] = None,
     system: Annotated[

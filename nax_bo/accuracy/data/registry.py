@@ -172,7 +172,7 @@ def load(
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
         raise InputError(f"{seed=} is not a seed", "give an integer of 0 or more")
     spec = parse_data(name)
-    place = _one("path", spec.path, path, name)
+    place = _one("path", spec.path, None if path is None else str(path), name)
     options = LoadOptions(
         None if place is None else Path(place).expanduser(),
         _one("size", spec.size, image_size, name),
