@@ -10,21 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from nax_bo.outcomes import OUTCOMES
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help="The study's file.")]
 
 
-LABELS = {
-    "energy_uj": "energy (uJ)",
-    "latency_ms": "latency (ms)",
-    "area_mm2": "area (mm2)",
-    "edap_uj_ms_mm2": "EDAP (uJ ms mm2)",
-    "tops_w": "TOPS/W",
-    "tops_mm2": "TOPS/mm2",
-    "fps": "inferences/s",
-    "utilisation": "cells used",
-}
-"""Headings of costs in text answers; JSON keeps the names."""
+LABELS = {o.name: o.plain_heading for o in OUTCOMES.values()}
+"""Headings of outcomes in text answers; JSON keeps the names."""
 
 
 def say(text: str) -> None:
