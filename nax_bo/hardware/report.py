@@ -139,7 +139,7 @@ class CostReport:
             :class:`CostBatch`.
         layers: One row per slot; layer areas leave out what the chip has once.
         components: One row per component; energies and areas sum to the totals.
-        edap_low, edap_high: Factors on EDAP that span the disagreement of sources (see
+        edap_low_factor, edap_high_factor: Factors on EDAP that span the disagreement of sources (see
             :mod:`nax_bo.hardware.pricing.uncertainty`); 1 if unknown.
         model: Name of the profile or model.
     """
@@ -155,8 +155,8 @@ class CostReport:
     unplaced_bits: float = 0.0
     layers: tuple[LayerCost, ...] = ()
     components: tuple[ComponentCost, ...] = ()
-    edap_low: float = 1.0
-    edap_high: float = 1.0
+    edap_low_factor: float = 1.0
+    edap_high_factor: float = 1.0
     model: str = ""
 
     @property
@@ -186,9 +186,18 @@ class CostReport:
         return self.energy_pj / self.latency_ns if self.latency_ns else 0.0
 
     @property
-    def uncertainty(self) -> tuple[float, float]:
-        """Low and high factor on EDAP."""
-        return self.edap_low, self.edap_high
+    def edap_low_uj_ms_mm2(self) -> float | None:
+        """Least EDAP that sources of component data give; None if the model states no range."""
+        return self.edap_uj_ms_mm2 * self.edap_low_factor if self._ranged else None
+
+    @property
+    def edap_high_uj_ms_mm2(self) -> float | None:
+        """Largest EDAP that sources of component data give; None if the model states no range."""
+        return self.edap_uj_ms_mm2 * self.edap_high_factor if self._ranged else None
+
+    @property
+    def _ranged(self) -> bool:
+        return self.edap_high_factor > self.edap_low_factor
 
     @property
     def feasible(self) -> bool:
@@ -212,7 +221,16 @@ class CostReport:
         }
 
 
-_DERIVED = ("edap_uj_ms_mm2", "edap_low", "edap_high", "tops_w", "tops_mm2", "fps", "power_mw", "feasible")
+_DERIVED = (
+    "edap_uj_ms_mm2",
+    "edap_low_uj_ms_mm2",
+    "edap_high_uj_ms_mm2",
+    "tops_w",
+    "tops_mm2",
+    "fps",
+    "power_mw",
+    "feasible",
+)
 
 
 def _plain(row: LayerCost | ComponentCost) -> dict[str, Any]:

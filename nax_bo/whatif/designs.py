@@ -40,11 +40,17 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, and ``edap_ratio`` to the baseline."""
+        """One row per design: :data:`METRICS`, ``feasible``, the range of EDAP between sources, ``edap_ratio``."""
         batch = CostBatch.stack(self.reports)
         first = getattr(self.reports[0], SUMMARY_COST)
         return [
-            {"design": name, **metrics(batch, i), "edap_ratio": getattr(report, SUMMARY_COST) / first}
+            {
+                "design": name,
+                **metrics(batch, i),
+                "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
+                "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
+                "edap_ratio": getattr(report, SUMMARY_COST) / first,
+            }
             for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
         ]
 
