@@ -17,6 +17,7 @@ StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help=
 LABELS = {
     "energy_uj": "energy (uJ)",
     "latency_ms": "latency (ms)",
+    "response_ms": "response (ms)",
     "area_mm2": "area (mm2)",
     "edap_uj_ms_mm2": "EDAP (uJ ms mm2)",
     "tops_w": "TOPS/W",

@@ -20,6 +20,8 @@ def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
             if i:
                 line["change" if i == 1 else "change" + " " * (i - 1)] = _change(row[name], rows[0][name])
         lines.append(line)
+    if any(row["bound_by"] for row in rows):
+        lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
     if not all(row["feasible"] for row in rows):
         lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
     return table(lines)
@@ -50,6 +52,7 @@ def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str
     lines = []
     for row in rows:
         line = {a: row[a] for a in addresses} | {LABELS[m]: row[m] for m in (*SHORT, "tops_w", "tops_mm2")}
+        line |= {"waits for": row["bound_by"]}
         remark = row["error"] or ("" if row["feasible"] else "does not fit")
         lines.append({**line, "": remark or ("least EDAP" if row["edap_uj_ms_mm2"] == best else "")})
     return table(lines)

@@ -21,6 +21,7 @@ Model = str | CostEvaluator
 METRICS = (
     "energy_uj",
     "latency_ms",
+    "response_ms",
     "area_mm2",
     "edap_uj_ms_mm2",
     "tops_w",
@@ -28,7 +29,7 @@ METRICS = (
     "fps",
     "utilisation",
 )
-"""Columns of every table of designs."""
+"""Numbers of every table of designs; ``latency_ms`` is the interval between inferences, ``response_ms`` one's time."""
 
 _MOST_DESIGNS = 200_000
 
@@ -48,11 +49,16 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, and ``edap_ratio`` to the baseline."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, and ``edap_ratio`` to the baseline."""
         batch = CostBatch.stack(self.reports)
         first = self.reports[0].edap_uj_ms_mm2
         return [
-            {"design": name, **metrics(batch, i), "edap_ratio": report.edap_uj_ms_mm2 / first}
+            {
+                "design": name,
+                **metrics(batch, i),
+                "bound_by": report.bound_by,
+                "edap_ratio": report.edap_uj_ms_mm2 / first,
+            }
             for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
         ]
 
@@ -68,6 +74,8 @@ class Comparison:
                 "tiles": layer.tiles,
                 "arrays": layer.arrays,
                 "utilisation": layer.utilisation,
+                "passes": layer.passes,
+                "bound_by": layer.bound_by,
             }
             for name, report in zip(self.names, self.reports, strict=True)
             for layer in report.layers
@@ -115,16 +123,17 @@ class SweepResult:
     costs: CostBatch | None
 
     def rows(self) -> list[Row]:
-        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``error``."""
+        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``bound_by``, ``error``."""
         out, position = [], 0
+        bounds = self.costs.bound_by() if self.costs is not None else []
         for point, error in zip(self.points, self.errors, strict=True):
             row: Row = {
                 s.address: s.label.partition("=")[2] if isinstance(s.value, tuple) else s.value for s in point
             }
             if error or self.costs is None:
-                row |= {**dict.fromkeys(METRICS), "feasible": False}
+                row |= {**dict.fromkeys(METRICS), "feasible": False, "bound_by": ""}
             else:
-                row |= metrics(self.costs, position)
+                row |= {**metrics(self.costs, position), "bound_by": bounds[position]}
                 position += 1
             out.append({**row, "error": error})
         return out
@@ -205,7 +214,8 @@ def metrics(batch: CostBatch, index: int) -> Row:
     values = {
         "energy_uj": batch.energy_pj[index] * 1e-6,
         "latency_ms": batch.latency_ns[index] * 1e-6,
+        "response_ms": batch.response_ns[index] * 1e-6,
         "area_mm2": batch.area_um2[index] * 1e-6,
-        **{name: getattr(batch, name)[index] for name in METRICS[3:]},
+        **{name: getattr(batch, name)[index] for name in METRICS[4:]},
     }
     return {name: float(value) for name, value in values.items()} | {"feasible": bool(batch.feasible[index])}
