@@ -72,6 +72,11 @@ class CostBatch:
         return 1e9 / self.latency_ns
 
     @property
+    def power_mw(self) -> Floats:
+        """Mean power while inferences follow each other at the interval, mW."""
+        return self.energy_pj / self.latency_ns
+
+    @property
     def feasible(self) -> np.ndarray:
         """Whether every feature map and weight has a place; bool."""
         return np.asarray((self.unplaced_bits == 0) & (self.missing_tiles == 0))
@@ -207,6 +212,11 @@ class CostReport:
         return 1e9 / self.latency_ns if self.latency_ns else 0.0
 
     @property
+    def power_mw(self) -> float:
+        """Mean power while inferences follow each other at the interval, mW."""
+        return self.energy_pj / self.latency_ns if self.latency_ns else 0.0
+
+    @property
     def uncertainty(self) -> tuple[float, float]:
         """Low and high factor on EDAP."""
         return self.edap_low, self.edap_high
@@ -241,7 +251,17 @@ class CostReport:
         }
 
 
-_DERIVED = ("bound_by", "edap_uj_ms_mm2", "edap_low", "edap_high", "tops_w", "tops_mm2", "fps", "feasible")
+_DERIVED = (
+    "bound_by",
+    "edap_uj_ms_mm2",
+    "edap_low",
+    "edap_high",
+    "tops_w",
+    "tops_mm2",
+    "fps",
+    "power_mw",
+    "feasible",
+)
 
 
 def _plain(row: LayerCost | ComponentCost) -> dict[str, Any]:

@@ -13,23 +13,14 @@ from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
+from nax_bo.outcomes import PRICED, SUMMARY_COST, priced
 from nax_bo.whatif.settings import Setting, Sweep, apply_settings
 
 Row = dict[str, Any]
 Model = str | CostEvaluator
 
-METRICS = (
-    "energy_uj",
-    "latency_ms",
-    "response_ms",
-    "area_mm2",
-    "edap_uj_ms_mm2",
-    "tops_w",
-    "tops_mm2",
-    "fps",
-    "utilisation",
-)
-"""Numbers of every table of designs; ``latency_ms`` is the interval between inferences, ``response_ms`` one's time."""
+METRICS = tuple(o.name for o in PRICED)
+"""Columns of every table of designs."""
 
 _MOST_DESIGNS = 200_000
 
@@ -51,13 +42,13 @@ class Comparison:
     def rows(self) -> list[Row]:
         """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, and ``edap_ratio`` to the baseline."""
         batch = CostBatch.stack(self.reports)
-        first = self.reports[0].edap_uj_ms_mm2
+        first = getattr(self.reports[0], SUMMARY_COST)
         return [
             {
                 "design": name,
                 **metrics(batch, i),
                 "bound_by": report.bound_by,
-                "edap_ratio": report.edap_uj_ms_mm2 / first,
+                "edap_ratio": getattr(report, SUMMARY_COST) / first,
             }
             for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
         ]
@@ -211,11 +202,7 @@ def price(network: NetworkSpec, chips: Sequence[ChipSpec], model: Model) -> Cost
 
 def metrics(batch: CostBatch, index: int) -> Row:
     """:data:`METRICS` and ``feasible`` of one design of a batch."""
-    values = {
-        "energy_uj": batch.energy_pj[index] * 1e-6,
-        "latency_ms": batch.latency_ns[index] * 1e-6,
-        "response_ms": batch.response_ns[index] * 1e-6,
-        "area_mm2": batch.area_um2[index] * 1e-6,
-        **{name: getattr(batch, name)[index] for name in METRICS[4:]},
+    values = priced(batch)
+    return {name: float(value[index]) for name, value in values.items()} | {
+        "feasible": bool(batch.feasible[index])
     }
-    return {name: float(value) for name, value in values.items()} | {"feasible": bool(batch.feasible[index])}
