@@ -73,15 +73,15 @@ def pareto(
     if as_json:
         print_json({"study": study, "hypervolume": hypervolume, "front": rows})
         return
-    if csv:
-        _print_csv(rows)
-        return
     if not rows:
         say(
             "No fully trained design is within these limits."
             if max_ or min_
             else "No design has been trained in full yet."
         )
+    if csv:
+        _print_csv(rows)
+        return
     print(front_table(rows, images))
     tied = [str(row["number"]) for row in rows if row["ties"]]
     if len(tied) > 1:

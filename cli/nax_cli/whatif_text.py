@@ -28,6 +28,8 @@ def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
             lines.append(
                 {"": "  between sources", **{str(r["design"]): s for r, s in zip(rows, spans, strict=True)}}
             )
+    if any(row["bound_by"] for row in rows):
+        lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
     if not all(row["feasible"] for row in rows):
         lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
     return table(lines)
@@ -58,7 +60,7 @@ def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str
     lines = in_units([{name: row[name] for name in (*MAIN_COSTS, "tops_w", "tops_mm2")} for row in rows])
     return table(
         [
-            {a: row[a] for a in addresses} | line | {"": _remark(row, best)}
+            {a: row[a] for a in addresses} | line | {"waits for": row["bound_by"], "": _remark(row, best)}
             for row, line in zip(rows, lines, strict=True)
         ]
     )

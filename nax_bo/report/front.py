@@ -31,12 +31,19 @@ def design_row(study: Study, trial: Trial) -> Row:
     None where it is unknown: the cost model is a slow one, or states no range.
     """
     row = study.row(trial)
+    low, high = edap_factors(study, trial) or (None, None)
+    edap = row[SUMMARY_COST]
+    ends = {LOW: low and edap * low, HIGH: high and edap * high}
+    return {**{k: v for k, v in row.items() if k != "design"}, **ends, "design": row["design"]}
+
+
+def edap_factors(study: Study, trial: Trial) -> tuple[float, float] | None:
+    """Low and high factor on a design's EDAP; None where the cost model is a slow one or states no range."""
     model = study.study_problem.cost_model
-    low = high = None
-    if not isinstance(model, OneByOne):
-        cost = model.evaluate(*study.study_problem.system.decode(trial.design))
-        low, high = cost.edap_low_uj_ms_mm2, cost.edap_high_uj_ms_mm2
-    return {**{k: v for k, v in row.items() if k != "design"}, LOW: low, HIGH: high, "design": row["design"]}
+    if isinstance(model, OneByOne):
+        return None
+    cost = model.evaluate(*study.study_problem.system.decode(trial.design))
+    return cost.uncertainty if cost.edap_high_factor > cost.edap_low_factor else None
 
 
 def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]:

@@ -40,7 +40,7 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, the range of EDAP between sources, ``edap_ratio``."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, EDAP's range, and ``edap_ratio``."""
         batch = CostBatch.stack(self.reports)
         first = getattr(self.reports[0], SUMMARY_COST)
         return [
@@ -49,6 +49,7 @@ class Comparison:
                 **metrics(batch, i),
                 "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
                 "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
+                "bound_by": report.bound_by,
                 "edap_ratio": getattr(report, SUMMARY_COST) / first,
             }
             for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
@@ -66,6 +67,8 @@ class Comparison:
                 "tiles": layer.tiles,
                 "arrays": layer.arrays,
                 "utilisation": layer.utilisation,
+                "passes": layer.passes,
+                "bound_by": layer.bound_by,
             }
             for name, report in zip(self.names, self.reports, strict=True)
             for layer in report.layers
@@ -113,16 +116,17 @@ class SweepResult:
     costs: CostBatch | None
 
     def rows(self) -> list[Row]:
-        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``error``."""
+        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``bound_by``, ``error``."""
         out, position = [], 0
+        bounds = self.costs.bound_by() if self.costs is not None else []
         for point, error in zip(self.points, self.errors, strict=True):
             row: Row = {
                 s.address: s.label.partition("=")[2] if isinstance(s.value, tuple) else s.value for s in point
             }
             if error or self.costs is None:
-                row |= {**dict.fromkeys(METRICS), "feasible": False}
+                row |= {**dict.fromkeys(METRICS), "feasible": False, "bound_by": ""}
             else:
-                row |= metrics(self.costs, position)
+                row |= {**metrics(self.costs, position), "bound_by": bounds[position]}
                 position += 1
             out.append({**row, "error": error})
         return out
