@@ -32,15 +32,19 @@ CHIP_NUMBERS = (
     "tile_buffer_kb",
     "dram_bandwidth_gb_s",
     "clock_ghz",
+    "noc_bits",
+    "buffer_port_bits",
+    "digital_macs",
 )
 CODES = {
     "encoding": ("offset", "offset"),
     "adc_type": ("flash", "flash"),
     "mapping": ("kernel_position", "kernel_position"),
     "dataflow": ("pipelined", "pipelined"),
+    "tile_use": ("shared_tiles", "shared"),
 }
 """Settings that are words: the field of the workload, and the word for which it is 1."""
-CHIP_FIELDS = (*CHIP_NUMBERS, "tiles", "kernel_position", "pipelined", "dram", "device")
+CHIP_FIELDS = (*CHIP_NUMBERS, "tiles", "kernel_position", "pipelined", "shared_tiles", "dram", "device")
 
 
 def default_of(field: str) -> Any:
@@ -94,6 +98,7 @@ def chip_row(chip: ChipSpec, devices: tuple[str, ...]) -> list[float]:
         float(chip.tiles),
         float(chip.mapping == "kernel_position"),
         float(chip.dataflow == "pipelined"),
+        float(chip.tile_use == "shared"),
         float(dram_code(chip.dram)),
         float(devices.index(chip.device)),
     ]
