@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
-from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
+from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_converters, measure_ir_drop
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.layers import CrossbarLayer
@@ -36,6 +36,9 @@ IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 IR_DROP_ONCE_AT = (0.5,)
 """The same in trainings of fewer than :data:`MANY_STEPS` steps, which a measurement would lengthen noticeably."""
+
+CONVERTERS_AT = (0.2, 0.6)
+"""Parts of the training after which converters' ranges, and thereby their noise, are estimated anew."""
 
 MANY_STEPS = 200
 NEGLIGIBLE_IR_DROP = 0.02
@@ -87,10 +90,18 @@ def train(
     with hardware_aware(model, examples) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed), steps)
         wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        _descend(model, batches, steps, recipe, deadline, wires)
+        due = {round(part * steps) for part in CONVERTERS_AT}
+
+        def before(step: int) -> None:
+            if wires is not None:
+                wires.before(step)
+            if step in due:
+                measure_converters(model, layers, examples, conditions)
+
+        _descend(model, batches, steps, recipe, deadline, before)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
-    model.calibrate(examples, ranges, recipe.calibration_vectors)
+    model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
     deadline.check()
     fit_normalisation(model, examples, seed, conditions, mode)
     return model
@@ -148,8 +159,9 @@ def _descend(
     steps: int,
     recipe: Recipe,
     deadline: _Deadline,
-    wires: _Wires | None,
+    before: Callable[[int], None],
 ) -> None:
+    """Train ``model`` on ``batches``; ``before`` is called with the number of each of the ``steps``."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
@@ -159,8 +171,7 @@ def _descend(
     model.train()
     for step, (images, labels) in enumerate(batches):
         deadline.check()
-        if wires is not None:
-            wires.before(step)
+        before(step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)

@@ -14,7 +14,7 @@ from nax_bo.hardware.chip import ArraySpec
 class Converter:
     """``value = step * clamp(round(p / step), low, high)`` with ``high - low + 1 = 2 ** adc_bits`` codes.
 
-    Ties round to even. Not modelled: offset, gain and linearity errors of the converter itself.
+    Ties round to even. What is wrong with a real one stands in :mod:`.converter_errors`.
 
     Attributes:
         step: Size of a code, in levels; at least one, because level sums are integers.
