@@ -26,7 +26,11 @@ def optimize(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH. [digits]"),
+        typer.Option(
+            "--data",
+            help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
+            ",train=5000,test=2000,size=16 say. [digits]",
+        ),
     ] = None,
     system: Annotated[
         str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nax_bo.outcomes import MAIN_COSTS, priced
 from nax_cli.output import print_json, say, table
 
 if TYPE_CHECKING:
@@ -72,16 +73,12 @@ def _row(variant: Variant) -> dict[str, Any]:
         "accuracy": p and p.accuracy,
         "accuracy_low": p and p.low,
         "accuracy_high": p and p.high,
-        "energy_uj": cost.energy_pj * 1e-6,
-        "latency_ms": cost.latency_ns * 1e-6,
-        "area_mm2": cost.area_um2 * 1e-6,
-        "edap_uj_ms_mm2": cost.edap_uj_ms_mm2,
+        **priced(cost, MAIN_COSTS),
     }
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     from nax_cli.output import LABELS
-    from nax_cli.whatif_text import SHORT
 
     low, high = row["accuracy_low"], row["accuracy_high"]
     interval = "" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
@@ -90,5 +87,5 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "design": row["name"],
         "predicted (%)": accuracy,
         "95 % interval": interval,
-        **{LABELS[name]: row[name] for name in SHORT},
+        **{LABELS[name]: row[name] for name in MAIN_COSTS},
     }

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST
 from nax_cli.output import LABELS, table
 
-SHORT = ("energy_uj", "latency_ms", "area_mm2", "edap_uj_ms_mm2")
+_SUMMARY = OUTCOMES[SUMMARY_COST].label
 
 
 def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
     """One column per design, the first being the baseline, with changes against it."""
     lines: list[dict[str, Any]] = []
-    for name, label in LABELS.items():
+    for name, label in ((o.name, LABELS[o.name]) for o in PRICED):
         line: dict[str, Any] = {"": label}
         for i, row in enumerate(rows):
             line[str(row["design"])] = float(row[name])
             if i:
                 line["change" if i == 1 else "change" + " " * (i - 1)] = _change(row[name], rows[0][name])
         lines.append(line)
+    if any(row["bound_by"] for row in rows):
+        lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
     if not all(row["feasible"] for row in rows):
         lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
     return table(lines)
@@ -44,24 +47,30 @@ def breakdown(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str:
-    """One line per combination: settings and costs, least EDAP marked; the reason where it is impossible."""
-    possible = [row["edap_uj_ms_mm2"] for row in rows if not row["error"] and row["feasible"]]
+    """One line per combination: settings and costs, the cheapest marked; the reason where it is impossible."""
+    possible = [row[SUMMARY_COST] for row in rows if not row["error"] and row["feasible"]]
     best = min(possible, default=None)
     lines = []
     for row in rows:
-        line = {a: row[a] for a in addresses} | {LABELS[m]: row[m] for m in (*SHORT, "tops_w", "tops_mm2")}
+        line = {a: row[a] for a in addresses} | {
+            LABELS[m]: row[m] for m in (*MAIN_COSTS, "tops_w", "tops_mm2")
+        }
+        line |= {"waits for": row["bound_by"]}
         remark = row["error"] or ("" if row["feasible"] else "does not fit")
-        lines.append({**line, "": remark or ("least EDAP" if row["edap_uj_ms_mm2"] == best else "")})
+        lines.append({**line, "": remark or (f"least {_SUMMARY}" if row[SUMMARY_COST] == best else "")})
     return table(lines)
 
 
 def influence_rows(alone: Sequence[dict[str, Any]], shares: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per setting, the most influential on EDAP first: its swing, and its total share of each cost."""
-    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == "edap_uj_ms_mm2"}
-    order = [row["setting"] for row in shares if row["output"] == "edap_uj_ms_mm2"]
+    """One row per setting, the most influential first: its swing of the summary cost, its total share of each."""
+    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == SUMMARY_COST}
+    order = [row["setting"] for row in shares if row["output"] == SUMMARY_COST]
     total = {(row["setting"], row["output"]): row["total"] for row in shares}
-    names = {"edap_uj_ms_mm2": "EDAP", "energy_uj": "energy", "latency_ms": "latency", "area_mm2": "area"}
     return [
-        {"setting": s, "EDAP swing": swing[s], **{f"{n} share": total[s, o] for o, n in names.items()}}
+        {
+            "setting": s,
+            f"{_SUMMARY} swing": swing[s],
+            **{f"{OUTCOMES[o].label} share": total[s, o] for o in MAIN_COSTS},
+        }
         for s in order
     ]

@@ -150,14 +150,14 @@ def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Poin
         evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
         if evaluation is None:
             continue
-        accuracy, std = study.accuracy(evaluation), float(evaluation.outcome["std"])
+        accuracy, error = study.accuracy(evaluation), study.row(trial)["standard_error"] or 0.0
         edap = trial.costs["edap_uj_ms_mm2"]
         label = (
-            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * std:.1f}, EDAP {edap:.3g} µJ·ms·mm²\n"
+            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * error:.1f}, EDAP {edap:.3g} µJ·ms·mm²\n"
             f"{describe(trial.design)}"
         )
         points.append(
-            Point(trial.number, accuracy, std, edap, evaluation.fidelity, trial.number in best, label)
+            Point(trial.number, accuracy, error, edap, evaluation.fidelity, trial.number in best, label)
         )
     return tuple(points)
 
@@ -176,14 +176,19 @@ def _front_row(study: Study, trial: Trial) -> dict[str, Any]:
     return {
         "design": trial.number,
         "accuracy (%)": 100 * row["accuracy"],
-        "± between chips": 100 * row["std"],
-        "worst 5 % (%)": 100 * row["p05"],
+        "± trainings": _points_or(row["between_trainings"]),
+        "± chips": _points_or(row["between_chips"]) if row["chips_differ"] else "no noise in the model",
+        "95 % exceed (%)": _points_or(row["p05"]) if row["chips_differ"] else "-",
         "EDAP (µJ·ms·mm²)": row["edap_uj_ms_mm2"],
         "energy (µJ)": row["energy_uj"],
         "latency (ms)": row["latency_ms"],
         "area (mm²)": row["area_mm2"],
         "choices": describe(trial.design),
     }
+
+
+def _points_or(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def _calibration(study: Study) -> tuple[tuple[CalibrationPlot, ...], tuple[str, ...]]:

@@ -13,7 +13,7 @@ class Point:
 
     number: int
     accuracy: float
-    std: float
+    standard_error: float
     edap_uj_ms_mm2: float
     fidelity: str
     on_front: bool

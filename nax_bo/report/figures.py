@@ -61,12 +61,18 @@ def front(data: ReportData) -> Figure:
         x, y = _xy(best)
         axes.step(x, y, where="post", color=ORANGE, lw=1.3, zorder=4)
         axes.errorbar(
-            x, y, yerr=[100 * p.std for p in best], fmt="none", ecolor=ORANGE, elinewidth=1.2, zorder=4
+            x,
+            y,
+            yerr=[100 * p.standard_error for p in best],
+            fmt="none",
+            ecolor=ORANGE,
+            elinewidth=1.2,
+            zorder=4,
         )
         for p in best:
             dot = ([p.edap_uj_ms_mm2], [100 * p.accuracy])
             axes.plot(*dot, "o", ms=7, color=ORANGE, mec="white", mew=0.8, zorder=5, gid=f"tip-{p.number}")
-        axes.plot([], [], "o-", color=ORANGE, label="front (bar: ± spread between chips)")
+        axes.plot([], [], "o-", color=ORANGE, label="front (bar: ± standard error)")
         _number_points(axes, best)
     axes.set_xscale("log")
     axes.set_xlabel("EDAP (µJ·ms·mm²), less is better")

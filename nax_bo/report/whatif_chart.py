@@ -12,16 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from nax_bo.errors import InputError
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
 from nax_bo.report.figures import INK, style
 from nax_bo.report.files import save
 from nax_bo.whatif import Comparison, Sensitivity, SweepResult
 
-COSTS = {
-    "energy_uj": "energy (µJ)",
-    "latency_ms": "latency (ms)",
-    "area_mm2": "area (mm²)",
-    "edap_uj_ms_mm2": "EDAP (µJ·ms·mm²)",
-}
+COSTS = {name: OUTCOMES[name].heading for name in MAIN_COSTS}
 COLOURS = ("#2563eb", "#ea580c", "#059669", "#7c3aed", "#db2777", "#0891b2", "#ca8a04", "#475569")
 
 _MOST_LINES = len(COLOURS)
@@ -97,7 +93,7 @@ def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
         InputError: The file cannot be written.
     """
     rows = shares.rows()
-    order = [row["setting"] for row in rows if row["output"] == "edap_uj_ms_mm2"]
+    order = [row["setting"] for row in rows if row["output"] == SUMMARY_COST]
     with style():
         figure = Figure(figsize=(9, 1.2 + 0.32 * len(order)), layout="constrained")
         axes = figure.subplots(1, len(COSTS), sharey=True)

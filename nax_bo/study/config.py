@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 
@@ -24,7 +25,8 @@ class StudyConfig:
 
     Attributes:
         system: Joint design space: a built-in name or ``package.module:Factory`` or ``file.py:Factory``.
-        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``.
+        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how much of it is used
+            may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
@@ -33,7 +35,8 @@ class StudyConfig:
         learn_edap: Learn EDAP like accuracy instead of computing it for every candidate (for slow cost models).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
         calibrate_every: After this many designs, the most promising one is trained in full.
-        accuracy_stat: What is maximised over noise draws: ``mean``, or ``p05``, the 5 % quantile.
+        accuracy_stat: What is maximised over programmed chips: ``mean``, or ``p05``, the accuracy that 95 % exceed, for
+            which more chips are read.
         max: Upper limits on known costs, by name (:data:`KNOWN_COSTS`).
         min_accuracy: Lower limit on accuracy.
         conditions: Non-idealities under which accuracy is measured.
@@ -83,6 +86,11 @@ class StudyConfig:
                 raise InputError(f"cannot limit {name!r}", f"Limits exist for {', '.join(KNOWN_COSTS)}.")
             if not (isinstance(limit, (int, float)) and limit > 0):
                 raise InputError(f"{name} <= {limit!r} is not a limit", "Give a positive number.")
+
+    @property
+    def least_chips(self) -> int:
+        """Programmed chips that every evaluation must read."""
+        return LEAST_CHIPS if self.accuracy_stat == "p05" else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -144,7 +152,7 @@ def config_toml(config: StudyConfig | None = None) -> str:
 
 _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
-    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH",
+    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; options: ,train=5000,test=2000,size=16",
     "budget": "designs to look at",
     "seed": "same seed, same designs",
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",

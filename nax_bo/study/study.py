@@ -16,6 +16,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.errors import InputError, StoreError
 from nax_bo.search import Optimizer
 from nax_bo.study.config import StudyConfig
@@ -26,6 +27,9 @@ from nax_bo.study.problem import EDAP, ERROR, StudyProblem
 from nax_bo.study.store import Store
 from nax_bo.study.trial import Evaluation, Trial
 from nax_bo.surrogate import SurrogateReference, resolve
+
+SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
+"""What :meth:`Study.row` says about the spread of a design's accuracy."""
 
 
 class Study:
@@ -108,8 +112,19 @@ class Study:
         return trial
 
     def accuracy(self, evaluation: Evaluation) -> float:
-        """The accuracy that the study maximises, of a finished evaluation."""
-        return float(evaluation.outcome[self.config.accuracy_stat])
+        """The accuracy that the study maximises, of a finished evaluation.
+
+        Raises:
+            StoreError: It is a quantile over chips, and too few were read.
+        """
+        statistics = statistics_of(evaluation.outcome)
+        if (value := statistics[self.config.accuracy_stat]) is None:
+            raise StoreError(
+                f"design {evaluation.trial} was read on {statistics['chips']} chips, too few for "
+                f"{self.config.accuracy_stat}",
+                f"It takes {LEAST_CHIPS}: start another study with --study, this one is of an older version.",
+            )
+        return float(value)
 
     def front(self) -> list[Trial]:
         """Fully trained designs within the limits that no other beats in accuracy and EDAP; most accurate first."""
@@ -129,8 +144,7 @@ class Study:
             "number": trial.number,
             "fidelity": evaluation.fidelity if evaluation else None,
             "accuracy": outcome.get("mean"),
-            "std": outcome.get("std"),
-            "p05": outcome.get("p05"),
+            **{name: statistics_of(outcome)[name] for name in SPREAD},
             **trial.costs,
             "design": dict(trial.design),
         }
@@ -177,7 +191,8 @@ class Study:
         outcomes = {ERROR: 1.0 - self.accuracy(evaluation)}
         if self.config.learn_edap:
             outcomes |= {name: trial.costs[name] for name in (EDAP, *self.config.max)}
-        variance = {ERROR: evaluation.outcome["standard_error"] ** 2}
+        noise = statistics_of(evaluation.outcome)["standard_error"]
+        variance = {} if noise is None else {ERROR: noise**2}
         optimizer.tell(trial.design, outcomes, variance=variance, fidelity=evaluation.fidelity)
 
     # The loop

@@ -13,21 +13,13 @@ from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
+from nax_bo.outcomes import PRICED, SUMMARY_COST, priced
 from nax_bo.whatif.settings import Setting, Sweep, apply_settings
 
 Row = dict[str, Any]
 Model = str | CostEvaluator
 
-METRICS = (
-    "energy_uj",
-    "latency_ms",
-    "area_mm2",
-    "edap_uj_ms_mm2",
-    "tops_w",
-    "tops_mm2",
-    "fps",
-    "utilisation",
-)
+METRICS = tuple(o.name for o in PRICED)
 """Columns of every table of designs."""
 
 _MOST_DESIGNS = 200_000
@@ -48,11 +40,16 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, and ``edap_ratio`` to the baseline."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, and ``edap_ratio`` to the baseline."""
         batch = CostBatch.stack(self.reports)
-        first = self.reports[0].edap_uj_ms_mm2
+        first = getattr(self.reports[0], SUMMARY_COST)
         return [
-            {"design": name, **metrics(batch, i), "edap_ratio": report.edap_uj_ms_mm2 / first}
+            {
+                "design": name,
+                **metrics(batch, i),
+                "bound_by": report.bound_by,
+                "edap_ratio": getattr(report, SUMMARY_COST) / first,
+            }
             for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
         ]
 
@@ -68,6 +65,8 @@ class Comparison:
                 "tiles": layer.tiles,
                 "arrays": layer.arrays,
                 "utilisation": layer.utilisation,
+                "passes": layer.passes,
+                "bound_by": layer.bound_by,
             }
             for name, report in zip(self.names, self.reports, strict=True)
             for layer in report.layers
@@ -115,16 +114,17 @@ class SweepResult:
     costs: CostBatch | None
 
     def rows(self) -> list[Row]:
-        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``error``."""
+        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``bound_by``, ``error``."""
         out, position = [], 0
+        bounds = self.costs.bound_by() if self.costs is not None else []
         for point, error in zip(self.points, self.errors, strict=True):
             row: Row = {
                 s.address: s.label.partition("=")[2] if isinstance(s.value, tuple) else s.value for s in point
             }
             if error or self.costs is None:
-                row |= {**dict.fromkeys(METRICS), "feasible": False}
+                row |= {**dict.fromkeys(METRICS), "feasible": False, "bound_by": ""}
             else:
-                row |= metrics(self.costs, position)
+                row |= {**metrics(self.costs, position), "bound_by": bounds[position]}
                 position += 1
             out.append({**row, "error": error})
         return out
@@ -202,10 +202,7 @@ def price(network: NetworkSpec, chips: Sequence[ChipSpec], model: Model) -> Cost
 
 def metrics(batch: CostBatch, index: int) -> Row:
     """:data:`METRICS` and ``feasible`` of one design of a batch."""
-    values = {
-        "energy_uj": batch.energy_pj[index] * 1e-6,
-        "latency_ms": batch.latency_ns[index] * 1e-6,
-        "area_mm2": batch.area_um2[index] * 1e-6,
-        **{name: getattr(batch, name)[index] for name in METRICS[3:]},
+    values = priced(batch)
+    return {name: float(value[index]) for name, value in values.items()} | {
+        "feasible": bool(batch.feasible[index])
     }
-    return {name: float(value) for name, value in values.items()} | {"feasible": bool(batch.feasible[index])}

@@ -16,6 +16,7 @@ AdcType = Literal["sar", "flash"]
 Encoding = Literal["differential", "offset"]
 Dataflow = Literal["layer_by_layer", "pipelined"]
 WeightMapping = Literal["conventional", "kernel_position"]
+TileUse = Literal["whole", "shared"]
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
@@ -119,8 +120,15 @@ class ChipSpec:
         dram: Off-chip memory, a name of the component library, or ``"none"``: inputs and outputs stay on chip.
         dram_bandwidth_gb_s: Off-chip bandwidth.
         clock_ghz: Upper limit of the clock; sensing may stretch it.
-        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, crossbars are rewritten during
-            every inference.
+        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, layers are computed in passes, between
+            which crossbars are rewritten, and nothing is pipelined; with more, some are idle and take area.
+        tile_use: ``"whole"``: a layer occupies tiles of its own. ``"shared"``: a tile's arrays may hold several layers.
+        noc_bits: Width of a flit and of the links of the network on chip.
+        buffer_port_bits: Bits that the global buffer reads or writes per cycle.
+        digital_macs: Multiply-accumulates (8 x 8 bits) per cycle of the digital unit.
+
+    Raises:
+        InputError: A number out of its range, or an unknown word.
     """
 
     device: str = "rram"
@@ -137,6 +145,10 @@ class ChipSpec:
     dram_bandwidth_gb_s: float = 25.6
     clock_ghz: float = 1.0
     tiles: int = 0
+    tile_use: TileUse = "whole"
+    noc_bits: int = 32
+    buffer_port_bits: int = 1024
+    digital_macs: int = 1024
 
     def __post_init__(self) -> None:
         if not self.arrays:
@@ -149,6 +161,11 @@ class ChipSpec:
         _within("dram_bandwidth_gb_s", self.dram_bandwidth_gb_s, 0.1, 10_000)
         _within("clock_ghz", self.clock_ghz, 0.001, 10)
         _within("tiles", self.tiles, 0, 1_000_000)
+        _within("noc_bits", self.noc_bits, 8, 4096)
+        _within("buffer_port_bits", self.buffer_port_bits, 32, 16_384)
+        _within("digital_macs", self.digital_macs, 1, 1 << 20)
+        if self.tile_use not in ("whole", "shared"):
+            raise InputError(f"tile_use = {self.tile_use!r}", "Use 'whole' or 'shared'.")
         if self.mapping not in ("conventional", "kernel_position"):
             raise InputError(f"mapping = {self.mapping!r}", "Use 'conventional' or 'kernel_position'.")
         if self.dataflow not in ("layer_by_layer", "pipelined"):

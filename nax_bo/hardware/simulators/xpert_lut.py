@@ -176,6 +176,7 @@ class XpertLutCostModel:
             macs=macs,
             utilisation=weights / capacity,
             unplaced_bits=zero,
+            missing_tiles=zero,
             _details=lambda: {"layer": layer, "energy": {}, "area": {"tile": area.sum(axis=1)}},
         )
 

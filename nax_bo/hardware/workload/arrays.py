@@ -57,6 +57,8 @@ class Workload:
         kernel_position: 1 for kernel-position mapping, 0 for conventional; n x 1.
         pipelined: 1 for pipelined, 0 for layer by layer; n x 1.
         dram: Row of ``data/off_chip_memory.csv``, 0 for none; n x 1 (:func:`dram_code`).
+        shared_tiles: 1 where layers share tiles, 0 where each has tiles of its own; n x 1.
+        noc_bits, buffer_port_bits, digital_macs: As in ``ChipSpec``; n x 1.
         devices: Device names that ``device`` points to.
     """
 
@@ -93,6 +95,10 @@ class Workload:
     kernel_position: Array
     pipelined: Array
     dram: Array
+    shared_tiles: Array
+    noc_bits: Array
+    buffer_port_bits: Array
+    digital_macs: Array
     devices: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -218,14 +224,14 @@ _ZERO_WHEN_ABSENT = [NETWORK_FIELDS.index(name) for name in ("kind", "residual_e
 _DEFAULTS: dict[str, float] = {
     "residual_elements": 0.0, "groups": 1.0, "kernel_area": 1.0, "digital_ops": 0.0, "kind": float(CROSSBAR),
     "offset": 0.0, "flash": 0.0, "device": 0.0, "tiles": 0.0, "kernel_position": 0.0, "pipelined": 0.0,
-    "dram": 1.0,
+    "dram": 1.0, "shared_tiles": 0.0,
     **{name: float(getattr(ChipSpec().arrays[0], name)) for name in ARRAY_FIELDS},
     **{name: float(getattr(ChipSpec(), name)) for name in CHIP_NUMBERS},
 }  # fmt: skip
 _WHOLE = (
     "matrix_rows", "matrix_cols", "groups", "vectors", "rows", "cols", "bits_per_cell", "weight_bits", "input_bits",
     "dac_bits", "mux", "duplication", "offset", "flash", "pes_per_tile", "arrays_per_pe", "tiles", "kernel_position",
-    "pipelined", "adc_bits", "device", "dram", "kind",
+    "pipelined", "adc_bits", "device", "dram", "kind", "shared_tiles", "noc_bits", "buffer_port_bits", "digital_macs",
 )  # fmt: skip
 _COUNT = (0, 1e12)
 _RANGES = {
@@ -236,5 +242,6 @@ _RANGES = {
     "offset": (0, 1), "flash": (0, 1), "device": (0, 1e6), "technology_nm": (7, 130), "pes_per_tile": (1, 1024),
     "arrays_per_pe": (1, 1024), "global_buffer_kb": (1, 1 << 20), "tile_buffer_kb": (0.25, 1 << 16),
     "dram_bandwidth_gb_s": (0.1, 10_000), "clock_ghz": (0.001, 10), "tiles": (0, 1e9), "kernel_position": (0, 1),
-    "pipelined": (0, 1), "dram": (0, 64),
+    "pipelined": (0, 1), "dram": (0, 64), "shared_tiles": (0, 1), "noc_bits": (8, 4096),
+    "buffer_port_bits": (32, 16_384), "digital_macs": (1, 1 << 20),
 }  # fmt: skip

@@ -2,7 +2,8 @@
 
 A slot is a matrix product: a static layer (``conv``, ``linear``) or one of the two products of an attention layer.
 Element-wise layers (pooling, addition, activation, normalisation) belong to the slot listed before them: their
-operations are added to it, and what it writes to the buffer is their output.
+operations are added to it, and of such a stretch of layers only those outputs are written to the buffer that are read
+outside it.
 """
 
 from __future__ import annotations
@@ -53,8 +54,11 @@ CHIP_NUMBERS = (
     "tile_buffer_kb",
     "dram_bandwidth_gb_s",
     "clock_ghz",
+    "noc_bits",
+    "buffer_port_bits",
+    "digital_macs",
 )
-CHIP_FIELDS = (*CHIP_NUMBERS, "tiles", "kernel_position", "pipelined", "dram", "device")
+CHIP_FIELDS = (*CHIP_NUMBERS, "tiles", "kernel_position", "pipelined", "shared_tiles", "dram", "device")
 
 
 def dram_code(name: str) -> int:
@@ -94,6 +98,7 @@ def network_rows(network: NetworkSpec) -> NetworkRows:
     """Geometry of a network: one column per slot, rows as in ``NETWORK_FIELDS``."""
     names: list[str] = []
     rows: list[list[float]] = []
+    slot_of = {INPUT: -1}  # the slot whose stretch of layers computes a feature map
     pending = 0.0  # element operations before the first product
     for layer in network.layers:
         if layer.is_static:
@@ -116,16 +121,37 @@ def network_rows(network: NetworkSpec) -> NetworkRows:
             pending = 0.0
         elif rows:
             rows[-1][9] += layer.digital_ops
-            rows[-1][6] = layer.out_elements
-            rows[-1][7] += sum(_elements(network, name) for name in layer.inputs[1:])
         else:
             pending += layer.digital_ops
+        slot_of[layer.name] = len(rows) - 1
     if not rows:
         raise InputError(
             f"network {network.name!r} has no matrix product", "Give a network with conv or linear layers."
         )
+    _count_feature_maps(network, slot_of, rows)
     static = tuple(row[0] == CROSSBAR for row in rows)
     return NetworkRows(tuple(names), static, np.array(rows, dtype=float).T)
+
+
+def _count_feature_maps(network: NetworkSpec, slot_of: dict[str, int], rows: list[list[float]]) -> None:
+    """Set what every slot writes, and add what its element-wise layers read, in place.
+
+    A feature map is written where it is read outside the stretch of layers that computes it (or is the result), once;
+    a stretch reads every map from outside once: a gate reads the map that it scales, which was written before.
+    """
+    written = {network.layers[-1].name}
+    for layer in network.layers:
+        own = slot_of[layer.name]
+        outside = {name for name in layer.inputs if slot_of[name] != own}
+        written |= outside
+        if not layer.is_static and layer.op != "attention" and own >= 0:
+            rows[own][7] += sum(_elements(network, name) for name in outside)
+    counted = [0.0] * len(rows)
+    for layer in network.layers:
+        if layer.name in written and slot_of[layer.name] >= 0:
+            counted[slot_of[layer.name]] += layer.out_elements
+    for row, elements in zip(rows, counted, strict=True):
+        row[6] = elements or row[6]  # scores of an attention layer are read by its second product
 
 
 def _elements(network: NetworkSpec, name: str) -> int:
@@ -165,6 +191,7 @@ def chip_row(chip: ChipSpec, devices: tuple[str, ...]) -> list[float]:
         float(chip.tiles),
         float(chip.mapping == "kernel_position"),
         float(chip.dataflow == "pipelined"),
+        float(chip.tile_use == "shared"),
         float(dram_code(chip.dram)),
         float(devices.index(chip.device)),
     ]
