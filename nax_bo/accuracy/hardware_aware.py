@@ -78,9 +78,7 @@ class HardwareAwareLayer(nn.Module):
         """Noise of every output and one offset per channel, as of a chip that is seen for the first time."""
         layer, generator = self.layer, self.layer.training_state.generator
         with torch.no_grad():
-            scale = weight_scale(
-                layer.weight, layer.hardware.array.weight_bits, layer.training_state.clip
-            )
+            scale = weight_scale(layer.weight, layer.hardware.array.weight_bits, layer.training_state.clip)
             unit = (scale * self.input_range.scale).reshape(-1, *[1] * (y.ndim - 2))
             noise = torch.randn(y.shape, generator=generator).mul_(spread.noise)
             noise += spread.offset * torch.randn(unit.shape, generator=generator)
@@ -160,6 +158,7 @@ def measure_converters(
             trained.input_range,
             _VECTORS,
             noise,
+            conditions.finest_step,
         )
         place = places(array, torch.device("cpu"))  # slices x streams
         size = found.step * math.sqrt(len(blocks))

@@ -15,7 +15,12 @@ from torch.nn import functional
 
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
-from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_converters, measure_ir_drop
+from nax_bo.accuracy.hardware_aware import (
+    HardwareAwareLayer,
+    hardware_aware,
+    measure_converters,
+    measure_ir_drop,
+)
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.layers import CrossbarLayer

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from nax_bo.crossbar.layers import CrossbarLayer
 
 
-
 @dataclass(frozen=True)
 class Explanation:
     """How a layer runs on its arrays.
@@ -113,7 +112,9 @@ def _budget(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) 
     nominal = _read(layer, x, _only(conditions, None), seed)
     aged = _read(layer, x, _only(conditions, "drift"), seed) if "drift" in found else nominal
     budget["adc"] = error(nominal, ideal)
-    noisy = _read(layer, x, _only(conditions, "converter_noise"), seed) if "converter_noise" in found else nominal
+    noisy = (
+        _read(layer, x, _only(conditions, "converter_noise"), seed) if "converter_noise" in found else nominal
+    )
     for effect in found:
         if effect in _CURVE:
             both = error(_read(layer, x, _only(conditions, effect), seed), nominal)
@@ -139,11 +140,11 @@ _CURVE = {
 
 def _only(conditions: Conditions, effect: str | None) -> Conditions:
     """``conditions`` with one effect switched on; what bends curves, beside the converters' noise."""
-    switches = {name: name == effect for name in ("programming_noise", "read_noise", "faults", "ir_drop")}
-    straight = {field: 0.0 for name, field in _CURVE.items() if name != effect}
-    time_s = conditions.time_s if effect == "drift" or effect in _AGED else 0.0
-    converter = effect in _CURVE or effect == "converter_noise"
-    return replace(conditions, **switches, **straight, converter_errors=converter, time_s=time_s)
+    changes: dict[str, Any] = {name: name == effect for name in ("programming_noise", "read_noise", "faults", "ir_drop")}
+    changes |= {field: 0.0 for name, field in _CURVE.items() if name != effect}
+    changes["time_s"] = conditions.time_s if effect == "drift" or effect in _AGED else 0.0
+    changes["converter_errors"] = effect in _CURVE or effect == "converter_noise"
+    return replace(conditions, **changes)
 
 
 def _read(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) -> Tensor:

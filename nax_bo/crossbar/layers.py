@@ -245,6 +245,7 @@ class CrossbarLayer(nn.Module):
                 self.input_range,
                 self._state.vectors,
                 0.0 if conditions is None else conditions.noise_lsb(array),
+                None if conditions is None else conditions.finest_step,
             )
 
     def read_ideal(self, x: Tensor) -> Tensor:
@@ -364,7 +365,9 @@ class CrossbarLayer(nn.Module):
         variance = None if cells.read_variance is None else cells.read_variance[draw].contiguous()
         levels, gain = cells.levels[draw].contiguous(), float(cells.gain[draw])
         array, inputs = self.hardware.array, self.calibrated_range()
-        return Arrays(self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain, errors)
+        return Arrays(
+            self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain, errors
+        )
 
     def _programmed_weight(self, levels: Tensor) -> Tensor:
         """Weight that ``levels: slices x groups x rows x cols`` stand for."""
@@ -387,7 +390,10 @@ class CrossbarLayer(nn.Module):
             gain = r.gain.reshape(-1, *[1] * (ideal.ndim - 1))
             programmed = self._programmed_weight(gain_of(self.arrays(), self._fitted().sums))
             weight = gain * ideal + r.spread * (programmed - ideal)
-            self._fast_weight = weight, self._bias(r.bias) * r.gain + r.bias + self._offset(self._fitted().sums)
+            self._fast_weight = (
+                weight,
+                self._bias(r.bias) * r.gain + r.bias + self._offset(self._fitted().sums),
+            )
         return self._fast_weight
 
     def _bias(self, like: Tensor) -> Tensor:

@@ -138,7 +138,8 @@ class CrossbarNetwork(nn.Module):
         for layer in self.layers.values():
             layer.fit = None
         own = self._state.generator
-        self._state.generator = Generator("cpu").manual_seed(0)  # chips' later reads do not depend on fitting
+        if own is not None:  # a copy: the chip's later reads do not depend on whether it was fitted to
+            self._state.generator = Generator("cpu").set_state(own.get_state())
         try:
             with self._reading("exact", "fit all" if adaptive else "fit fast"):
                 self.model(self._images)

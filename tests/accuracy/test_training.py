@@ -15,8 +15,8 @@ from nax_bo.accuracy.hardware_aware import (
 )
 from nax_bo.accuracy.training import LARGEST_BATCH, SMALLEST_BATCH, batch_size, train
 from nax_bo.crossbar import CrossbarConv2d, CrossbarNetwork, accuracy, convert, noise_aware
-from nax_bo.errors import EvaluationError, InputError
 from nax_bo.crossbar.physics.cells import NOMINAL
+from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.network import mlp, vgg
 from nax_bo.network.torch_build import build

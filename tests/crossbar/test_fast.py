@@ -176,9 +176,7 @@ def test_fit_recovers_a_known_response():
 
 def test_modes_work_without_the_compiled_kernel(monkeypatch):
     x = images(4, seed=9)
-    made = network(
-        ArraySpec(rows=64, adc_bits=5), Conditions()
-    )
+    made = network(ArraySpec(rows=64, adc_bits=5), Conditions())
     found = {}
     read(made, "adaptive", x)  # fitted: later reads draw the same numbers
     for mode in ("exact", "adaptive", "fast"):

@@ -29,10 +29,11 @@ def best_converter(
     inputs: InputRange,
     vectors: int = DEFAULT_VECTORS,
     noise_lsb: float = 0.0,
+    finest: float | None = None,
 ) -> Converter:
     """The converter of a layer; ``adc_range = "calibrated"``: the range with the least output error on ``x``.
 
-    Ranges from full scale down to one level per code (at most a factor 512) are tried in steps of 3 dB, with cells as
+    Ranges from full scale down to the finest step (at most a factor 512) are tried in steps of 3 dB, with cells as
     intended. The error of a channel counts relative to the variance of its output, as a normalisation that follows
     would scale it.
 
@@ -44,11 +45,12 @@ def best_converter(
         inputs: Input quantisation.
         vectors: At most about so many vectors of ``x`` are used.
         noise_lsb: Noise of one conversion in steps: the more, the smaller a step pays.
+        finest: As in :func:`~nax_bo.crossbar.arithmetic.adc.converter`.
     """
     rows = max(geometry.blocks.sizes)
     if array.adc_range != "calibrated":
-        return converter(array, rows, float(array.adc_range))
-    full = converter(array, rows, 1.0)
+        return converter(array, rows, float(array.adc_range), finest)
+    full = converter(array, rows, 1.0, finest)
     if full.lossless and noise_lsb == 0:
         return full
     x = some_vectors(x, geometry, vectors)
@@ -68,14 +70,14 @@ def best_converter(
     noise = noise_lsb**2 * len(geometry.blocks.sizes) * float(places(array, x.device).square().sum())
     best, least, fraction = full, float("inf"), 1.0
     while fraction > _NARROWEST:
-        candidate = converter(array, rows, fraction)
+        candidate = converter(array, rows, fraction, finest)
         errors = replace(arrays, converter=candidate).read(
             x, ones, zeros, None, linear=torch.zeros_like(product)
         )
         error = float(((errors.square().mean((0, 2, 3)) + noise * candidate.step**2) * weight).sum())
         if error < least:
             best, least = candidate, error
-        if candidate.step == 1:
+        if candidate.step > fraction * full.step * 1.001:  # no finer one follows
             break
         fraction *= _STEP_DOWN
     return best

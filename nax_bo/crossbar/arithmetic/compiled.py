@@ -2,7 +2,8 @@
 
 The kernel is compiled once with the machine's C compiler into the user's cache directory
 (``$NAXBO_CACHE`` or ``$XDG_CACHE_HOME/naxbo`` or ``~/.cache/naxbo``), for AVX-512 or else for AVX2. Without a compiler,
-without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes the same, more slowly.
+without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes the same (:mod:`.exact`), more slowly; what
+the kernel cannot read at all is said once.
 """
 
 from __future__ import annotations

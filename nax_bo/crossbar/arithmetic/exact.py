@@ -85,7 +85,12 @@ def array_product(
             value = analog
             if read_variance is not None or noise_lsb:
                 first, second = _normals(
-                    seed, streams, range(start, start + count), (groups, len(blocks), slices, cols), b, x.device
+                    seed,
+                    streams,
+                    range(start, start + count),
+                    (groups, len(blocks), slices, cols),
+                    b,
+                    x.device,
                 )
             if read_variance is not None:
                 root_energy = pulse.square().sum(-1).sqrt().reshape(groups, streams, count, 1, 1)

@@ -52,7 +52,9 @@ def offset_of(arrays: Arrays, seen: Moments, pairs: Tensor | None = None) -> Ten
     """
     if arrays.errors is None or arrays.errors.curve is None:
         return arrays.levels.new_zeros(arrays.geometry.out_channels)
-    c = arrays.errors.curve.to(arrays.levels.device).unsqueeze(1).unbind(-1)  # each slices x 1 x groups x blocks x cols
+    c = (
+        arrays.errors.curve.to(arrays.levels.device).unsqueeze(1).unbind(-1)
+    )  # each slices x 1 x groups x blocks x cols
     m = seen.powers
     linear = c[1] if pairs is not None else c[1] - _gain(arrays, seen).unsqueeze(1)
     error = c[0] + linear * m[0] + c[2] * m[1] + c[3] * m[2]
@@ -76,4 +78,5 @@ def _gain(arrays: Arrays, seen: Moments) -> Tensor:
     weight = seen.place.square()[:, :, None, None, None]
     _, second, third, fourth = (seen.powers * weight).sum(2)
     power = second.clamp(min=1e-12)
-    return linear + square * third / power + cube * fourth / power
+    slope: Tensor = linear + square * third / power + cube * fourth / power
+    return slope

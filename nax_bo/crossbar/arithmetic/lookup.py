@@ -50,8 +50,13 @@ def tables(
     radix, rows = digits_of(array, entries, signed)
     largest_digit = 2**array.dac_bits - 1
     matrix = torch.split(levels.permute(1, 2, 0, 3).flatten(2) / level, list(blocks), dim=1)
-    most = [_by_lookup(block.abs(), rows).sum(2) * largest_digit for block in matrix]  # groups x lookups x columns
-    if max(float(m.max()) for m in most) > _LARGEST or max(float(m.sum(1).max()) for m in most) > _LARGEST_EXACT:
+    most = [
+        _by_lookup(block.abs(), rows).sum(2) * largest_digit for block in matrix
+    ]  # groups x lookups x columns
+    if (
+        max(float(m.max()) for m in most) > _LARGEST
+        or max(float(m.sum(1).max()) for m in most) > _LARGEST_EXACT
+    ):
         return None
     values = torch.arange(entries, device=levels.device)
     digits = torch.stack([values // radix**r % radix for r in range(rows)]).float()

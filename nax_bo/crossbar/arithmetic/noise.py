@@ -25,9 +25,7 @@ def bank() -> Tensor:
     return torch.randn(size, generator=Generator("cpu").manual_seed(0), device="cpu")
 
 
-def conversion_normals(
-    seed: int, streams: int, vectors: range, columns: range
-) -> tuple[Tensor, Tensor]:
+def conversion_normals(seed: int, streams: int, vectors: range, columns: range) -> tuple[Tensor, Tensor]:
     """Two independent normals for each conversion of one row block, both ``streams x vectors x columns``.
 
     Args:

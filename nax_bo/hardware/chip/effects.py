@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from nax_bo.hardware.chip.device_noise import NoNoise
 from nax_bo.hardware.chip.devices import Device
 from nax_bo.hardware.chip.spec import ArraySpec, Conditions
 
-EFFECTS = (
-    "programming_noise",
-    "drift",
-    "read_noise",
-    "faults",
-    "ir_drop",
-    "converter_noise",
-    "converter_offset",
-    "converter_gain",
-    "converter_inl",
+EFFECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "programming_noise": "programming noise",
+        "drift": "drift",
+        "read_noise": "read noise",
+        "faults": "stuck cells",
+        "ir_drop": "IR drop",
+        "converter_noise": "ADC noise",
+        "converter_offset": "ADC offset",
+        "converter_gain": "ADC gain error",
+        "converter_inl": "ADC nonlinearity",
+    }
 )
-"""Names of all of them."""
+"""All of them by name, as people call them."""
 
 
 def acting(device: Device, conditions: Conditions, array: ArraySpec) -> tuple[str, ...]:

@@ -226,6 +226,8 @@ class Conditions:
             macro, 1 % over supply and temperature (Wang et al., JSSC 2023).
         converter_inl_lsb: Largest deviation of each converter's curve from a straight line, in steps. 0.5 is
             assumed, 0 to 1: the usual specification of a converter without missing codes.
+        converter_finest_step: The smallest step that circuits resolve, as a fraction of the full swing of an array's
+            sums: 2^-10, about 1 mV of 1 V, is assumed, 2^-9 to 2^-12. Ideal converters step by whole cell levels.
 
     Raises:
         InputError: A number is negative, infinite or NaN, or not a number; a switch is neither true nor false.
@@ -245,6 +247,7 @@ class Conditions:
     calibrated_offset_lsb: float = 0.25
     converter_gain_error: float = 0.005
     converter_inl_lsb: float = 0.5
+    converter_finest_step: float = 2.0**-10
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -278,6 +281,11 @@ class Conditions:
         if array.adc_enob is None:
             return self.converter_noise_lsb
         return math.sqrt((4.0 ** (array.adc_bits - array.adc_enob) - 1.0) / 12.0)
+
+    @property
+    def finest_step(self) -> float | None:
+        """:attr:`converter_finest_step`, or ``None`` where converters are ideal."""
+        return self.converter_finest_step if self.converter_errors else None
 
 
 def _known(cls: type[Any], values: Mapping[str, Any]) -> Any:
