@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from nax_bo.errors import InputError
+from nax_bo.hardware.chip.devices import device
 
 AdcType = Literal["sar", "flash"]
 Encoding = Literal["differential", "offset"]
@@ -24,13 +25,22 @@ def _within(name: str, value: float, low: float, high: float) -> None:
         raise InputError(f"{name} = {value!r} is out of range", f"Use a number from {low:g} to {high:g}.")
 
 
+def check_bits_per_cell(name: str, stored: float, bits: float) -> None:
+    """Raise InputError if a cell is asked to hold more bits than the device called ``name`` stores."""
+    if bits > stored:
+        raise InputError(
+            f"bits_per_cell = {bits:g}, but device {name!r} stores {stored:g} in a cell",
+            f"Use bits_per_cell = {stored:g} or fewer, or a device that stores more (naxbo devices).",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
     """The crossbars that hold one layer.
 
     Attributes:
         rows, cols: Cells per array.
-        bits_per_cell: Weight bits that one cell stores.
+        bits_per_cell: Weight bits that one cell stores; the chip's device sets the limit.
         weight_bits: Bits of a weight, sign included.
         input_bits: Bits of an activation.
         dac_bits: Input bits applied per pulse; ``ceil(input_bits / dac_bits)`` pulses ("streams") per vector.
@@ -128,7 +138,7 @@ class ChipSpec:
         digital_macs: Multiply-accumulates (8 x 8 bits) per cycle of the digital unit.
 
     Raises:
-        InputError: A number out of its range, or an unknown word.
+        InputError: A number out of its range, an unknown device or word, or more bits in a cell than the device stores.
     """
 
     device: str = "rram"
@@ -153,6 +163,9 @@ class ChipSpec:
     def __post_init__(self) -> None:
         if not self.arrays:
             raise InputError("a chip without arrays", "Give one ArraySpec, or one per static layer.")
+        stored = device(self.device).bits_per_cell
+        for bits in sorted({array.bits_per_cell for array in self.arrays}, reverse=True):
+            check_bits_per_cell(self.device, stored, bits)
         _within("technology_nm", self.technology_nm, 7, 130)
         _within("pes_per_tile", self.pes_per_tile, 1, 1024)
         _within("arrays_per_pe", self.arrays_per_pe, 1, 1024)

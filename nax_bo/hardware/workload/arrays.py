@@ -1,6 +1,6 @@
 """What the cost model reads: many designs as plain arrays, one row per design, one column per layer slot.
 
-:mod:`nax_bo.hardware.workload.slots` says what a slot is and how networks and chips become rows.
+:mod:`nax_bo.hardware.workload.geometry` says what a slot is and how networks become rows.
 """
 
 from __future__ import annotations
@@ -14,19 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.chip.devices import device
+from nax_bo.hardware.chip.spec import check_bits_per_cell
 from nax_bo.hardware.tables import read_table
-from nax_bo.hardware.workload.slots import (
-    ABSENT,
-    ARRAY_FIELDS,
-    CHIP_FIELDS,
-    CHIP_NUMBERS,
-    CROSSBAR,
-    DIGITAL,
-    NETWORK_FIELDS,
-    array_rows,
-    chip_row,
-    network_rows,
-)
+from nax_bo.hardware.workload.geometry import ABSENT, CROSSBAR, DIGITAL, NETWORK_FIELDS, network_slots
+from nax_bo.hardware.workload.slots import ARRAY_FIELDS, CHIP_FIELDS, CHIP_NUMBERS, array_rows, chip_row
 from nax_bo.network.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -142,14 +134,14 @@ class Workload:
         if len(networks) != len(chips) or not networks:
             raise InputError(f"{len(networks)} networks and {len(chips)} chips", "Give one chip per network.")
         names = tuple(dict.fromkeys(chip.device for chip in chips))
-        tables = [network_rows(net) for net in networks]
+        tables = [network_slots(net) for net in networks]
         slots = max(len(t.names) for t in tables)
         geometry = np.ones((len(networks), len(NETWORK_FIELDS), slots))
         geometry[:, _ZERO_WHEN_ABSENT] = 0.0
         arrays = np.ones((len(networks), len(ARRAY_FIELDS) + 2, slots))
         for i, (table, chip) in enumerate(zip(tables, chips, strict=True)):
             width = len(table.names)
-            geometry[i, :, :width] = table.values
+            geometry[i, :, :width] = table.values[:, :, 0]
             arrays[i, :, :width] = array_rows(table, chip)
             for name in chip.digital_layers:
                 if name not in table.names:
@@ -203,11 +195,22 @@ class Workload:
             raise InputError(
                 "device index beyond the list of devices", f"Devices: {', '.join(self.devices)}."
             )
+        self._check_devices()
         present = np.broadcast_to(self.kind, shape) != ABSENT
         if not present[:, 0].all() or (present[:, 1:] & ~present[:, :-1]).any():
             raise InputError(
                 "absent slots between present ones", "Put absent slots last, and at least one present."
             )
+
+    def _check_devices(self) -> None:
+        """Raise InputError for an unknown device, or a crossbar with more bits in a cell than its device stores."""
+        stored = np.array([device(name).bits_per_cell for name in self.devices])[self.device.astype(np.intp)]
+        over = (self.bits_per_cell > stored) & (self.kind == CROSSBAR)
+        if over.any():
+            first = tuple(int(i) for i in np.argwhere(over)[0])
+            bits, index = (np.broadcast_to(a, over.shape)[first] for a in (self.bits_per_cell, self.device))
+            name = self.devices[int(index)]
+            check_bits_per_cell(name, device(name).bits_per_cell, float(bits))
 
 
 def _column(value: Any) -> Array:
