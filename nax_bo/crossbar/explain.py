@@ -140,7 +140,9 @@ _CURVE = {
 
 def _only(conditions: Conditions, effect: str | None) -> Conditions:
     """``conditions`` with one effect switched on; what bends curves, beside the converters' noise."""
-    changes: dict[str, Any] = {name: name == effect for name in ("programming_noise", "read_noise", "faults", "ir_drop")}
+    changes: dict[str, Any] = {
+        name: name == effect for name in ("programming_noise", "read_noise", "faults", "ir_drop")
+    }
     changes |= {field: 0.0 for name, field in _CURVE.items() if name != effect}
     changes["time_s"] = conditions.time_s if effect == "drift" or effect in _AGED else 0.0
     changes["converter_errors"] = effect in _CURVE or effect == "converter_noise"

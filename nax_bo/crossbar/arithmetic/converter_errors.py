@@ -27,7 +27,7 @@ class ConverterErrors:
     its range the curve is that of the range's end.
 
     Attributes:
-        curve: ``slices x groups x blocks x cols x 4``, single precision: the coefficients; ``None``: straight and centred.
+        curve: ``slices x groups x blocks x cols x 4``, single precision: coefficients; ``None``: straight and centred.
         noise_lsb: Standard deviation of the noise of one conversion, steps.
     """
 

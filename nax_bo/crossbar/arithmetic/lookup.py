@@ -46,7 +46,7 @@ def digits_of(array: ArraySpec, entries: int, signed: bool) -> tuple[int, int]:
 def tables(
     levels: Tensor, array: ArraySpec, blocks: tuple[int, ...], *, entries: int, signed: bool, level: float
 ) -> Tables | None:
-    """Tables of ``levels: slices x groups x rows x cols``, multiples of ``level``; ``None`` if the sums are too large."""
+    """Tables of ``levels: slices x groups x rows x cols``, multiples of ``level``; ``None`` if sums are too large."""
     radix, rows = digits_of(array, entries, signed)
     largest_digit = 2**array.dac_bits - 1
     matrix = torch.split(levels.permute(1, 2, 0, 3).flatten(2) / level, list(blocks), dim=1)
