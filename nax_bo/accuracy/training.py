@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
 from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
@@ -53,6 +54,7 @@ def train(
     conditions: Conditions,
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
+    checkpoint: Checkpoint | None = None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -72,6 +74,7 @@ def train(
         conditions: Non-idealities.
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
+        checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -87,7 +90,7 @@ def train(
     with hardware_aware(model, examples) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed, recipe), steps)
         wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        _descend(model, batches, steps, recipe, deadline, wires)
+        _descend(model, batches, steps, recipe, deadline, wires, checkpoint)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
     model.calibrate(examples, ranges, recipe.calibration_vectors)
@@ -149,6 +152,7 @@ def _descend(
     recipe: Recipe,
     deadline: _Deadline,
     wires: _Wires | None,
+    checkpoint: Checkpoint | None,
 ) -> None:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -159,8 +163,15 @@ def _descend(
     optimiser = _optimiser(groups, recipe)
     schedule = _Schedule(steps, recipe.learning_rate, recipe.warm_up)
     model.train()
+    begun = checkpoint.restore(model, optimiser) if checkpoint else None
+    if begun is not None and wires is not None:
+        wires.due = set(begun.due)
     for step, (images, labels) in enumerate(batches):
+        if begun is not None and step < begun.step:
+            continue
         deadline.check()
+        if checkpoint is not None and checkpoint.due:
+            checkpoint.save(model, optimiser, Progress(step, frozenset(wires.due if wires else ())))
         if wires is not None:
             wires.before(step)
         for group in optimiser.param_groups:
