@@ -30,10 +30,10 @@ EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands: the ``step`` that comes next, and steps at which wires are still measured."""
+    """Where a training stands: the ``step`` that comes next, and the steps at which wires are still to be measured."""
 
     step: int
-    due: frozenset[int]
+    wires_due: frozenset[int]
 
 
 class Checkpoint:
@@ -61,14 +61,13 @@ class Checkpoint:
         tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
         tensors |= {f"optimiser.{k}": v for k, v in _optimiser_tensors(optimiser).items()}
         for name, layer in _layers(model).items():
-            if layer.ir_drop is not None:
-                tensors[f"ir_drop.{name}"] = layer.ir_drop
+            tensors |= {f"measured.{name}.{k}": v for k, v in layer.measured().items()}
             if (generator := layer.layer.training_state.generator) is not None:
                 tensors[f"generator.{name}"] = generator.get_state()
         about = {
             "identity": self.identity,
             "step": str(progress.step),
-            "due": json.dumps(sorted(progress.due)),
+            "wires_due": json.dumps(sorted(progress.wires_due)),
         }
         draft = self.path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -81,14 +80,14 @@ class Checkpoint:
         self._last = monotonic()
 
     def restore(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:
-        """Put the training back to where the checkpoint was written; None, and nothing changed, if there is none."""
+        """Put the training back to where the checkpoint was written; None, and nothing is changed, without one."""
         found = self._read()
         if found is None:
             return None
         tensors, about = found
         layers = _layers(model)
         try:
-            progress = Progress(int(about["step"]), frozenset(json.loads(about["due"])))
+            progress = Progress(int(about["step"]), frozenset(json.loads(about["wires_due"])))
             weights = {k: tensors[f"model.{k}"] for k in model.state_dict()}
             state = _optimiser_state(optimiser, tensors)
             streams = {
@@ -99,7 +98,8 @@ class Checkpoint:
         model.load_state_dict(weights)
         optimiser.load_state_dict(state)
         for name, layer in layers.items():
-            layer.ir_drop = tensors.get(f"ir_drop.{name}")
+            start = f"measured.{name}."
+            layer.remember({k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)})
             if (generator := layer.layer.training_state.generator) is not None:
                 generator.set_state(streams[name])
         return progress
