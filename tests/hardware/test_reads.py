@@ -9,7 +9,6 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, Workload, cost_model, cost_model_names, evaluate_designs
-from nax_bo.hardware.chip import ArraySpec
 from nax_bo.hardware.protocol import base_chip, fitted
 from nax_bo.hardware.reads import COST_FREE
 from nax_bo.hardware.simulators.neurosim import XPERTSIM, NeuroSimConfig, NeuroSimLayer, evaluate
