@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import LABELS, JsonFlag, print_json, say, table
+from nax_cli.output import LABELS, JsonFlag, print_json, say, spread_text, table
 
 
 def evaluate(
@@ -76,7 +76,6 @@ def evaluate(
     for name, value in answer["costs"].items():
         print(f"{LABELS[name]:16}  {value:.4g}")
     print(
-        f"\naccuracy {100 * accuracy['mean']:.2f} % ± {100 * accuracy['std']:.2f} between chips "
-        f"({len(accuracy['draws'])} draws, worst 5 %: {100 * accuracy['p05']:.2f} %), "
-        f"{100 * accuracy['clean']:.2f} % on an ideal chip; {accuracy['seconds']:.1f} s"
+        f"\naccuracy {100 * accuracy['mean']:.2f} %, {100 * accuracy['clean']:.2f} % on an ideal chip; "
+        f"{accuracy['seconds']:.1f} s\n{spread_text(accuracy)}"
     )

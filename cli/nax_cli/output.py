@@ -56,20 +56,51 @@ def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def front_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Designs of a front (``Study.row``) as text, accuracies in percent."""
+def front_table(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> str:
+    """Designs of a front (``Study.row``) as text, accuracies in percent, with the named costs."""
     lines = []
     for row in rows:
         percent = {
             "accuracy (%)": 100 * row["accuracy"],
-            "+-": 100 * row["std"],
-            "worst 5 %": 100 * row["p05"],
+            **spread_cells(row),
         }
-        costs = {
-            LABELS[name]: row[name] for name in ("edap_uj_ms_mm2", "energy_uj", "latency_ms", "area_mm2")
-        }
-        lines.append({"design": row["number"], **percent, **costs})
+        lines.append({"design": row["number"], **percent, **{LABELS[name]: row[name] for name in costs}})
     return table(lines)
+
+
+def spread_cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """How far trainings and chips of a design differ, percentage points; "-" where too few were measured to say."""
+    chips, low = _points(row["between_chips"]), _points(row["p05"])
+    return {
+        "+- trainings": _points(row["between_trainings"]),
+        "+- chips": chips if row["chips_differ"] else "no noise",
+        "95 % exceed": low if row["chips_differ"] else "-",
+    }
+
+
+def spread_text(outcome: Mapping[str, Any]) -> str:
+    """The same of one evaluation (``AccuracyReport.to_dict``), in words."""
+    trainings, chips = outcome["trainings"], len(outcome["draws"])
+    parts = [
+        f"{trainings} training{'s' if trainings > 1 else ''}, {chips} chip{'s' if chips > 1 else ''} read"
+    ]
+    if outcome["between_trainings"] is not None:
+        parts.append(f"± {_points(outcome['between_trainings'])} between trainings")
+    if not outcome["chips_differ"]:
+        parts.append("this device has no noise in the model: chips do not differ")
+    elif outcome["between_chips"] is not None:
+        parts.append(f"± {_points(outcome['between_chips'])} between chips")
+        low = outcome["p05"]
+        parts.append(
+            "too few chips to say what 95 % exceed"
+            if low is None
+            else f"95 % of chips exceed {100 * low:.2f} %"
+        )
+    return ", ".join(parts)
+
+
+def _points(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def strict(value: Any) -> Any:

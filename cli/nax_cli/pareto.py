@@ -16,13 +16,14 @@ def pareto(
 ) -> None:
     """Print the front of a study.
 
-    These are the fully trained designs that no other beats in both accuracy and EDAP.
+    These are the fully trained designs within the limits that no other beats in all objectives.
     """
     from nax_bo.study import Study
 
     with Study(study) as opened:
         rows = [opened.row(trial) for trial in opened.front()]
         hypervolume = opened.hypervolume()
+        costs = opened.config.cost_columns
     if as_json:
         print_json({"study": study, "hypervolume": hypervolume, "front": rows})
         return
@@ -38,7 +39,7 @@ def pareto(
         out.writeheader()
         out.writerows(flat)
         return
-    print(front_table(rows))
+    print(front_table(rows, costs))
     say(
         f"\nhypervolume {hypervolume:.4g}; settings of one: naxbo export NUMBER; all columns: --csv or --json"
     )

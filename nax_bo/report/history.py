@@ -9,7 +9,6 @@ from nax_bo.report.data import HistoryPoint
 from nax_bo.search import Problem
 from nax_bo.search.pareto import hypervolume
 from nax_bo.study import Study
-from nax_bo.study.problem import ERROR
 
 
 def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
@@ -33,7 +32,7 @@ def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
         seconds += evaluation.seconds
         if evaluation.fidelity != FULL.name or evaluation.state != "done":
             continue
-        values = {**trials[evaluation.trial].costs, ERROR: 1.0 - study.accuracy(evaluation)}
+        values = study.values(trials[evaluation.trial])
         if meets_limits(problem, values):
             points.append([float(o.scales.to_measure(values[o.name])) for o in problem.objectives])
         history.append(HistoryPoint(count, seconds, hypervolume(points, reference) if points else 0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from nax_bo.errors import InputError
 from nax_bo.space.space import Space
@@ -30,7 +31,7 @@ def restrict(space: Space, choices: Mapping[str, Iterable[Value]]) -> Space:
     for variable in space.variables:
         when = tuple(
             Condition(
-                c.variable, [v for v in c.values if space[c.variable].index(v) in kept[c.variable]]
+                c.variable, tuple(v for v in c.values if space[c.variable].index(v) in kept[c.variable])
             )
             for c in variable.active_when
         )
@@ -56,7 +57,8 @@ def _chosen(space: Space, choices: Mapping[str, Iterable[Value]]) -> dict[str, l
         group = [name] if name in names else [n for n in names if re.fullmatch(rf"{re.escape(name)}_\d+", n)]
         if not group:
             space.position(name)  # refuses it, with the nearest names
-        values = [choices[name]] if isinstance(choices[name], str) else list(choices[name])
+        given: Any = choices[name]
+        values = [given] if isinstance(given, str) else list(given)
         if not values:
             raise InputError(f"{name} is left without a value", "Choose at least one.")
         for member in group:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
-from nax_bo.outcomes import DEFAULT_OBJECTIVES, OUTCOMES, Outcome, outcome
-from nax_bo.space import Value
+from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
 
 FREE_TO_CHANGE = ("budget", "workers", "timeout_s")
 """Settings that may differ when a study is resumed; all others are part of what the study is."""
@@ -23,15 +23,16 @@ class StudyConfig:
 
     Attributes:
         system: Joint design space: a built-in name or ``package.module:Factory`` or ``file.py:Factory``.
-        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``.
+        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how much of it is used
+            may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
         surrogate: Model of the accuracy: a name, ``package.module:Class`` or ``file.py:Class``, with
             ``,key=value`` arguments.
         objectives: Outcomes to optimise, by name (:data:`nax_bo.outcomes.OUTCOMES`); at least one that is measured.
-        choose: Values that variables of the space are confined to, by name: ``{"device": ("rram",)}``. A name without
-            its layer stands for all layers: ``crossbar`` is ``crossbar_1``, ``crossbar_2``, ...
+        choose: Values that variables of the space are confined to, as text by name: ``{"device": ("rram",)}``. A name
+            without its layer stands for all layers: ``crossbar`` is ``crossbar_1``, ``crossbar_2``, ...
         within: Points of accuracy below the best found that the search, the front and the hypervolume care about;
             100 for all down to guessing. A limit on the accuracy itself takes its place.
         learn_costs: Learn costs like accuracy instead of computing them for every candidate (for slow cost models).
@@ -51,7 +52,7 @@ class StudyConfig:
     strategy: str = "naxbo"
     surrogate: str = "gp"
     objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    choose: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    choose: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     within: float = 10.0
     learn_costs: bool = False
     cost_model: str = "published"
@@ -101,6 +102,22 @@ class StudyConfig:
     def headline(self) -> Outcome:
         """The measured objective: what "accuracy" means in this study; the first where there are several."""
         return next(o for o in self.outcomes if o.source == "measured")
+
+    @property
+    def main_cost(self) -> Outcome:
+        """The cost that stands against accuracy where a table or figure shows one: the first priced objective."""
+        return next((o for o in self.outcomes if o.source == "priced"), OUTCOMES[SUMMARY_COST])
+
+    @property
+    def cost_columns(self) -> tuple[str, ...]:
+        """Costs that tables of designs show: what is optimised or limited first, then the usual ones."""
+        chosen = (o.name for o in self.outcomes if o.source == "priced")
+        return tuple(dict.fromkeys((*chosen, SUMMARY_COST, *MAIN_COSTS)))
+
+    @property
+    def least_chips(self) -> int:
+        """Programmed chips that every evaluation must read."""
+        return LEAST_CHIPS if any(o.name == "p05" for o in self.outcomes) else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -165,7 +182,7 @@ def config_toml(config: StudyConfig | None = None) -> str:
 
 _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
-    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH",
+    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; options: ,train=5000,test=2000,size=16",
     "budget": "designs to look at",
     "seed": "same seed, same designs",
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
@@ -212,13 +229,13 @@ def _limits(side: str, given: Mapping[str, Any]) -> dict[str, float]:
     return limits
 
 
-def _choices(given: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
-    choices: dict[str, tuple[Value, ...]] = {}
+def _choices(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    choices: dict[str, tuple[str, ...]] = {}
     for name, values in given.items():
         several = values if isinstance(values, (list, tuple)) else (values,)
         if not several:
             raise InputError(f"{name} is left without a value", "Choose at least one, or leave it out.")
-        choices[name] = tuple(several)
+        choices[name] = tuple(map(str, several))
     return choices
 
 

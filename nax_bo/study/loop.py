@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
+from nax_bo.accuracy.report import statistics_of
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
@@ -124,6 +125,7 @@ class Run:
             evaluation.fidelity,
             job_seed(self.config.seed, evaluation.trial),
             self.config.timeout_s,
+            self.config.least_chips,
         )
         self.store.start(evaluation.id)
         try:
@@ -167,7 +169,7 @@ class Run:
         else:
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
             if evaluation.fidelity == FULL.name:
-                accuracy = 100 * float(result.outcome[self.config.accuracy_stat])
+                accuracy = 100 * self.config.headline.read(statistics_of(result.outcome))
                 news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
         self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))

@@ -192,7 +192,9 @@ def _fit(state: SearchState, surrogate: str) -> AccuracyModel:
         )
     models = fit_models(replace(state, options={**state.options, "surrogate": surrogate}))
     noise = [_noise(state.problem, o) for o in state.full]
-    return AccuracyModel(surrogate, models, state.problem.objectives[0].name, float(np.median(noise)) if noise else 0.0)
+    return AccuracyModel(
+        surrogate, models, state.problem.objectives[0].name, float(np.median(noise)) if noise else 0.0
+    )
 
 
 def _noise(problem: Problem, observation: Observation) -> float:

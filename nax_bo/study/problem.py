@@ -70,7 +70,9 @@ class StudyProblem:
             try:
                 costs: dict[str, float] = priced(self.cost_model.evaluate(*self.system.decode(design)))
             except Exception as ex:  # a user's code: whatever it raises concerns this design alone
-                self._refusals[:] = [ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}"]
+                self._refusals[:] = [
+                    ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}"
+                ]
                 return {}
             return costs
 
