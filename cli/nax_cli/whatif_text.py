@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,13 +22,15 @@ def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
             if i:
                 line["change" if i == 1 else "change" + " " * (i - 1)] = _change(row[name], rows[0][name])
         lines.append(line)
+    if any(row["bound_by"] for row in rows):
+        lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
     if not all(row["feasible"] for row in rows):
         lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
     return table(lines)
 
 
 def _change(value: float, base: float) -> str:
-    if not base:
+    if not base or math.isnan(base):
         return "-"
     ratio = value / base
     return (
@@ -53,20 +56,26 @@ def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str
         line = {a: row[a] for a in addresses} | {
             LABELS[m]: row[m] for m in (*MAIN_COSTS, "tops_w", "tops_mm2")
         }
-        remark = row["error"] or ("" if row["feasible"] else "does not fit")
+        line |= {"waits for": row["bound_by"]}
+        remark = row["error"] or row["adjusted"] or ("" if row["feasible"] else "does not fit")
         lines.append({**line, "": remark or (f"least {_SUMMARY}" if row[SUMMARY_COST] == best else "")})
     return table(lines)
 
 
 def influence_rows(alone: Sequence[dict[str, Any]], shares: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per setting, the most influential first: its swing of the summary cost, its total share of each."""
-    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == SUMMARY_COST}
-    order = [row["setting"] for row in shares if row["output"] == SUMMARY_COST]
+    """One row per setting, the most influential first: its swing of one cost, its total share of each.
+
+    The cost is the summary, or the first that the model defines.
+    """
+    defined = {row["output"] for row in shares if not math.isnan(row["total"])}
+    shown = next((o for o in (SUMMARY_COST, *MAIN_COSTS) if o in defined), SUMMARY_COST)
+    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == shown}
+    order = [row["setting"] for row in shares if row["output"] == shown]
     total = {(row["setting"], row["output"]): row["total"] for row in shares}
     return [
         {
             "setting": s,
-            f"{_SUMMARY} swing": swing[s],
+            f"{OUTCOMES[shown].label} swing": swing[s],
             **{f"{OUTCOMES[o].label} share": total[s, o] for o in MAIN_COSTS},
         }
         for s in order

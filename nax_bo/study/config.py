@@ -191,7 +191,7 @@ _COMMENTS = {
     "power, tops_w, tops_mm2, fps, utilisation)",
     "within": "points of accuracy below the best found that count; a limit on the accuracy itself takes its place",
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
-    "cost_model": "published | isaac | puma | neurosim | a TOML profile | package.module:Class | file.py:Class",
+    "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "workers": "trainings at once; 0: one per core",
     "timeout_s": "a training that takes longer counts as failed",

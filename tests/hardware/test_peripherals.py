@@ -179,7 +179,7 @@ def test_impossible_area_is_explained():
 
 def test_feature_maps_without_a_place_are_explained():
     chip = replace(CHIP, dram="none", global_buffer_kb=1.0)
-    with pytest.raises(EvaluationError, match="fit into no on-chip buffer"):
+    with pytest.raises(EvaluationError, match="have no place on the chip"):
         solve_peripherals(SMALL, chip, PUBLISHED, FEW, "latency")
 
 

@@ -149,7 +149,7 @@ def test_mistakes_in_a_profile_are_named(tmp_path: Path, text: str, message: str
 
 
 def test_references_resolve_or_say_what_is_known() -> None:
-    assert cost_model_names() == ("published", "isaac", "puma", "neurosim", "xpert-lut")
+    assert cost_model_names() == ("published", "isaac", "puma", "neurosim", "xpertsim", "xpert-lut")
     with pytest.raises(InputError, match="no cost model 'cheap'"):
         cost_model("cheap")
     with pytest.raises(InputError, match="no method evaluate"):

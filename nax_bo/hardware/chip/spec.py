@@ -11,16 +11,27 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from nax_bo.errors import InputError
+from nax_bo.hardware.chip.devices import device
 
 AdcType = Literal["sar", "flash"]
 Encoding = Literal["differential", "offset"]
 Dataflow = Literal["layer_by_layer", "pipelined"]
 WeightMapping = Literal["conventional", "kernel_position"]
+TileUse = Literal["whole", "shared"]
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise InputError(f"{name} = {value!r} is out of range", f"Use a number from {low:g} to {high:g}.")
+
+
+def check_bits_per_cell(name: str, stored: float, bits: float) -> None:
+    """Raise InputError if a cell is asked to hold more bits than the device called ``name`` stores."""
+    if bits > stored:
+        raise InputError(
+            f"bits_per_cell = {bits:g}, but device {name!r} stores {stored:g} in a cell",
+            f"Use bits_per_cell = {stored:g} or fewer, or a device that stores more (naxbo devices).",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class ArraySpec:
 
     Attributes:
         rows, cols: Cells per array.
-        bits_per_cell: Weight bits that one cell stores.
+        bits_per_cell: Weight bits that one cell stores; the chip's device sets the limit.
         weight_bits: Bits of a weight, sign included.
         input_bits: Bits of an activation.
         dac_bits: Input bits applied per pulse; ``ceil(input_bits / dac_bits)`` pulses ("streams") per vector.
@@ -114,8 +125,15 @@ class ChipSpec:
         dram: Off-chip memory, a name of the component library, or ``"none"``: inputs and outputs stay on chip.
         dram_bandwidth_gb_s: Off-chip bandwidth.
         clock_ghz: Upper limit of the clock; sensing may stretch it.
-        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, crossbars are rewritten during
-            every inference.
+        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, layers are computed in passes, between
+            which crossbars are rewritten, and nothing is pipelined; with more, some are idle and take area.
+        tile_use: ``"whole"``: a layer occupies tiles of its own. ``"shared"``: a tile's arrays may hold several layers.
+        noc_bits: Width of a flit and of the links of the network on chip.
+        buffer_port_bits: Bits that the global buffer reads or writes per cycle.
+        digital_macs: Multiply-accumulates (8 x 8 bits) per cycle of the digital unit.
+
+    Raises:
+        InputError: A number out of its range, an unknown device or word, or more bits in a cell than the device stores.
     """
 
     device: str = "rram"
@@ -132,10 +150,17 @@ class ChipSpec:
     dram_bandwidth_gb_s: float = 25.6
     clock_ghz: float = 1.0
     tiles: int = 0
+    tile_use: TileUse = "whole"
+    noc_bits: int = 32
+    buffer_port_bits: int = 1024
+    digital_macs: int = 1024
 
     def __post_init__(self) -> None:
         if not self.arrays:
             raise InputError("a chip without arrays", "Give one ArraySpec, or one per static layer.")
+        stored = device(self.device).bits_per_cell
+        for bits in sorted({array.bits_per_cell for array in self.arrays}, reverse=True):
+            check_bits_per_cell(self.device, stored, bits)
         _within("technology_nm", self.technology_nm, 7, 130)
         _within("pes_per_tile", self.pes_per_tile, 1, 1024)
         _within("arrays_per_pe", self.arrays_per_pe, 1, 1024)
@@ -144,6 +169,11 @@ class ChipSpec:
         _within("dram_bandwidth_gb_s", self.dram_bandwidth_gb_s, 0.1, 10_000)
         _within("clock_ghz", self.clock_ghz, 0.001, 10)
         _within("tiles", self.tiles, 0, 1_000_000)
+        _within("noc_bits", self.noc_bits, 8, 4096)
+        _within("buffer_port_bits", self.buffer_port_bits, 32, 16_384)
+        _within("digital_macs", self.digital_macs, 1, 1 << 20)
+        if self.tile_use not in ("whole", "shared"):
+            raise InputError(f"tile_use = {self.tile_use!r}", "Use 'whole' or 'shared'.")
         if self.mapping not in ("conventional", "kernel_position"):
             raise InputError(f"mapping = {self.mapping!r}", "Use 'conventional' or 'kernel_position'.")
         if self.dataflow not in ("layer_by_layer", "pipelined"):
