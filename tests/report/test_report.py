@@ -61,7 +61,7 @@ def test_hypervolume_never_falls_and_counts_every_training(grown, data) -> None:
 
 
 def test_designs_above_a_limit_do_not_count(simulated_study) -> None:
-    study = simulated_study(12, calibrate_every=3, max={"area_mm2": 2.0}, min={"accuracy": 0.3})
+    study = simulated_study(12, calibrate_every=3, max={"area_mm2": 4.0}, min={"accuracy": 0.3})
     history = hypervolume_history(study)
     assert history[-1].hypervolume == pytest.approx(study.hypervolume(), rel=1e-9)
 
