@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
-
-if TYPE_CHECKING:
-    from nax_bo.study import Progress
 
 
 def optimize(
@@ -122,8 +119,10 @@ def optimize(
     Creates the study, or goes on with it: the same command resumes after any interruption and loses no finished
     training. Ends with the front on stdout and a report.
     """
+    from nax_bo.report.front import front_rows
     from nax_bo.study import Study
     from nax_bo.study.config import StudyConfig, read_config
+    from nax_cli.progress import ProgressLine
     from nax_cli.settings import check_folder, numbers
 
     given: dict[str, Any] = {
@@ -149,7 +148,7 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     with Study(study, settings) as opened:
-        line = _ProgressLine()
+        line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
         except KeyboardInterrupt:
@@ -157,8 +156,9 @@ def optimize(
             say(f"Stopped; every finished training is kept in {study}. Go on with the same command.")
             raise typer.Exit(130) from None
         line.end()
-        rows = [opened.row(trial) for trial in opened.front()]
+        rows = front_rows(opened)
         costs = opened.config.cost_columns
+        images = opened.store.meta("data")["test_images"]
         hypervolume = opened.hypervolume()
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
@@ -167,7 +167,7 @@ def optimize(
     if as_json:
         print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
         return
-    print(front_table(rows, costs))
+    print(front_table(rows, images, costs))
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
 
 
@@ -209,42 +209,3 @@ def _write_report(opened: Any, folder: Path) -> Path:
 
     say("writing the report ...")
     return write_report(collect(opened, None), folder)
-
-
-class _ProgressLine:
-    """One line on stderr: rewritten in place on a terminal, printed now and then in a log."""
-
-    def __init__(self) -> None:
-        import sys
-
-        self._terminal = sys.stderr.isatty()
-        self._printed = -1
-
-    def show(self, p: Progress) -> None:
-        """Show where the study stands, and its news as lines that stay."""
-        import sys
-
-        eta = "" if p.eta_s is None else f", about {_time(p.eta_s)} left"
-        text = (
-            f"{p.designs}/{p.budget} designs, {p.full} trained in full, front of {p.front}, "
-            f"hypervolume {p.hypervolume:.4g}, {p.failed} failed, {p.running} running{eta}"
-        )
-        if p.news:
-            sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
-        if self._terminal:
-            sys.stderr.write("\r\033[K" + text)
-        elif p.designs // 10 > self._printed:
-            self._printed = p.designs // 10
-            sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the line."""
-        import sys
-
-        if self._terminal:
-            sys.stderr.write("\n")
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

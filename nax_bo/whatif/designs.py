@@ -40,13 +40,15 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, and ``edap_ratio`` to the baseline."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, EDAP's range, and ``edap_ratio``."""
         batch = CostBatch.stack(self.reports)
         first = getattr(self.reports[0], SUMMARY_COST)
         return [
             {
                 "design": name,
                 **metrics(batch, i),
+                "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
+                "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
                 "bound_by": report.bound_by,
                 "edap_ratio": getattr(report, SUMMARY_COST) / first,
             }

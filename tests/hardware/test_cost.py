@@ -138,7 +138,7 @@ def test_layers_and_components_sum_to_the_totals(network: int, chip: ChipSpec) -
     assert all(c.energy_pj >= 0 and c.area_um2 >= 0 for c in report.components)
     assert all(np.isfinite(getattr(report, name)) for name in TOTALS)
     assert 0 < report.utilisation <= 1
-    assert report.edap_low <= 1 <= report.edap_high
+    assert report.edap_low_factor <= 1 <= report.edap_high_factor
     assert report.latency_ns <= report.response_ns * (1 + 1e-12)
 
 

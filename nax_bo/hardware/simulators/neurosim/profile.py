@@ -70,8 +70,8 @@ class NeuroSimCostModel:
             unplaced_bits=0.0,
             layers=_layer_costs(network, report),
             components=_components(report),
-            edap_low=1.0,
-            edap_high=1.0,
+            edap_low_factor=1.0,
+            edap_high_factor=1.0,
             model=self.name,
         )
 
