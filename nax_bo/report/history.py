@@ -15,8 +15,8 @@ def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
     """Hypervolume after each finished full training, starting from zero; empty before the first.
 
     Measured below the reference point as it stands at the end (it follows the best accuracy), of designs that meet the
-    study's limits, exactly as :meth:`nax_bo.study.Study.hypervolume` does. Seconds add up over all trainings, failed and short ones included:
-    what one worker would have needed.
+    study's limits, exactly as :meth:`nax_bo.study.Study.hypervolume` does. Seconds add up over all trainings, failed
+    and short ones included: what one worker would have needed.
     """
     trials = study.trials()
     problem = study.study_problem.problem(study.store.meta("reference_point"))

@@ -77,6 +77,12 @@ class Constraint:
         """Model scale."""
         return Scale.of(self.name, self.scale, None, False)
 
+    @property
+    def words(self) -> str:
+        """The limits as text: ``area <= 5``."""
+        ends = ((">=", self.lower), ("<=", self.upper))
+        return " and ".join(f"{self.name} {sign} {v:g}" for sign, v in ends if v is not None)
+
     def violation(self, raw: ArrayLike) -> Array:
         """How far raw values lie outside the limits, relative to the limit, ``n``; 0 where they hold."""
         y = np.asarray(raw, dtype=float)

@@ -18,6 +18,7 @@ from nax_bo.hardware.protocol import OneByOne
 from nax_bo.network.spec import Shape
 from nax_bo.outcomes import PRICED, Outcome, priced
 from nax_bo.search import Constraint, Fidelity, Objective, Problem, Proxy
+from nax_bo.search.initial import initial_design
 from nax_bo.space import Design, Space, restrict
 from nax_bo.study.config import StudyConfig
 from nax_bo.systems import System, load_system
@@ -36,6 +37,11 @@ class StudyProblem:
     config: StudyConfig
     input_shape: Shape
     num_classes: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "input_shape", tuple(self.input_shape)
+        )  # JSON gives lists, which cannot be hashed
 
     @cached_property
     def system(self) -> System:
@@ -157,6 +163,19 @@ class StudyProblem:
         costs = self.costs(columns)
         return {name: costs[name] for name in self._known_names}
 
+    def check_limits(self) -> None:
+        """Raise InputError if a search finds no design that meets the limits on costs."""
+        if not self._known_limits:
+            return
+        problem = self.problem({})
+        x = initial_design(problem, 1, 0)
+        known = problem.known(x)
+        if len(x) and problem.violation(known, len(x))[0] <= 0:
+            return
+        wanted = ", ".join(c.words for c in self._known_limits)
+        near = ", ".join(f"{c.name} = {known[c.name][0]:.4g}" for c in self._known_limits)
+        raise InputError(f"no design was found with {wanted}", f"The nearest one has {near}: relax a limit.")
+
     @property
     def _within(self) -> dict[str, float]:
         """How far below the best a measured objective still counts, where no limit says so."""
@@ -169,7 +188,13 @@ class StudyProblem:
 
     @cached_property
     def _solved(self) -> tuple[Outcome, ...] | None:
-        """What cost-only variables are solved for: the known objective; None where there are several to trade off."""
+        """What cost-only variables are solved for: the known objective.
+
+        None where they are left to the search: with several known objectives to trade off, and with an evaluator that
+        prices designs one by one, of which every combination would be too much to ask.
+        """
+        if isinstance(self.cost_model, OneByOne):
+            return None
         known = tuple(o for o in PRICED if o.name in self.config.objectives and o.name in self._known_names)
         return known if len(known) <= 1 and self._known_names else None
 

@@ -75,6 +75,7 @@ class Study:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
+        problem.check_limits()
         Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
         known = {
             "config": config.to_dict(),
