@@ -114,7 +114,9 @@ def optimize(
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find the Pareto front of noise-aware accuracy against EDAP, or of any other objectives.
+    """Find the Pareto front of noise-aware accuracy against EDAP.
+
+    Or of any other objectives (``--objective``) and under any limits (``--max``, ``--min``).
 
     Creates the study, or goes on with it: the same command resumes after any interruption and loses no finished
     training. Ends with the front on stdout and a report.
