@@ -12,7 +12,7 @@ from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.workload import Workload
 from nax_bo.network import NetworkSpec
 from nax_bo.network.spec import Shape
-from nax_bo.references import load_object
+from nax_bo.references import load_factory
 from nax_bo.space import Space, Value
 
 
@@ -68,7 +68,7 @@ def load_system(reference: str, input_shape: Shape, num_classes: int) -> System:
             f"there is no design space {reference!r}",
             f"Use one of {', '.join(_FACTORIES)}, or package.module:Factory, or file.py:Factory.",
         )
-    factory = load_object(target)
+    factory = load_factory(target, "design space", ("decode", "workload"))
     try:
         system: System = factory(input_shape, num_classes)
     except TypeError as ex:

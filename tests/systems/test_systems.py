@@ -43,7 +43,7 @@ def test_unknown_and_foreign_systems(tmp_path) -> None:
         load_system("vggg", (1, 8, 8), 10)
     (tmp_path / "mine.py").write_text(
         "from nax_bo.systems.vgg import VggSystem\n"
-        "def mine(shape, classes): return VggSystem(shape, classes, name='mine')\n"
+        "def mine(shape, classes) -> VggSystem: return VggSystem(shape, classes, name='mine')\n"
     )
     assert load_system(f"{tmp_path}/mine.py:mine", (1, 8, 8), 10).name == "mine"
     with pytest.raises(InputError, match="has no 'yours'"):
