@@ -14,6 +14,8 @@ from torch import Generator, Tensor
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity
 from nax_bo.accuracy.fidelity import fidelity as rung
+from nax_bo.accuracy.recipes import AUTO
+from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
 from nax_bo.accuracy.training import idealise, train
 from nax_bo.crossbar import CrossbarNetwork, accuracy
@@ -37,6 +39,7 @@ def evaluate(
     data: DataSet,
     *,
     fidelity: str = "full",
+    recipe: str = AUTO,
     seed: int = 0,
     conditions: Conditions | None = None,
     timeout_s: float = float("inf"),
@@ -49,17 +52,19 @@ def evaluate(
         chip: The chip it runs on.
         data: Images to train and test on.
         fidelity: Rung of the ladder (:mod:`nax_bo.accuracy.fidelity`).
+        recipe: How networks learn (:mod:`nax_bo.accuracy.recipes`).
         seed: Seed of weights, batches and all noise.
         conditions: Non-idealities; default all of them, read right after programming.
         timeout_s: When training and measuring give up.
         least_chips: Read at least so many programmed chips, where chips differ: for the tail of their distribution.
 
     Raises:
-        InputError: Unknown fidelity or device, or a chip or data that do not fit the network.
+        InputError: Unknown fidelity, recipe or device, or a chip or data that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
     level = rung(fidelity)
+    learning = named_recipe(recipe, level.recipe, network)
     noise = conditions or Conditions()
     differ = chips_differ(chip, noise)
     reads = _reads(level, differ, least_chips)
@@ -70,7 +75,7 @@ def evaluate(
             network,
             chip,
             data,
-            recipe=level.recipe,
+            recipe=learning,
             seed=seed ^ (turn * _TRAINING_STREAM),
             conditions=noise,
             mode=level.mode,

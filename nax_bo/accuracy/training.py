@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -28,8 +29,6 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 STEPS_PER_EPOCH = 44
 """Smaller sets are trained in smaller batches, so that an epoch of them still has about this many steps."""
 
-WARM_UP = 0.15
-WEIGHT_DECAY = 1e-3
 CALIBRATION_IMAGES = 128
 IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Parts of the training after which IR drop is measured anew."""
@@ -57,8 +56,9 @@ def train(
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
-    AdamW with one cycle of the learning rate: linear warm-up, then a cosine to zero (Smith and Topin 2019,
-    doi:10.1117/12.2520589; Loshchilov and Hutter 2017, arXiv:1608.03983). What the loop leaves out or simplifies,
+    One cycle of the learning rate: linear warm-up, then a cosine to zero (Smith and Topin 2019,
+    doi:10.1117/12.2520589; Loshchilov and Hutter 2017, arXiv:1608.03983), by AdamW (Loshchilov and Hutter 2019,
+    arXiv:1711.05101) or SGD with Nesterov's momentum. What the loop leaves out or simplifies,
     converters and wires above all, shifts and scales outputs per channel. The statistics of the batch normalisations
     are therefore measured again on a programmed chip (adaptive batch normalisation of Joshi et al. 2020,
     doi:10.1038/s41467-020-16108-9), on training images and on another chip than accuracy is measured on.
@@ -85,7 +85,7 @@ def train(
     steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
     examples = _at_least_two(images[:CALIBRATION_IMAGES])
     with hardware_aware(model, examples) as layers:
-        batches = islice(_batches(images, data.train_labels, batch, seed), steps)
+        batches = islice(_batches(images, data.train_labels, batch, seed, recipe), steps)
         wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
         _descend(model, batches, steps, recipe, deadline, wires)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
@@ -152,10 +152,12 @@ def _descend(
 ) -> None:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    betas = (recipe.momentum, recipe.variance_memory)
-    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
-    schedule = _Schedule(steps, recipe.learning_rate)
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    optimiser = _optimiser(groups, recipe)
+    schedule = _Schedule(steps, recipe.learning_rate, recipe.warm_up)
     model.train()
     for step, (images, labels) in enumerate(batches):
         deadline.check()
@@ -174,26 +176,58 @@ def _descend(
         optimiser.step()
 
 
+def _optimiser(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "sgd":
+        nesterov = recipe.momentum > 0
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
+    betas = (recipe.momentum, recipe.variance_memory)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
+
+
 @dataclass(frozen=True)
 class _Schedule:
-    """One cycle over ``steps``, with its peak at ``learning_rate``."""
+    """One cycle over ``steps``, with its peak at ``learning_rate`` after the share ``warm_up``."""
 
     steps: int
     learning_rate: float
+    warm_up: float
 
     def at(self, step: int) -> float:
         progress = (step + 0.5) / self.steps
-        if progress < WARM_UP:
-            return self.learning_rate * progress / WARM_UP
-        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
+        if progress < self.warm_up:
+            return self.learning_rate * progress / self.warm_up
+        fall = (progress - self.warm_up) / (1.0 - self.warm_up)
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * fall))
 
 
-def _batches(images: Tensor, labels: Tensor, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled batches, epoch after epoch, without end."""
+def _batches(
+    images: Tensor, labels: Tensor, batch: int, seed: int, recipe: Recipe
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled and augmented batches, epoch after epoch, without end."""
     order = Generator().manual_seed(seed)
     while True:
         for chosen in torch.split(torch.randperm(len(images), generator=order), batch):
-            yield _at_least_two(images[chosen]), _at_least_two(labels[chosen])
+            seen = augment(images[chosen], recipe.flip, recipe.crop, order)
+            yield _at_least_two(seen), _at_least_two(labels[chosen])
+
+
+def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
+    """Mirror each of ``images`` (N x C x H x W) with probability 1/2, and shift it by up to ``crop`` pixels over zeros.
+
+    Draws nothing, and returns ``images`` itself, where neither is asked for.
+    """
+    n, _, height, width = images.shape
+    if flip:
+        mirrored = torch.rand(n, generator=random) < 0.5
+        images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    if crop:
+        padded = functional.pad(images, (crop, crop, crop, crop))
+        down, right = torch.randint(2 * crop + 1, (2, n), generator=random)
+        rows = (down[:, None] + torch.arange(height))[:, None, :, None]
+        columns = (right[:, None] + torch.arange(width))[:, None, None, :]
+        at = torch.arange(n)[:, None, None, None]
+        images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
+    return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
 
 
 def _at_least_two(values: Tensor) -> Tensor:

@@ -135,5 +135,6 @@ def _static_layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, str, nn.M
 
 
 def _name(path: str) -> str:
-    parts = path.split(".")
-    return parts[1] if len(parts) == 3 and parts[0] == "blocks" and parts[2] == "op" else path or "layer"
+    if path.startswith("blocks.") and path.endswith(".op"):
+        return path.removeprefix("blocks.").removesuffix(".op")
+    return path or "layer"

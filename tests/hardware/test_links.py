@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nax_bo.hardware import ArraySpec, ChipSpec, CostReport, cost_model
-from nax_bo.hardware.workload.slots import network_rows
+from nax_bo.hardware.workload.geometry import network_slots
 from nax_bo.network.graph import Graph
 from nax_bo.network.named import named_network
 from nax_bo.network.spec import INPUT
@@ -101,9 +101,9 @@ def test_a_gated_map_is_written_and_read_again() -> None:
         g.linear(squeezed, 8, activation="relu", name="down"), 32, activation="hardsigmoid", name="up"
     )
     g.conv(g.scale(x, gate), 24, kernel=1, name="project")
-    rows = network_rows(g.build())
-    written = dict(zip(rows.names, rows.values[6], strict=True))
-    read_again = dict(zip(rows.names, rows.values[7], strict=True))
+    rows = network_slots(g.build())
+    written = dict(zip(rows.names, rows.values[6, :, 0], strict=True))
+    read_again = dict(zip(rows.names, rows.values[7, :, 0], strict=True))
     assert written == {"body": 32 * 64 + 32, "down": 8, "up": 32 * 64, "project": 24 * 64}
     assert read_again == {"body": 0, "down": 0, "up": 32 * 64, "project": 0}
 
@@ -114,6 +114,6 @@ def test_a_residual_sum_reads_its_second_operand_once() -> None:
     b = g.conv(a, 16, kernel=3, name="b")
     c = g.conv(b, 16, kernel=3, name="c")
     g.conv(g.add(c, a, activation="relu"), 8, kernel=1, name="d")
-    rows = network_rows(g.build())
-    assert rows.values[6].tolist() == [1024, 1024, 1024, 512]
-    assert rows.values[7].tolist() == [0, 0, 1024, 0]
+    rows = network_slots(g.build())
+    assert rows.values[6, :, 0].tolist() == [1024, 1024, 1024, 512]
+    assert rows.values[7, :, 0].tolist() == [0, 0, 1024, 0]

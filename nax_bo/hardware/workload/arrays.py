@@ -1,6 +1,6 @@
 """What the cost model reads: many designs as plain arrays, one row per design, one column per layer slot.
 
-:mod:`nax_bo.hardware.workload.slots` says what a slot is and how networks and chips become rows.
+:mod:`nax_bo.hardware.workload.geometry` says what a slot is and how networks become rows.
 """
 
 from __future__ import annotations
@@ -15,18 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.tables import read_table
-from nax_bo.hardware.workload.slots import (
-    ABSENT,
-    ARRAY_FIELDS,
-    CHIP_FIELDS,
-    CHIP_NUMBERS,
-    CROSSBAR,
-    DIGITAL,
-    NETWORK_FIELDS,
-    array_rows,
-    chip_row,
-    network_rows,
-)
+from nax_bo.hardware.workload.geometry import ABSENT, CROSSBAR, DIGITAL, NETWORK_FIELDS, network_slots
+from nax_bo.hardware.workload.slots import ARRAY_FIELDS, CHIP_FIELDS, CHIP_NUMBERS, array_rows, chip_row
 from nax_bo.network.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -142,14 +132,14 @@ class Workload:
         if len(networks) != len(chips) or not networks:
             raise InputError(f"{len(networks)} networks and {len(chips)} chips", "Give one chip per network.")
         names = tuple(dict.fromkeys(chip.device for chip in chips))
-        tables = [network_rows(net) for net in networks]
+        tables = [network_slots(net) for net in networks]
         slots = max(len(t.names) for t in tables)
         geometry = np.ones((len(networks), len(NETWORK_FIELDS), slots))
         geometry[:, _ZERO_WHEN_ABSENT] = 0.0
         arrays = np.ones((len(networks), len(ARRAY_FIELDS) + 2, slots))
         for i, (table, chip) in enumerate(zip(tables, chips, strict=True)):
             width = len(table.names)
-            geometry[i, :, :width] = table.values
+            geometry[i, :, :width] = table.values[:, :, 0]
             arrays[i, :, :width] = array_rows(table, chip)
             for name in chip.digital_layers:
                 if name not in table.names:
