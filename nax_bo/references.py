@@ -66,14 +66,14 @@ def check_factory(found: Any, reference: str, what: str, methods: Sequence[str])
     if not inspect.isclass(made) or missing:
         raise InputError(
             f"{reference} is no {what}",
-            f"Name a class with {' and '.join(f'{m}(...)' for m in methods)}, or a function that declares to return one "
-            "(def make(...) -> ThatClass).",
+            f"Name a class with {' and '.join(f'{m}(...)' for m in methods)}, or a function that declares to return "
+            "one (def make(...) -> ThatClass).",
         )
     return found
 
 
 def check_function(found: Any, reference: str, what: str, takes: type, gives: type) -> Any:
-    """``found`` if it is a function that declares ``takes`` as an argument or ``gives`` as its result; else InputError."""
+    """``found`` if it is a function that declares to take ``takes`` or to return ``gives``; else InputError."""
     hints = _hints(found) if inspect.isroutine(found) else {}
     declared = {name: getattr(hint, "__name__", hint) for name, hint in hints.items()}
     if takes.__name__ not in declared.values() and declared.get("return") != gives.__name__:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say
 
 if TYPE_CHECKING:
     from nax_bo.study import Progress
@@ -87,6 +87,7 @@ def optimize(
         "report"
     ),
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Find the Pareto front of noise-aware accuracy against EDAP.
@@ -95,7 +96,7 @@ def optimize(
     training. Ends with the front on stdout and a report.
     """
     from nax_bo.study import Study
-    from nax_bo.study.config import StudyConfig, read_config
+    from nax_bo.study.config import read_config
     from nax_cli.settings import check_folder, numbers
 
     given: dict[str, Any] = {
@@ -114,11 +115,13 @@ def optimize(
         "learn_edap": _learn_edap(learn),
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    settings = read_config(config, overrides) if config else StudyConfig.from_dict(overrides)
+    settings = read_config(config, overrides) if config else overrides
 
     if not no_report:
         check_folder("--report", report)
-    with Study(study, settings) as opened:
+    with Study(study, settings, trust=trust) as opened:
+        for change in opened.changes:
+            say(f"changed setting {change}")
         line = _ProgressLine()
         try:
             opened.run(on_progress=line.show)

@@ -13,6 +13,12 @@ import typer
 from nax_bo.outcomes import OUTCOMES
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+TrustFlag = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Load code that the study's file names, though this command does not name it."
+    ),
+]
 StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help="The study's file.")]
 
 

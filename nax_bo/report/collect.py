@@ -89,7 +89,7 @@ def _accuracy_label(study: Study) -> str:
 
 
 def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
-    config, data = study.config, study.store.meta("data")
+    config, data = study.config, study.data
     images = f"{_shape(data['input_shape'])} pixels, {data['num_classes']} classes, {data['test_images']} test images"
     evaluations = [e for t in trials for e in t.evaluations]
     full = sum(t.at(FULL.name) is not None for t in trials)
@@ -195,7 +195,8 @@ def _calibration(study: Study) -> tuple[tuple[CalibrationPlot, ...], tuple[str, 
     plots, notes = [], []
     for name in dict.fromkeys((study.config.surrogate, *BUILT_IN)):
         try:
-            checked = cross_validate(study, name, CALIBRATION_FOLDS)
+            own = name == study.config.surrogate
+            checked = cross_validate(study, study.surrogate if own else name, CALIBRATION_FOLDS)
         except NaxboError as ex:
             notes.append(f"{name}: {ex.message}")
             continue

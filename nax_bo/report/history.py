@@ -20,7 +20,7 @@ def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
     what one worker would have needed.
     """
     trials = study.trials()
-    problem = study.study_problem.problem(study.store.meta("reference_point"))
+    problem = study.log().problem
     reference = np.minimum(
         [float(o.scales.to_measure(problem.reference_point[o.name])) for o in problem.objectives],
         problem.limits(),

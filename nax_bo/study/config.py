@@ -15,8 +15,11 @@ from nax_bo.hardware.chip import Conditions
 KNOWN_COSTS = ("edap_uj_ms_mm2", "energy_uj", "latency_ms", "area_mm2")
 """Outcomes of the cost model that may be limited with ``max``."""
 
-FREE_TO_CHANGE = ("budget", "workers", "timeout_s")
-"""Settings that may differ when a study is resumed; all others are part of what the study is."""
+FREE_TO_CHANGE = (
+    "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_edap", "accuracy_stat",
+    "max", "min_accuracy",
+)  # fmt: skip
+"""Settings that do not change what stored results mean, and may differ when a study goes on."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,6 @@ class StudyConfig:
             return cls(**values)
         except TypeError as ex:
             raise InputError(f"these settings cannot be read: {ex}", "See: naxbo init") from ex
-
-    def differences(self, other: StudyConfig) -> dict[str, tuple[Any, Any]]:
-        """Settings, other than those free to change, in which two studies differ."""
-        mine, theirs = self.to_dict(), other.to_dict()
-        return {k: (mine[k], theirs[k]) for k in mine if k not in FREE_TO_CHANGE and mine[k] != theirs[k]}
 
 
 def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> StudyConfig:

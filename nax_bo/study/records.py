@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.space import Design, Space
+from nax_bo.study.config import StudyConfig
 from nax_bo.study.outcome import check_outcome
 from nax_bo.study.trial import STATES, Evaluation, Specs, State
 
@@ -46,6 +47,44 @@ def space_of(text: Any) -> Space:
         raise
     except (NaxboError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as ex:
         refuse("the space", ex.message if isinstance(ex, NaxboError) else str(ex))
+
+
+def config_of(stored: Any) -> StudyConfig:
+    """The settings of a study."""
+    if not isinstance(stored, dict):
+        refuse("the settings", f"they are {_short(stored)}")
+    try:
+        return StudyConfig.from_dict(stored)
+    except (NaxboError, TypeError, ValueError, AttributeError) as ex:
+        refuse("the settings", ex.message if isinstance(ex, NaxboError) else str(ex))
+
+
+def data_of(stored: Any) -> dict[str, Any]:
+    """What a study remembers of its data set (:func:`nax_bo.study.job.describe_data`)."""
+    where = "what is known of the data set"
+    if not isinstance(stored, dict):
+        refuse(where, f"it is {_short(stored)}")
+    shape = stored.get("input_shape")
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 3
+        or not all(type(n) is int and 0 < n < 1 << 20 for n in shape)
+    ):
+        refuse(where, f"its image shape is {_short(shape)}")
+    for name in ("num_classes", "test_images"):
+        if type(stored.get(name)) is not int or not 0 < stored[name] < 1 << 40:
+            refuse(where, f"{name} is {_short(stored.get(name))}")
+    for name in ("name", "fingerprint", "source"):
+        if not isinstance(stored.get(name), str):
+            refuse(where, f"{name} is {_short(stored.get(name))}")
+    return {**stored, "input_shape": tuple(shape)}
+
+
+def numbers_of(where: str, stored: Any) -> dict[str, float]:
+    """Finite numbers by name."""
+    if not isinstance(stored, dict):
+        refuse(where, f"it is {_short(stored)}")
+    return {name: _number(f"{name} of {where}", value, least=None) for name, value in stored.items()}
 
 
 def design_of(space: Space, number: int, indices: Any, choices: Any) -> Design:
@@ -84,7 +123,7 @@ def specs_of(number: int, row: Sequence[Any]) -> Specs:
     from nax_bo.network import NetworkSpec
 
     where = f"the description of design {number}"
-    network, chip, report, scores = (mapping(where, text) for text in row)
+    network, chip, report = (mapping(where, text) for text in row[:3])
     try:
         if network:
             NetworkSpec.from_dict(network)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def model_fingerprint(model: Any) -> str:
 
 def same(ours: float, theirs: float) -> bool:
     """Whether two costs are one, but for rounding."""
-    return ours == theirs or abs(ours - theirs) <= 1e-9 * abs(theirs) or (ours != ours and theirs != theirs)
+    return ours == theirs or abs(ours - theirs) <= 1e-9 * abs(theirs) or (isnan(ours) and isnan(theirs))
 
 
 def changed_names(a: Mapping[str, Any], b: Mapping[str, Any], names: Iterable[str]) -> list[str]:

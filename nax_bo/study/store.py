@@ -26,9 +26,7 @@ from nax_bo.study.database import FORMAT, connect, create_file
 from nax_bo.study.outcome import check_outcome
 from nax_bo.study.trial import Evaluation, Proposal, Specs, State, Trial
 
-_EVALUATION = (
-    "id, trial, fidelity, reason, state, finish_order, outcome, message, seconds, attempts, endings"
-)
+_EVALUATION = "id, trial, fidelity, reason, state, finish_order, outcome, message, seconds, attempts, endings"
 
 
 class Store:
@@ -162,6 +160,11 @@ class Store:
             [(key, json.dumps(value, allow_nan=False)) for key, value in facts.items()],
         )
 
+    def version(self) -> tuple[int, int]:
+        """Changes whenever the file does, by whomever."""
+        with self._reading():
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     # What was decided and found
 
     def add(self, proposals: Sequence[Proposal]) -> list[Evaluation]:
@@ -202,12 +205,8 @@ class Store:
         """Replace costs and cost reports by trial number, and facts about the study, all or none."""
         with self._writing() as db:
             for number, (costs, report) in prices.items():
-                db.execute(
-                    "UPDATE trials SET costs = ? WHERE number = ?", (records.to_text(costs), number)
-                )
-                db.execute(
-                    "UPDATE specs SET report = ? WHERE trial = ?", (records.to_text(report), number)
-                )
+                db.execute("UPDATE trials SET costs = ? WHERE number = ?", (records.to_text(costs), number))
+                db.execute("UPDATE specs SET report = ? WHERE trial = ?", (records.to_text(report), number))
             self._write_facts(db, facts)
 
     def start(self, evaluation: int) -> None:
@@ -260,8 +259,8 @@ class Store:
         """Queue again what failed; returns how many."""
         with self._writing() as db:
             return db.execute(
-                "UPDATE evaluations SET state = 'queued', finish_order = NULL, endings = 0, message = '', outcome = '{}' "
-                "WHERE state = 'failed'"
+                "UPDATE evaluations SET state = 'queued', finish_order = NULL, endings = 0, message = '', "
+                "outcome = '{}' WHERE state = 'failed'"
             ).rowcount
 
     def evaluations(self, *states: State) -> list[Evaluation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,14 +31,14 @@ class StoredProblem(StudyProblem):
         path: The study's file.
         held: The joint space.
         trials: The study's designs, with their costs.
-        stored_scores: Their training-free scores by number.
+        read_scores: Reads their training-free scores by number.
         refused: Settings whose code may not be loaded, with what they name.
     """
 
     path: Path
     held: Space
     trials: tuple[Trial, ...]
-    stored_scores: Mapping[int, Mapping[str, float]]
+    read_scores: Callable[[], Mapping[int, Mapping[str, float]]]
     refused: Mapping[str, str]
 
     @cached_property
@@ -73,6 +73,10 @@ class StoredProblem(StudyProblem):
         refuse_foreign(self.path, {k: v for k, v in self.refused.items() if k == name}, why)
 
     @cached_property
+    def _scores(self) -> Mapping[int, Mapping[str, float]]:
+        return self.read_scores()
+
+    @cached_property
     def _row_of(self) -> dict[tuple[int, ...], Trial]:
         return {trial.design.indices: trial for trial in self.trials}
 
@@ -105,14 +109,12 @@ class StoredProblem(StudyProblem):
             values[live] = fresh.get(name, np.nan)
             for i, trial in enumerate(found):
                 if trial is not None:
-                    values[i] = self.stored_scores.get(trial.number, {}).get(name, np.nan)
+                    values[i] = self._scores.get(trial.number, {}).get(name, np.nan)
         return out
 
     def _found(self, columns: Mapping[str, NDArray[Any]]) -> list[Trial | None]:
         """The study's design in each row, if it holds it."""
-        rows = np.stack(
-            [_index(v.values, columns[v.name]) for v in self.space.variables], axis=1
-        )
+        rows = np.stack([_index(v.values, columns[v.name]) for v in self.space.variables], axis=1)
         return [self._row_of.get(tuple(row)) for row in self.space.canonical(rows).tolist()]
 
 

@@ -54,10 +54,11 @@ def study_testbed(study: Study) -> StudyTestbed:
         InputError: The study learns EDAP, or holds too few trainings.
         SurrogateError: Its surrogate cannot be fitted.
     """
+    study.need("system", "cost_model", why="pricing other designs")
     if study.config.learn_edap:
         raise InputError(
             f"{study.store.path} learns EDAP",
             "Benchmarks need a study whose costs are computed, not learned.",
         )
-    problem = study.study_problem.problem(study.store.meta("reference_point"))
+    problem = study.log().problem
     return StudyTestbed(replace(problem, fidelities=(Fidelity("full", 1.0, 1.0),)), fit_accuracy(study))

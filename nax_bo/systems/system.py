@@ -152,7 +152,7 @@ def load_system(reference: str, input_shape: Shape, num_classes: int) -> System:
             f"there is no design space {reference!r}",
             f"Use one of {', '.join(_FACTORIES)}, or package.module:Factory, or file.py:Factory.",
         )
-    factory = load_factory(target, "design space", ("decode", "workload"))
+    factory = load_factory(target, "design space", ("build", "chip"))
     try:
         description: Description = factory(input_shape, num_classes)
     except TypeError as ex:
