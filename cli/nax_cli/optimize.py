@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say
-
-if TYPE_CHECKING:
-    from nax_bo.study import Progress
 
 
 def optimize(
@@ -95,8 +92,10 @@ def optimize(
     Creates the study, or goes on with it: the same command resumes after any interruption and loses no finished
     training. Ends with the front on stdout and a report.
     """
+    from nax_bo.report.front import front_rows
     from nax_bo.study import Study
     from nax_bo.study.config import read_config
+    from nax_cli.progress import ProgressLine
     from nax_cli.settings import check_folder, numbers
 
     given: dict[str, Any] = {
@@ -122,7 +121,7 @@ def optimize(
     with Study(study, settings, trust=trust) as opened:
         for change in opened.changes:
             say(f"changed setting {change}")
-        line = _ProgressLine()
+        line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
         except KeyboardInterrupt:
@@ -130,13 +129,14 @@ def optimize(
             say(f"Stopped; every finished training is kept in {study}. Go on with the same command.")
             raise typer.Exit(130) from None
         line.end()
-        rows = [opened.row(trial) for trial in opened.front()]
+        rows = front_rows(opened)
+        images = opened.data["test_images"]
         hypervolume = opened.hypervolume()
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
     if failure is not None:
         raise failure
-    _print_answer(study, rows, hypervolume, page, as_json)
+    _print_answer(study, rows, images, hypervolume, page, as_json)
 
 
 def _common_failure(opened: Any) -> Exception | None:
@@ -185,49 +185,15 @@ def _write_report(opened: Any, folder: Path) -> Path:
 
 
 def _print_answer(
-    study: str, rows: list[dict[str, Any]], hypervolume: float, page: Path | None, as_json: bool
+    study: str,
+    rows: list[dict[str, Any]],
+    images: int,
+    hypervolume: float,
+    page: Path | None,
+    as_json: bool,
 ) -> None:
     if as_json:
         print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
         return
-    print(front_table(rows))
+    print(front_table(rows, images))
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
-
-
-class _ProgressLine:
-    """One line on stderr: rewritten in place on a terminal, printed now and then in a log."""
-
-    def __init__(self) -> None:
-        import sys
-
-        self._terminal = sys.stderr.isatty()
-        self._printed = -1
-
-    def show(self, p: Progress) -> None:
-        """Show where the study stands, and its news as lines that stay."""
-        import sys
-
-        eta = "" if p.eta_s is None else f", about {_time(p.eta_s)} left"
-        text = (
-            f"{p.designs}/{p.budget} designs, {p.full} trained in full, front of {p.front}, "
-            f"hypervolume {p.hypervolume:.4g}, {p.failed} failed, {p.running} running{eta}"
-        )
-        if p.news:
-            sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
-        if self._terminal:
-            sys.stderr.write("\r\033[K" + text)
-        elif p.designs // 10 > self._printed:
-            self._printed = p.designs // 10
-            sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the line."""
-        import sys
-
-        if self._terminal:
-            sys.stderr.write("\n")
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

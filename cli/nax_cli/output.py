@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from nax_bo.outcomes import OUTCOMES
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
+from nax_bo.report.units import PLAIN, Unit, band_digits, percent_places, unit_for
+
+SCHEMA_VERSION = 1
+"""Of every ``--json`` answer: raised when a field is renamed, removed or changes its unit or meaning."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 TrustFlag = Annotated[
@@ -22,10 +27,6 @@ TrustFlag = Annotated[
 StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help="The study's file.")]
 
 
-LABELS = {o.name: o.plain_heading for o in OUTCOMES.values()}
-"""Headings of outcomes in text answers; JSON keeps the names."""
-
-
 def say(text: str) -> None:
     """A line for the person at the terminal (stderr)."""
     print(text, file=sys.stderr, flush=True)
@@ -33,7 +34,8 @@ def say(text: str) -> None:
 
 def print_json(answer: Any) -> None:
     """One strict JSON document: numbers that JSON cannot write become null."""
-    print(json.dumps(strict(answer), indent=2, allow_nan=False))
+    document = {"schema_version": SCHEMA_VERSION, **answer} if isinstance(answer, Mapping) else answer
+    print(json.dumps(strict(document), indent=2, allow_nan=False))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -43,7 +45,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = Non
     names = list(columns or rows[0])
     cells = [[_cell(row.get(name, "")) for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
-    numeric = [all(isinstance(row.get(name, 0), (int, float)) for row in rows) for name in names]
+    numeric = [all(_is_number(row.get(name, 0)) for row in rows) for name in names]
 
     def line(values: Sequence[str]) -> str:
         parts = [
@@ -54,6 +56,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = Non
     return "\n".join([line(names), line(["-" * w for w in widths]), *map(line, cells)])
 
 
+def _is_number(value: Any) -> bool:
+    """Numbers, and texts that show one."""
+    return isinstance(value, (int, float)) or bool(re.fullmatch(r"[-+]?[\d.]*=?", str(value)))
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -62,18 +69,48 @@ def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def front_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Designs of a front (``Study.row``) as text, accuracies in percent."""
+def in_units(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with outcomes headed in words and shown in one unit per column, chosen by size; JSON keeps fixed units."""
+    units = {
+        name: unit_for(OUTCOMES[name].unit, [row.get(name) for row in rows])
+        for name in dict.fromkeys(name for row in rows for name in row if name in OUTCOMES)
+    }
+    return [
+        {
+            (units[k].heading(OUTCOMES[k].label).translate(PLAIN) if k in units else k): (
+                units[k].show(v) if k in units else v
+            )
+            for k, v in row.items()
+        }
+        for row in rows
+    ]
+
+
+def edap_range(low: float | None, high: float | None, unit: Unit) -> str:
+    """Between which values sources put EDAP; "-" where nothing says."""
+    return "-" if low is None or high is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}"
+
+
+def front_table(rows: Sequence[Mapping[str, Any]], test_images: int) -> str:
+    """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, and one unit per column."""
+    places = percent_places([row["standard_error"] for row in rows], test_images)
+    units = {n: unit_for(OUTCOMES[n].unit, [row[n] for row in rows]) for n in MAIN_COSTS}
     lines = []
     for row in rows:
-        percent = {
-            "accuracy (%)": 100 * row["accuracy"],
-            **spread_cells(row),
+        line = {
+            "design": row["number"],
+            "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],
         }
-        costs = {
-            LABELS[name]: row[name] for name in ("edap_uj_ms_mm2", "energy_uj", "latency_ms", "area_mm2")
-        }
-        lines.append({"design": row["number"], **percent, **costs})
+        line |= spread_cells(row)
+        for name in reversed(MAIN_COSTS):
+            unit, outcome = units[name], OUTCOMES[name]
+            low, high = (
+                row[f"edap_{end}_uj_ms_mm2"] if name == SUMMARY_COST else None for end in ("low", "high")
+            )
+            line[unit.heading(outcome.label)] = unit.show(row[name], band_digits(low, high))
+            if name == SUMMARY_COST:
+                line["range"] = edap_range(low, high, unit)
+        lines.append({k.translate(PLAIN): v for k, v in line.items()})
     return table(lines)
 
 

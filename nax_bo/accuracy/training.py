@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -14,9 +14,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
-from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
+from nax_bo.accuracy.hardware_aware import (
+    HardwareAwareLayer,
+    hardware_aware,
+    measure_converters,
+    measure_ir_drop,
+)
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.layers import CrossbarLayer
@@ -36,6 +42,9 @@ IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 IR_DROP_ONCE_AT = (0.5,)
 """The same in trainings of fewer than :data:`MANY_STEPS` steps, which a measurement would lengthen noticeably."""
 
+CONVERTERS_AT = (0.2, 0.6)
+"""Parts of the training after which converters' ranges, and thereby their noise, are estimated anew."""
+
 MANY_STEPS = 200
 NEGLIGIBLE_IR_DROP = 0.02
 """Below this change relative to the weights, it is measured once."""
@@ -53,6 +62,7 @@ def train(
     conditions: Conditions,
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
+    checkpoint: Checkpoint | None = None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -72,6 +82,7 @@ def train(
         conditions: Non-idealities.
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
+        checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -86,11 +97,11 @@ def train(
     examples = _at_least_two(images[:CALIBRATION_IMAGES])
     with hardware_aware(model, examples) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed, recipe), steps)
-        wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        _descend(model, batches, steps, recipe, deadline, wires)
+        measurements = _Measurements(model, layers, examples, conditions, steps)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
-    model.calibrate(examples, ranges, recipe.calibration_vectors)
+    model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
     deadline.check()
     fit_normalisation(model, examples, seed, conditions, mode)
     return model
@@ -148,8 +159,10 @@ def _descend(
     steps: int,
     recipe: Recipe,
     deadline: _Deadline,
-    wires: _Wires | None,
+    measurements: _Measurements,
+    checkpoint: Checkpoint | None,
 ) -> None:
+    """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [
@@ -159,10 +172,16 @@ def _descend(
     optimiser = _optimiser(groups, recipe)
     schedule = _Schedule(steps, recipe.learning_rate, recipe.warm_up)
     model.train()
+    begun = checkpoint.restore(model, optimiser) if checkpoint else None
+    if begun is not None:
+        measurements.wires_due = set(begun.wires_due)
     for step, (images, labels) in enumerate(batches):
+        if begun is not None and step < begun.step:
+            continue
         deadline.check()
-        if wires is not None:
-            wires.before(step)
+        if checkpoint is not None and checkpoint.due:
+            checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
+        measurements.before(step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
@@ -235,17 +254,27 @@ def _at_least_two(values: Tensor) -> Tensor:
     return values if len(values) > 1 else torch.cat([values, values])
 
 
-class _Wires:
-    """Measures IR drop at some steps of a training, unless it turns out not to matter."""
+class _Measurements:
+    """Measures at some steps of a training what wires and converters do; wires no more once they do little."""
 
-    def __init__(self, layers: list[HardwareAwareLayer], steps: int) -> None:
-        self.layers = layers
-        fractions = IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT
-        self.due = {round(f * steps) for f in fractions}
+    def __init__(
+        self,
+        model: CrossbarNetwork,
+        layers: Mapping[str, HardwareAwareLayer],
+        examples: Tensor,
+        conditions: Conditions,
+        steps: int,
+    ) -> None:
+        self.model, self.layers, self.examples, self.conditions = model, layers, examples, conditions
+        parts = (IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT) if conditions.ir_drop else ()
+        self.wires_due = {round(part * steps) for part in parts}
+        self.converters_due = {round(part * steps) for part in CONVERTERS_AT}
 
     def before(self, step: int) -> None:
-        if step in self.due and measure_ir_drop(self.layers) < NEGLIGIBLE_IR_DROP:
-            self.due = set()
+        if step in self.wires_due and measure_ir_drop(self.layers.values()) < NEGLIGIBLE_IR_DROP:
+            self.wires_due = set()
+        if step in self.converters_due:
+            measure_converters(self.model, self.layers, self.examples, self.conditions)
 
 
 class _Deadline:

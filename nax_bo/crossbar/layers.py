@@ -16,7 +16,9 @@ from typing_extensions import override
 from nax_bo.crossbar.arithmetic.adaptive import carrying_pairs
 from nax_bo.crossbar.arithmetic.adc import Converter
 from nax_bo.crossbar.arithmetic.calibration import DEFAULT_VECTORS, best_converter
+from nax_bo.crossbar.arithmetic.converter_errors import ConverterErrors, draw_errors
 from nax_bo.crossbar.arithmetic.geometry import Geometry
+from nax_bo.crossbar.arithmetic.linearised import Moments, gain_of, moments, offset_of
 from nax_bo.crossbar.arithmetic.quantise import (
     InputRange,
     exact_dtype,
@@ -51,6 +53,7 @@ class ReadState:
     converter_in_loop: bool = False
     ranges: Mapping[CrossbarLayer, InputRange] = field(default_factory=dict)  # known when calibrating
     vectors: int = DEFAULT_VECTORS  # calibrated on
+    conditions: Conditions | None = None  # calibrated for
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,12 @@ class Fit:
     Attributes:
         fast: Response of the fast mode.
         adaptive: Response of the adaptive mode, and the pairs that it simulates; ``None`` until it is used.
+        sums: What converters are given.
     """
 
     fast: Response
     adaptive: tuple[Response, Tensor] | None
+    sums: Moments
 
 
 class CrossbarLayer(nn.Module):
@@ -104,6 +109,7 @@ class CrossbarLayer(nn.Module):
         self.input_range: InputRange | None = None
         self.converter: Converter | None = None
         self.cells: Cells | None = None
+        self.errors: list[ConverterErrors | None] = []
         self.fit: Fit | None = None
         self.training_state = TrainingState(clip=hardware.weight_clip)
         self._state = state
@@ -166,6 +172,13 @@ class CrossbarLayer(nn.Module):
         self.cells = program_cells(
             matrix, h.array, h.device, h.wire, blocks=blocks, conditions=conditions, generators=generators
         )
+        self.errors = [self.converter_errors(conditions, generator) for generator in generators]
+
+    def converter_errors(self, conditions: Conditions, generator: Generator) -> ConverterErrors | None:
+        """Errors of the layer's converters on one chip."""
+        array, geometry = self.hardware.array, self.geometry
+        shape = (array.slices, geometry.groups, len(geometry.blocks.sizes), geometry.cols)
+        return draw_errors(shape, array, conditions, generator)
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -223,8 +236,16 @@ class CrossbarLayer(nn.Module):
         self.fit, self._arrays, self._fast_weight = None, None, None
         if not self.hardware.digital:
             matrix = self.geometry.matrix(self.codes()[0])
+            conditions = self._state.conditions
             self.converter = best_converter(
-                self.input_image(x), matrix, self.geometry, array, self.input_range, self._state.vectors
+                self.input_image(x),
+                matrix,
+                self.geometry,
+                array,
+                self.input_range,
+                self._state.vectors,
+                0.0 if conditions is None else conditions.noise_lsb(array),
+                None if conditions is None else conditions.finest_step,
             )
 
     def read_ideal(self, x: Tensor) -> Tensor:
@@ -259,12 +280,14 @@ class CrossbarLayer(nn.Module):
         return self._fitted().fast.add_residual(y, self._state.generator)
 
     def _read_adaptive(self, x: Tensor) -> Tensor:
-        found = self._fitted().adaptive
+        fitted = self._fitted()
+        found = fitted.adaptive
         if found is None:
             raise AssertionError("the network fits the adaptive mode before it reads in it")
         r, pairs = found
         y = self._with_pairs(x, self._linear_image(x), pairs)
-        y = y.mul_(r.gain.reshape(-1, 1, 1)).add_(r.bias.reshape(-1, 1, 1))
+        bias = r.bias + self._offset(fitted.sums, ~pairs)
+        y = y.mul_(r.gain.reshape(-1, 1, 1)).add_(bias.reshape(-1, 1, 1))
         return r.add_residual(self.from_image(y, x), self._state.generator)
 
     def _with_pairs(self, x: Tensor, linear: Tensor, pairs: Tensor) -> Tensor:
@@ -281,8 +304,11 @@ class CrossbarLayer(nn.Module):
         """Output with the programmed cells but without converters and read noise."""
         self.arrays()
         if self._linear_weight is None:
-            self._linear_weight = self._programmed_weight()
-        weight = self._linear_weight
+            self._linear_weight = self._programmed_weight(self.arrays().levels)
+        return self._image_of(self._linear_weight, x)
+
+    def _image_of(self, weight: Tensor, x: Tensor) -> Tensor:
+        """Output with ``weight`` and quantised inputs."""
         return self.output_image(
             self.linear(self.calibrated_range().quantised(x), weight, self._bias_or_none())
         )
@@ -290,24 +316,29 @@ class CrossbarLayer(nn.Module):
     def _fit(self, x: Tensor, *, adaptive: bool) -> Tensor:
         exact = self._read_exact(x)
         if self.fit is None:
-            cells = self._linear_image(x)
-            ideal = self.output_image(
-                self.linear(
-                    self.calibrated_range().quantised(x), self._written_weight(), self._bias_or_none()
-                )
-            )
-            fast = self._shaped(fit(ideal, cells, self.output_image(exact)), x)
-            self.fit, self._fast_weight = Fit(fast, self._fit_adaptive(x, cells) if adaptive else None), None
+            linear, sums = self._linear_image(x), moments(self.input_image(x), self.arrays())
+            programmed = self._programmed_weight(gain_of(self.arrays(), sums))
+            cells = self._image_of(programmed, x)
+            ideal = self._image_of(self._written_weight(), x)
+            centred = self.output_image(exact) - self._offset(sums).reshape(-1, 1, 1)
+            fast = self._shaped(fit(ideal, cells, centred), x)
+            found = self._fit_adaptive(x, linear, sums) if adaptive else None
+            self.fit, self._fast_weight = Fit(fast, found, sums), None
         return exact
 
-    def _fit_adaptive(self, x: Tensor, linear: Tensor) -> tuple[Response, Tensor]:
+    def _fit_adaptive(self, x: Tensor, linear: Tensor, sums: Moments) -> tuple[Response, Tensor]:
         """Response and pairs of the adaptive mode; without read noise, which the two modes would draw differently."""
         image, scale = self.input_image(x), self._code_value()
         pairs = carrying_pairs(image, self.arrays(), self.hardware.coverage)
-        quiet = replace(self.arrays(), read_variance=None)
+        quiet = self.arrays().quiet()
         exact = quiet.read(image, scale, self._bias(scale), None)
         cheap = quiet.read(image, scale, self._bias(scale), None, pairs=pairs, linear=linear)
-        return self._shaped(fit(cheap, cheap, exact), x), pairs
+        centred = exact - self._offset(sums, ~pairs).reshape(-1, 1, 1)
+        return self._shaped(fit(cheap, cheap, centred), x), pairs
+
+    def _offset(self, sums: Moments, pairs: Tensor | None = None) -> Tensor:
+        """What the converters of this chip add to each output on average; those of some pairs only, if given."""
+        return offset_of(self.arrays(), sums, pairs) * self._code_value()
 
     def _shaped(self, response: Response, x: Tensor) -> Response:
         return replace(response, residuals=self.from_image(response.residuals, x).contiguous())
@@ -322,23 +353,27 @@ class CrossbarLayer(nn.Module):
         if self._arrays is None or self._arrays_draw != draw:
             if self.cells is None:
                 raise _not_programmed(self.name)
-            self._arrays, self._arrays_draw = self.arrays_of(self.cells, draw), draw
+            self._arrays = self.arrays_of(self.cells, draw, self.errors[draw])
+            self._arrays_draw = draw
             self._linear_weight, self._fast_weight = None, None
         return self._arrays
 
-    def arrays_of(self, cells: Cells, draw: int) -> Arrays:
+    def arrays_of(self, cells: Cells, draw: int, errors: ConverterErrors | None = None) -> Arrays:
         """The arrays of chip ``draw`` of ``cells``; raises InputError if the network has not been calibrated."""
         if self.converter is None:
             raise _not_calibrated(self.name)
         variance = None if cells.read_variance is None else cells.read_variance[draw].contiguous()
         levels, gain = cells.levels[draw].contiguous(), float(cells.gain[draw])
         array, inputs = self.hardware.array, self.calibrated_range()
-        return Arrays(self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain)
+        return Arrays(
+            self.geometry, array, inputs, self.converter, levels, cells.integer, variance, gain, errors
+        )
 
-    def _programmed_weight(self) -> Tensor:
+    def _programmed_weight(self, levels: Tensor) -> Tensor:
+        """Weight that ``levels: slices x groups x rows x cols`` stand for."""
         arrays = self.arrays()
-        places = arrays.levels.new_tensor(slice_weights(arrays.array))
-        matrix = torch.einsum("sgkn,s->gkn", arrays.levels, places) * arrays.gain
+        places = levels.new_tensor(slice_weights(arrays.array))
+        matrix = torch.einsum("sgkn,s->gkn", levels, places) * arrays.gain
         _, scale = self._programmed_codes()
         weight = self.geometry.weight(matrix).reshape(self.weight.shape)
         return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
@@ -353,8 +388,12 @@ class CrossbarLayer(nn.Module):
         if self._fast_weight is None:
             r, ideal = self._fitted().fast, self._written_weight()
             gain = r.gain.reshape(-1, *[1] * (ideal.ndim - 1))
-            weight = gain * ideal + r.spread * (self._programmed_weight() - ideal)
-            self._fast_weight = weight, self._bias(r.bias) * r.gain + r.bias
+            programmed = self._programmed_weight(gain_of(self.arrays(), self._fitted().sums))
+            weight = gain * ideal + r.spread * (programmed - ideal)
+            self._fast_weight = (
+                weight,
+                self._bias(r.bias) * r.gain + r.bias + self._offset(self._fitted().sums),
+            )
         return self._fast_weight
 
     def _bias(self, like: Tensor) -> Tensor:

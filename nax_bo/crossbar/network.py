@@ -90,6 +90,7 @@ class CrossbarNetwork(nn.Module):
         images: Tensor,
         ranges: Mapping[CrossbarLayer, InputRange] | None = None,
         vectors: int = DEFAULT_VECTORS,
+        conditions: Conditions | None = None,
     ) -> None:
         """Choose input ranges and converter ranges on ``images``, layer after layer, each fed with quantised inputs.
 
@@ -100,13 +101,14 @@ class CrossbarNetwork(nn.Module):
             images: Some training images.
             ranges: Input ranges of some layers, learned in training, say; those of the others are chosen.
             vectors: About so many input vectors of a layer choose its converter's range.
+            conditions: Their converter noise is weighed when ranges are chosen; default: none.
 
         Raises:
             InputError: No images, or they lead to NaN or infinite values.
         """
         if len(images) == 0:
             raise InputError("calibration without images", "Pass at least one image; 64 are usual.")
-        self._state.ranges, self._state.vectors = ranges or {}, vectors
+        self._state.ranges, self._state.vectors, self._state.conditions = ranges or {}, vectors, conditions
         try:
             with self._reading("ideal", "calibrate"):
                 self.model(images)
@@ -135,8 +137,14 @@ class CrossbarNetwork(nn.Module):
             raise InputError("the network has not been programmed", "Call network.program(seed) first.")
         for layer in self.layers.values():
             layer.fit = None
-        with self._reading("exact", "fit all" if adaptive else "fit fast"):
-            self.model(self._images)
+        own = self._state.generator
+        if own is not None:  # a copy: the chip's later reads do not depend on whether it was fitted to
+            self._state.generator = Generator("cpu").set_state(own.get_state())
+        try:
+            with self._reading("exact", "fit all" if adaptive else "fit fast"):
+                self.model(self._images)
+        finally:
+            self._state.generator = own
         self._fitted_to, self._fitted_all = self._conditions, adaptive
 
     def program(

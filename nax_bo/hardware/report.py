@@ -171,7 +171,7 @@ class CostReport:
             missing_tiles: As in :class:`CostBatch`.
         layers: One row per slot; layer areas leave out what the chip has once.
         components: One row per component; energies and areas sum to the totals.
-        edap_low, edap_high: Factors on EDAP that span the disagreement of sources (see
+        edap_low_factor, edap_high_factor: Factors on EDAP that span the disagreement of sources (see
             :mod:`nax_bo.hardware.pricing.uncertainty`); 1 if unknown.
         model: Name of the profile or model.
     """
@@ -188,8 +188,8 @@ class CostReport:
     missing_tiles: float = 0.0
     layers: tuple[LayerCost, ...] = ()
     components: tuple[ComponentCost, ...] = ()
-    edap_low: float = 1.0
-    edap_high: float = 1.0
+    edap_low_factor: float = 1.0
+    edap_high_factor: float = 1.0
     model: str = ""
 
     @property
@@ -221,7 +221,21 @@ class CostReport:
     @property
     def uncertainty(self) -> tuple[float, float]:
         """Low and high factor on EDAP."""
-        return self.edap_low, self.edap_high
+        return self.edap_low_factor, self.edap_high_factor
+
+    @property
+    def edap_low_uj_ms_mm2(self) -> float | None:
+        """Least EDAP that sources of component data give; None if the model states no range."""
+        return self.edap_uj_ms_mm2 * self.edap_low_factor if self._ranged else None
+
+    @property
+    def edap_high_uj_ms_mm2(self) -> float | None:
+        """Largest EDAP that sources of component data give; None if the model states no range."""
+        return self.edap_uj_ms_mm2 * self.edap_high_factor if self._ranged else None
+
+    @property
+    def _ranged(self) -> bool:
+        return self.edap_high_factor > self.edap_low_factor
 
     @property
     def feasible(self) -> bool:
@@ -274,8 +288,8 @@ class CostReport:
 _DERIVED = (
     "bound_by",
     "edap_uj_ms_mm2",
-    "edap_low",
-    "edap_high",
+    "edap_low_uj_ms_mm2",
+    "edap_high_uj_ms_mm2",
     "tops_w",
     "tops_mm2",
     "fps",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
+from nax_bo.hardware.chip.devices import device
+from nax_bo.hardware.chip.effects import EFFECTS, acting
 from nax_bo.report.chosen import anatomy, choose
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
 from nax_bo.report.drivers import drivers
@@ -99,7 +100,7 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
         ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
         ("costs", f"{config.cost_model}" + (", EDAP learned" if config.learn_edap else "")),
-        ("noise", _conditions(asdict(config.conditions))),
+        ("noise", _conditions(study, trials)),
         ("designs", f"{len(trials)} of {config.budget}, {full} trained in full, {failed} failed"),
         ("training time", _time(sum(e.seconds for e in evaluations))),
     ]
@@ -120,20 +121,17 @@ def _shape(shape: list[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _conditions(values: Mapping[str, Any]) -> str:
-    switches = {
-        "programming_noise": "programming noise",
-        "read_noise": "read noise",
-        "faults": "stuck cells",
-        "ir_drop": "IR drop",
-    }
-    on = [label for name, label in switches.items() if values[name]]
-    text = (", ".join(on) or "none") + f"; {values['temperature_k']:g} K"
-    when = (
-        "right after programming" if not values["time_s"] else f"{_time(values['time_s'])} after programming"
-    )
-    scale = "" if values["variation_scale"] == 1 else f", variation × {values['variation_scale']:g}"
-    return f"{text}, {when}{scale}"
+def _conditions(study: Study, trials: list[Trial]) -> str:
+    """When chips are read, and what acts on any of those that were tried."""
+    conditions, acts = study.config.conditions, set[str]()
+    for trial in trials:
+        _, chip = study.network_and_chip(trial)
+        for array in set(chip.arrays):
+            acts.update(acting(device(chip.device), conditions, array))
+    text = ", ".join(label for name, label in EFFECTS.items() if name in acts) or "none"
+    time_s, scale = conditions.time_s, conditions.variation_scale
+    when = f"{_time(time_s)} after programming" if time_s else "right after programming"
+    return f"{text}; {when}" + ("" if scale == 1 else f", variation × {scale:g}")
 
 
 def _time(seconds: float) -> str:

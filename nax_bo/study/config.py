@@ -156,7 +156,7 @@ _COMMENTS = {
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "learn_edap": "learn EDAP instead of computing it for every candidate: only for slow cost models",
-    "cost_model": "published | isaac | puma | neurosim | a TOML profile | package.module:Class | file.py:Class",
+    "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "accuracy_stat": "mean over noise draws, or p05: the accuracy that 95 % of chips exceed",
     "min_accuracy": "designs below it do not count",

@@ -25,7 +25,7 @@ FINAL_SHARE, FINAL_LEAST = 0.08, 10
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty."""
+    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy."""
 
     designs: int
     budget: int
@@ -34,6 +34,7 @@ class Progress:
     failed: int
     hypervolume: float
     front: int
+    best: float | None
     eta_s: float | None
     news: str
 
@@ -61,15 +62,18 @@ class Run:
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
         self.started, self.work_done = monotonic(), 0.0
+        self.news: list[str] = []
 
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
-        self._report("")
         while True:
             while len(self.futures) < (1 if self.suspects else self.workers):
                 if (evaluation := self._next()) is None:
                     break
                 self._submit(evaluation)
+            for line in self.news or [""]:  # only now, so that what runs again is counted
+                self._report(line)
+            self.news = []
             if not self.futures:
                 return
             done, _ = wait(self.futures, return_when=FIRST_COMPLETED)
@@ -173,7 +177,7 @@ class Run:
         trial = self.study.trial(evaluation.trial)
         self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
         self.work_done += LADDER[evaluation.fidelity].relative_cost
-        self._report(news)
+        self.news += [news] if news else []
 
     def _report(self, news: str) -> None:
         trials = self.store.trials()
@@ -187,6 +191,7 @@ class Run:
                 failed=sum(t.failed for t in trials),
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
+                best=max((self.study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None),
                 eta_s=None if pace is None else pace * self._work_left(trials),
                 news=news,
             )

@@ -14,7 +14,7 @@ from nax_bo.study.prediction import Prediction, fit_accuracy
 from nax_bo.study.single import changed_design
 from nax_bo.study.sources import same
 from nax_bo.study.study import Study
-from nax_bo.whatif import Setting, apply_settings, setting_names
+from nax_bo.whatif import Setting, apply_settings, implied, setting_names
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def _variant(study: Study, base: Design, texts: Sequence[str]) -> Variant:
     priced = [Setting.parse(text) for text in texts if {**exact, **groups}[text] is None]
     held = next((t for t in study.trials() if t.design == design), None)
     network, chip = study.network_and_chip(held) if held else study.study_problem.system.decode(design)
+    shown = [s.label for s in (*priced, *implied(chip, priced))]
     chip = apply_settings(network, chip, priced)
-    stored = held is not None and not priced
-    cost = study.cost_report(held) if held and stored else _priced(study, network, chip)
-    note = f"the study never varied {', '.join(s.label for s in priced)}" if priced else ""
+    cost = study.cost_report(held) if held and not priced else _priced(study, network, chip)
+    note = f"the study never varied {', '.join(shown)}" if shown else ""
     return Variant(
         " ".join(texts) or "base",
         None if priced else design,

@@ -33,9 +33,19 @@ def chip_variables() -> list[Variable]:
 
 
 def shared_settings(input_shape: Shape) -> dict[str, Any]:
-    """Hierarchy and buffers for the image size: networks for small images fill few arrays, so tiles are small."""
+    """Hierarchy, buffers and off-chip bandwidth for the image size.
+
+    Networks for small images fill few arrays and move little, so tiles and buffers are small, and the interface to the
+    off-chip memory is narrow (16 pins of 0.8 Gb/s).
+    """
     if min(input_shape[1:]) < 16:
-        return {"pes_per_tile": 4, "arrays_per_pe": 2, "global_buffer_kb": 32.0, "tile_buffer_kb": 8.0}
+        return {
+            "pes_per_tile": 4,
+            "arrays_per_pe": 2,
+            "global_buffer_kb": 32.0,
+            "tile_buffer_kb": 8.0,
+            "dram_bandwidth_gb_s": 1.6,
+        }
     return {"pes_per_tile": 8, "arrays_per_pe": 8, "global_buffer_kb": 512.0, "tile_buffer_kb": 64.0}
 
 

@@ -14,7 +14,7 @@ from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
 from nax_bo.outcomes import PRICED, SUMMARY_COST, priced
-from nax_bo.whatif.settings import Setting, Sweep, apply_settings
+from nax_bo.whatif.settings import Setting, Sweep, apply_settings, implied
 
 Row = dict[str, Any]
 Model = str | CostEvaluator
@@ -40,13 +40,15 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, and ``edap_ratio`` to the baseline."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, EDAP's range, and ``edap_ratio``."""
         batch = CostBatch.stack(self.reports)
         first = getattr(self.reports[0], SUMMARY_COST)
         return [
             {
                 "design": name,
                 **metrics(batch, i),
+                "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
+                "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
                 "bound_by": report.bound_by,
                 "edap_ratio": getattr(report, SUMMARY_COST) / first,
             }
@@ -104,20 +106,22 @@ class SweepResult:
     Attributes:
         addresses: What was varied.
         points: Settings of each design, in the order of the grid (last axis fastest).
+        adjusted: What each combination implies besides (``bits_per_cell=1``), empty if nothing.
         errors: Why a combination is impossible, empty if it is not.
         costs: Totals of the possible ones, in order; None if none is possible.
     """
 
     addresses: tuple[str, ...]
     points: tuple[tuple[Setting, ...], ...]
+    adjusted: tuple[str, ...]
     errors: tuple[str, ...]
     costs: CostBatch | None
 
     def rows(self) -> list[Row]:
-        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``bound_by``, ``error``."""
+        """One row per combination: settings, :data:`METRICS`, ``feasible``, ``bound_by``, ``adjusted``, ``error``."""
         out, position = [], 0
         bounds = self.costs.bound_by() if self.costs is not None else []
-        for point, error in zip(self.points, self.errors, strict=True):
+        for point, note, error in zip(self.points, self.adjusted, self.errors, strict=True):
             row: Row = {
                 s.address: s.label.partition("=")[2] if isinstance(s.value, tuple) else s.value for s in point
             }
@@ -126,7 +130,7 @@ class SweepResult:
             else:
                 row |= {**metrics(self.costs, position), "bound_by": bounds[position]}
                 position += 1
-            out.append({**row, "error": error})
+            out.append({**row, "adjusted": note, "error": error})
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,12 +143,14 @@ def variants(
 ) -> dict[str, tuple[NetworkSpec, ChipSpec]]:
     """Named designs for :func:`compare`: the chip as it is (``"base"``), then one per set of changes.
 
+    Names are the changes with what they imply: ``device=sram bits_per_cell=1``.
+
     Raises:
         InputError: Two sets of changes are the same, or one does not fit the network.
     """
     designs = {"base": (network, chip)}
     for settings in changes:
-        name = " ".join(setting.label for setting in settings)
+        name = " ".join(setting.label for setting in (*settings, *implied(chip, settings)))
         if not settings or name in designs:
             raise InputError(f"a variant {name!r} is empty or given twice", "Give each set of changes once.")
         designs[name] = (network, apply_settings(network, chip, settings))
@@ -184,14 +190,19 @@ def sweep(
             f"Give each setting once, and at most {_MOST_DESIGNS} combinations.",
         )
     points = tuple(itertools.product(*(axis.settings for axis in axes)))
-    chips, errors = [], []
+    chips, notes, errors = [], [], []
     for point in points:
+        note, error = "", ""
         try:
+            note = " ".join(setting.label for setting in implied(chip, point))
             chips.append(apply_settings(network, chip, point))
-            errors.append("")
         except InputError as ex:
-            errors.append(ex.message)
-    return SweepResult(addresses, points, tuple(errors), price(network, chips, model) if chips else None)
+            error = ex.message
+        notes.append(note)
+        errors.append(error)
+    return SweepResult(
+        addresses, points, tuple(notes), tuple(errors), price(network, chips, model) if chips else None
+    )
 
 
 def price(network: NetworkSpec, chips: Sequence[ChipSpec], model: Model) -> CostBatch:

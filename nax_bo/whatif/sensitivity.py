@@ -185,7 +185,8 @@ def _outputs(batch: CostBatch) -> Floats:
 
 
 def _ranked(table: list[Row], key: str) -> tuple[Row, ...]:
-    return tuple(sorted(table, key=lambda row: (OUTPUTS.index(row["output"]), -row[key])))
+    """By output, then the most influential first; outputs that the model does not define (NaN) in the order given."""
+    return tuple(sorted(table, key=lambda row: (OUTPUTS.index(row["output"]), -np.nan_to_num(row[key]))))
 
 
 def _check(axes: Sequence[Sweep]) -> None:

@@ -291,7 +291,7 @@ def test_a_file_reference_loads_and_its_faults_are_named(tmp_path):
     for function, message in (
         ("wrong", "gave a int"),
         ("none", "has no 'none'"),
-        ("number", "is a int"),
+        ("number", "is no data set"),
     ):
         with pytest.raises(InputError, match=message):
             load(f"{file}:{function}")

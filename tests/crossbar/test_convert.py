@@ -97,14 +97,14 @@ def test_mapping_only_changes_what_converters_see(mapping):
 
 def test_no_variation_equals_no_noise():
     chip = ChipSpec(arrays=(ArraySpec(rows=64, adc_bits=6),))
-    still = Conditions(variation_scale=0.0, read_noise=False, faults=False, ir_drop=False)
+    still = replace(NOMINAL, programming_noise=True, variation_scale=0.0)
     assert torch.equal(outputs(ready(chip, still), "exact"), outputs(ready(chip), "exact"))
 
 
 @pytest.mark.parametrize("encoding", ["differential", "offset"])
 def test_ir_drop_vanishes_with_the_wires(encoding):
     chip = ChipSpec(arrays=(ArraySpec(rows=64, adc_bits=12, encoding=encoding),))
-    dropped = Conditions(programming_noise=False, read_noise=False, faults=False)
+    dropped = replace(NOMINAL, ir_drop=True)
     error = []
     for technology_nm in (22.0, 130.0):
         network = ready(replace(chip, technology_nm=technology_nm), dropped)
@@ -156,7 +156,7 @@ def test_chips_programmed_together_are_those_programmed_alone():
 def test_drift_compensation_restores_the_mean():
     array = ArraySpec(rows=64, adc_bits=12)
     cells = device("pcm-joshi")
-    later = Conditions(time_s=1e6, programming_noise=False, read_noise=False, faults=False, ir_drop=False)
+    later = replace(NOMINAL, time_s=1e6)
     found = {}
     for compensated in (True, False):
         network = convert(convolutions(), ChipSpec(arrays=(array,)), device=cells).eval()

@@ -284,7 +284,7 @@ def test_output_noise_is_the_sum_of_cell_variances():
 
 def test_ideal_conditions_leave_the_targets():
     target = cells(device("pcm"), 0.5, (2, 6))
-    ideal = Conditions(programming_noise=False, read_noise=False, faults=False, ir_drop=False)
+    ideal = Conditions(time_s=0.0, programming_noise=False, read_noise=False, faults=False, ir_drop=False)
     chip = realise(target, device("pcm"), generator(), ideal, batch_dims=1)
     assert torch.equal(chip.g_s, target)
     assert torch.equal(chip.gain, torch.ones(2, 1))

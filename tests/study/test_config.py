@@ -65,8 +65,9 @@ def test_overrides_win(tmp_path) -> None:
         ("data = 5", "data = 5"),
         ("learn_edap = 'no'", "learn_edap = 'no'"),
         ("[conditions]\nfaults = 'no'", "faults = 'no'"),
-        ("[conditions]\ntemperature_k = 'hot'", "temperature_k = 'hot'"),
-        ("[conditions]\ntemperature_k = nan", "temperature_k = nan"),
+        ("[conditions]\ntemperature_k = 350", "temperature_k"),
+        ("[conditions]\nconverter_noise_lsb = 'low'", "converter_noise_lsb = 'low'"),
+        ("[conditions]\nconverter_gain_error = nan", "converter_gain_error = nan"),
         ("[conditions]\ntime_s = -1", "time_s = -1"),
     ],
 )

@@ -2,7 +2,8 @@
 
 The kernel is compiled once with the machine's C compiler into the user's cache directory
 (``$NAXBO_CACHE`` or ``$XDG_CACHE_HOME/naxbo`` or ``~/.cache/naxbo``), for AVX-512 or else for AVX2. Without a compiler,
-without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes the same, more slowly.
+without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes the same (:mod:`.exact`), more slowly; what
+the kernel cannot read at all is said once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from nax_bo.errors import EvaluationError
 _SOURCE = Path(__file__).with_name("kernel.c")
 # as /proc/cpuinfo and the compiler call them, the best first
 _INSTRUCTION_SETS = (("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"), ("avx2", "fma"))
-_FLAGS = ("-O3", "-shared", "-fPIC")
+# without contraction: products and sums round apart, as they do in torch
+_FLAGS = ("-O3", "-shared", "-fPIC", "-ffp-contract=off")
 _COMPILE_SECONDS = 60
 
 _F, _I64, _I32, _P = ctypes.c_float, ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
@@ -50,14 +52,16 @@ class Problem(ctypes.Structure):
         ("streams", _I32),
         ("stream_place", _P),
         ("tables", _P),
-        *((name, _I64) for name in ("lookups", "column_stride", "cols", "slices")),
+        *((name, _I64) for name in ("lookups", "column_stride", "cols", "slices", "chunk_lookups")),
         ("slice_place", _P),
         ("level", _F),
         ("selected", _P),
         ("one_pass", _I32),
         ("error_only", _I32),
         *((name, _F) for name in ("step", "inverse_step", "code_low", "code_high")),
+        ("curve", _P),
         ("read_sigma", _P),
+        ("noise", _F),
         ("bank", _P),
         ("seed", ctypes.c_uint64),
         ("y", _P),

@@ -17,8 +17,10 @@ from nax_bo.crossbar.physics.wires import Wire
 from nax_bo.hardware.chip import ArraySpec, Conditions
 from nax_bo.hardware.chip.devices import Device
 
-NOMINAL = Conditions(programming_noise=False, read_noise=False, faults=False, ir_drop=False)
-"""Cells exactly as intended."""
+NOMINAL = Conditions(
+    time_s=0.0, programming_noise=False, read_noise=False, faults=False, ir_drop=False, converter_errors=False
+)
+"""Cells and converters exactly as intended."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Cells:
     integer: bool
     gain: Tensor
     read_variance: Tensor | None = None
+
+
+def grid(array: ArraySpec) -> float:
+    """Spacing of simulated cell levels: 2^-10 of the number of levels, far below any device's noise.
+
+    On a grid, partial sums are exact in whatever order they are added, so that every machine finds the same ones.
+    """
+    return float(2.0 ** -max(0, 10 - array.bits_per_cell))
 
 
 def nominal_cells(codes: Tensor, array: ArraySpec) -> Cells:
@@ -97,6 +107,7 @@ def program_cells(
     else:
         levels = levels[:, 0] - levels[:, 1]
         variance = None if variance is None else variance.sum(1)
+    levels = (levels / grid(array)).round_().mul_(grid(array))
     integer = torch.equal(g_s, targets.expand_as(g_s))
     if integer:
         levels = nominal_cells(codes, array).levels.expand(draws, *levels.shape[1:])

@@ -59,8 +59,8 @@ class AnalyticalCostModel:
             **{name: float(values[0]) for name, values in _totals(priced).items()},
             layers=layers,
             components=components,
-            edap_low=low,
-            edap_high=high,
+            edap_low_factor=low,
+            edap_high_factor=high,
             model=self.name,
         )
 

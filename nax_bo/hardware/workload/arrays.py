@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.chip.devices import device
+from nax_bo.hardware.chip.spec import check_bits_per_cell
 from nax_bo.hardware.tables import read_table
 from nax_bo.hardware.workload.geometry import ABSENT, CROSSBAR, DIGITAL, NETWORK_FIELDS, network_slots
 from nax_bo.hardware.workload.slots import ARRAY_FIELDS, CHIP_FIELDS, CHIP_NUMBERS, array_rows, chip_row
@@ -193,11 +195,22 @@ class Workload:
             raise InputError(
                 "device index beyond the list of devices", f"Devices: {', '.join(self.devices)}."
             )
+        self._check_devices()
         present = np.broadcast_to(self.kind, shape) != ABSENT
         if not present[:, 0].all() or (present[:, 1:] & ~present[:, :-1]).any():
             raise InputError(
                 "absent slots between present ones", "Put absent slots last, and at least one present."
             )
+
+    def _check_devices(self) -> None:
+        """Raise InputError for an unknown device, or a crossbar with more bits in a cell than its device stores."""
+        stored = np.array([device(name).bits_per_cell for name in self.devices])[self.device.astype(np.intp)]
+        over = (self.bits_per_cell > stored) & (self.kind == CROSSBAR)
+        if over.any():
+            first = tuple(int(i) for i in np.argwhere(over)[0])
+            bits, index = (np.broadcast_to(a, over.shape)[first] for a in (self.bits_per_cell, self.device))
+            name = self.devices[int(index)]
+            check_bits_per_cell(name, device(name).bits_per_cell, float(bits))
 
 
 def _column(value: Any) -> Array:

@@ -77,13 +77,14 @@ def array_rows(table: SlotTable, chip: ChipSpec) -> NDArray[np.float64]:
     shared, columns, at = len(chip.arrays) == 1, [], 0
     for static in table.static:
         array = chip.arrays[0 if shared else at if static else max(at - 1, 0)]
-        columns.append(_array_column(array, dynamic=not static))
+        columns.append(array_column(array, dynamic=not static))
         at += static
     return np.stack(columns, axis=1)
 
 
 @lru_cache(maxsize=4096)
-def _array_column(array: ArraySpec, dynamic: bool) -> NDArray[np.float64]:
+def array_column(array: ArraySpec, dynamic: bool) -> NDArray[np.float64]:
+    """Settings of an array: ``ARRAY_FIELDS``, offset, flash; ``dynamic``: for a product of two activations."""
     coded = (array.encoding == "offset", array.adc_type == "flash")
     values: dict[str, Any] = {name: getattr(array, name) for name in ARRAY_FIELDS}
     if dynamic:
