@@ -273,13 +273,16 @@ class CostReport:
         Raises:
             InputError: Fields are missing, or hold no numbers.
         """
-        kept = (*_TOTALS, "edap_low", "edap_high")
         try:
-            totals = {name: _finite(data[name]) for name in kept if name in data}
+            totals: dict[str, Any] = {n: _finite(data[n]) for n in _TOTALS if n in data}
+            bare = cls(**totals)
+            for side in ("low", "high"):
+                if (end := data.get(f"edap_{side}_uj_ms_mm2")) is not None:
+                    totals[f"edap_{side}_factor"] = _finite(end) / bare.edap_uj_ms_mm2
             layers = tuple(_row(LayerCost, row) for row in data.get("layers", ()))
             components = tuple(_row(ComponentCost, row) for row in data.get("components", ()))
             return cls(**totals, layers=layers, components=components, model=str(data.get("model", "")))
-        except (KeyError, TypeError, ValueError, AttributeError) as ex:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as ex:
             raise InputError(
                 f"this is not the plain form of a cost: {ex}", "Write it with to_dict()."
             ) from ex
