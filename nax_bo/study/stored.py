@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from nax_bo.hardware import CostModel
+from nax_bo.outcomes import PRICED
 from nax_bo.space import Space
 from nax_bo.study.problem import Costs, StudyProblem
 from nax_bo.study.sources import refuse_foreign
@@ -84,11 +85,10 @@ class StoredProblem(StudyProblem):
     def costs(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
         """Costs of many designs by name, ``n`` each."""
         found = self._found(columns)
-        names = tuple(self.trials[0].costs) if self.trials else ()
         live = [i for i, trial in enumerate(found) if trial is None]
         closed = {"system", "cost_model"} & set(self.refused)
         fresh = super().costs(_rows(columns, live)) if live and not closed else {}
-        out = {n: np.full(len(found), np.nan) for n in dict.fromkeys((*fresh, *names))}
+        out = {o.name: np.full(len(found), np.nan) for o in PRICED}
         for name, values in out.items():
             values[live] = fresh.get(name, np.nan)
             for i, trial in enumerate(found):
