@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, print_json, say, table
+from nax_cli.output import JsonFlag, TrustFlag, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.search.bench import Curve
@@ -67,6 +67,7 @@ def bench(
             help="Draw hypervolume against evaluations and seconds: a .png, .svg or .pdf file.",
         ),
     ] = None,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare search strategies on a problem whose truth is known.
@@ -79,7 +80,7 @@ def bench(
     from nax_bo.search.synthetic import synthetic_problem
 
     names = _checked(strategies, surrogate, q, plot)
-    testbed: Any = synthetic_problem(problem, proxy) if study is None else _testbed(study)
+    testbed: Any = synthetic_problem(problem, proxy) if study is None else _testbed(study, trust)
     say("best known front ...")
     best = best_known_hypervolume(testbed)
     curves: list[Curve] = []
@@ -128,11 +129,11 @@ def _checked(strategies: str, surrogate: str, q: int, plot: Path | None) -> list
     return names
 
 
-def _testbed(path: str) -> Any:
+def _testbed(path: str, trust: bool) -> Any:
     from nax_bo.study import Study
     from nax_bo.study.testbed import study_testbed
 
-    with Study(path) as study:
+    with Study(path, trust=trust) as study:
         return study_testbed(study)
 
 

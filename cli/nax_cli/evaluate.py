@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import JsonFlag, in_units, print_json, say, spread_text, table
+from nax_cli.output import JsonFlag, TrustFlag, in_units, print_json, say, spread_text, table
 
 
 def evaluate(
@@ -55,6 +55,7 @@ def evaluate(
         int | None,
         typer.Option("--seed", help="Seed of weights, batches and noise. [the design's own, else 0]"),
     ] = None,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Price one design and train it under the noise of its chip."""
@@ -63,7 +64,14 @@ def evaluate(
 
     choices = pairs("--set", set_)
     setting = prepare(
-        choices, study=study, design=design, system=system, data=data, fidelity=fidelity, seed=seed
+        choices,
+        study=study,
+        design=design,
+        system=system,
+        data=data,
+        fidelity=fidelity,
+        seed=seed,
+        trust=trust,
     )
     say("training ...")
     answer = evaluate_setting(setting)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say
 
 
 class Form(StrEnum):
@@ -34,6 +34,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File or folder to write; default: stdout for json.")
     ] = None,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write one design for other tools.
@@ -43,7 +44,7 @@ def export(
     from nax_bo.study import Study
     from nax_bo.study.export import design_document, write_simulator_files, write_weights
 
-    with Study(study) as opened:
+    with Study(study, trust=trust) as opened:
         trial = opened.trial(number)
         if form is Form.json:
             document = design_document(opened, trial)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say
 
 
 def optimize(
@@ -112,6 +112,7 @@ def optimize(
         "report"
     ),
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Find the Pareto front of noise-aware accuracy against EDAP.
@@ -123,7 +124,7 @@ def optimize(
     """
     from nax_bo.report.front import front_rows
     from nax_bo.study import Study
-    from nax_bo.study.config import StudyConfig, read_config
+    from nax_bo.study.config import read_config
     from nax_cli.progress import ProgressLine
     from nax_cli.settings import check_folder, numbers
 
@@ -145,11 +146,13 @@ def optimize(
         "learn_costs": _learn_costs(learn),
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    settings = read_config(config, overrides) if config else StudyConfig.from_dict(overrides)
+    settings = read_config(config, overrides) if config else overrides
 
     if not no_report:
         check_folder("--report", report)
-    with Study(study, settings) as opened:
+    with Study(study, settings, trust=trust) as opened:
+        for change in opened.changes:
+            say(f"changed setting {change}")
         line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
@@ -159,8 +162,8 @@ def optimize(
             raise typer.Exit(130) from None
         line.end()
         rows = front_rows(opened)
+        images = opened.data["test_images"]
         costs = opened.config.cost_columns
-        images = opened.store.meta("data")["test_images"]
         hypervolume = opened.hypervolume()
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)

@@ -18,6 +18,12 @@ SCHEMA_VERSION = 1
 """Of every ``--json`` answer: raised when a field is renamed, removed or changes its unit or meaning."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+TrustFlag = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Load code that the study's file names, though this command does not name it."
+    ),
+]
 StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help="The study's file.")]
 
 

@@ -65,8 +65,8 @@ def pareto(
             best, _ = bend(opened, trials)
             rows = [row for row in rows if row["number"] == best.number]
         hypervolume = opened.hypervolume()
+        images = opened.data["test_images"]
         costs = opened.config.cost_columns
-        images = opened.store.meta("data")["test_images"]
     if within is not None:
         pick = cheapest_within(rows, within)
         rows = [] if pick is None else [pick]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say
 
 
 def report(
@@ -21,6 +21,7 @@ def report(
             "--design", help="Number of the design to show layer by layer; default: the front's knee."
         ),
     ] = None,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write a page and figures that show a study.
@@ -34,7 +35,7 @@ def report(
     from nax_cli.settings import check_folder
 
     check_folder("--out", out)
-    with Study(study) as opened:
+    with Study(study, trust=trust) as opened:
         if design is not None:
             opened.trial(design)  # refuse a wrong number before the work
         say("refitting surrogates for the calibration figure ...")

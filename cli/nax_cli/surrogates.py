@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say, table
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, check and compare models of accuracy."
@@ -63,6 +63,7 @@ def compare(
     folds: Annotated[
         int, typer.Option("--folds", min=2, help="Parts; each is predicted from the others.")
     ] = 10,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare surrogates on the trainings of a study.
@@ -74,8 +75,13 @@ def compare(
     from nax_bo.study import Study
     from nax_bo.study.prediction import cross_validate
 
-    with Study(study) as opened:
-        names = references or list(dict.fromkeys((opened.config.surrogate, "gp", "gbt")))
+    with Study(study, trust=trust) as opened:
+        own = () if "surrogate" in opened.refused else (opened.config.surrogate,)
+        if not references and not own:
+            say(
+                f"the study's own surrogate is left out: {opened.config.surrogate!r} is loaded with --trust only"
+            )
+        names = references or list(dict.fromkeys((*own, "gp", "gbt")))
         rows = []
         for name in names:
             c = cross_validate(opened, name, folds)

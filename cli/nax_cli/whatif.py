@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.hardware import ChipSpec, CostModel
@@ -109,6 +109,7 @@ def what_if(
     chart: Annotated[
         Path | None, typer.Option("--chart", metavar="FILE.png", help="Draw the answer too.")
     ] = None,
+    trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """See at once what a chip costs when its settings change.
@@ -135,7 +136,7 @@ def what_if(
                 "--design comes with --set, --vs and --sweep only",
                 "Drivers and layers of a design: naxbo report --design.",
             )
-        whatif_study.answer(study, design, changes, sweep or [], as_json)
+        whatif_study.answer(study, design, changes, sweep or [], as_json, trust)
         return
 
     spec = _network(network or DEFAULT_NETWORK, data or DEFAULT_DATA, shape)

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 1000
 
 
-def answer(path: str, number: int, changes: list[list[str]], sweeps: list[str], as_json: bool) -> None:
+def answer(
+    path: str, number: int, changes: list[list[str]], sweeps: list[str], as_json: bool, trust: bool
+) -> None:
     """Print the design as it is, and every variant of it."""
     from nax_bo.search.optimizer import one_thread
     from nax_bo.study import Study
     from nax_bo.study.variants import vary
 
     wanted = _grid(changes[0], sweeps) if sweeps else [c for c in changes if c]
-    with one_thread(), Study(path) as study:
+    with one_thread(), Study(path, trust=trust) as study:
         variants = vary(study, number, [[], *wanted])
         measured = study.row(study.trial(number))
     rows = [_row(v) for v in variants]

@@ -158,9 +158,9 @@ class OneByOne:
 
 
 def _loaded(target: str) -> CostModel:
-    from nax_bo.references import load_object
+    from nax_bo.references import load_factory
 
-    factory: Any = load_object(target)
+    factory: Any = load_factory(target, "cost model", ("evaluate",))
     try:
         model = factory()
     except TypeError as ex:

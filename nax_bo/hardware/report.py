@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from nax_bo.errors import InputError
 from nax_bo.hardware.tables import Floats
 
 RESOURCES = ("compute", "digital", "noc", "buffer", "dram", "reload")
@@ -264,6 +266,27 @@ class CostReport:
             "components": [_plain(row) for row in self.components],
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CostReport:
+        """Inverse of :meth:`to_dict`; derived figures are computed anew.
+
+        Raises:
+            InputError: Fields are missing, or hold no numbers.
+        """
+        try:
+            totals: dict[str, Any] = {n: _finite(data[n]) for n in _TOTALS if n in data}
+            bare = cls(**totals)
+            for side in ("low", "high"):
+                if (end := data.get(f"edap_{side}_uj_ms_mm2")) is not None:
+                    totals[f"edap_{side}_factor"] = _finite(end) / bare.edap_uj_ms_mm2
+            layers = tuple(_row(LayerCost, row) for row in data.get("layers", ()))
+            components = tuple(_row(ComponentCost, row) for row in data.get("components", ()))
+            return cls(**totals, layers=layers, components=components, model=str(data.get("model", "")))
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as ex:
+            raise InputError(
+                f"this is not the plain form of a cost: {ex}", "Write it with to_dict()."
+            ) from ex
+
 
 _DERIVED = (
     "bound_by",
@@ -276,6 +299,18 @@ _DERIVED = (
     "power_mw",
     "feasible",
 )
+
+
+def _finite(value: Any) -> float:
+    number = math.nan if value is None else float(value)  # JSON has no NaN and no infinity
+    if isinstance(value, (bool, str)):
+        raise ValueError(f"{value!r} is not a number")
+    return number
+
+
+def _row(kind: Any, row: Mapping[str, Any]) -> Any:
+    texts = {"name", "bound_by"}
+    return kind(**{k: str(v) if k in texts else _finite(v) for k, v in row.items()})
 
 
 def _plain(row: LayerCost | ComponentCost) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def knee(study: Study, front: list[Trial]) -> tuple[Trial, str]:
     """
     if len(front) < 3:
         return front[0], "the most accurate of the front"
-    problem = study.study_problem.problem(study.store.meta("reference_point"))
+    problem = study.log().problem
     rows = [study.values(t) for t in front]
     y = np.array([[float(o.scales.to_measure(row[o.name])) for o in problem.objectives] for row in rows])
     scaled = (y - y.min(axis=0)) / np.maximum(np.ptp(y, axis=0), 1e-12)
@@ -77,8 +77,8 @@ def knee(study: Study, front: list[Trial]) -> tuple[Trial, str]:
 
 def anatomy(study: Study, trial: Trial) -> Anatomy:
     """Layers, components and shared settings of one design."""
-    network, chip = study.study_problem.system.decode(trial.design)
-    cost = study.study_problem.cost_model.evaluate(network, chip)
+    network, chip = study.network_and_chip(trial)
+    cost = study.cost_report(trial)
     names = tuple(layer.name for layer in cost.layers) or tuple(layer.name for layer in network.static_layers)
     choices = _choice_rows(network, chip, names)
     rows = (*(row for row in choices if _varies(row)), *_cost_rows(cost))

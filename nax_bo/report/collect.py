@@ -84,7 +84,7 @@ def _listed(numbers: list[int]) -> str:
 
 
 def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
-    config, data = study.config, study.store.meta("data")
+    config, data = study.config, study.data
     images = f"{_shape(data['input_shape'])} pixels, {data['num_classes']} classes, {data['test_images']} test images"
     evaluations = [e for t in trials for e in t.evaluations]
     full = sum(t.at(FULL.name) is not None for t in trials)
@@ -120,7 +120,7 @@ def _conditions(study: Study, trials: list[Trial]) -> str:
     """When chips are read, and what acts on any of those that were tried."""
     conditions, acts = study.config.conditions, set[str]()
     for trial in trials:
-        _, chip = study.study_problem.system.decode(trial.design)
+        _, chip = study.network_and_chip(trial)
         for array in set(chip.arrays):
             acts.update(acting(device(chip.device), conditions, array))
     text = ", ".join(label for name, label in EFFECTS.items() if name in acts) or "none"
@@ -187,7 +187,8 @@ def _calibration(study: Study) -> tuple[tuple[CalibrationPlot, ...], tuple[str, 
     plots, notes = [], []
     for name in dict.fromkeys((study.config.surrogate, *BUILT_IN)):
         try:
-            checked = cross_validate(study, name, CALIBRATION_FOLDS)
+            own = name == study.config.surrogate
+            checked = cross_validate(study, study.surrogate if own else name, CALIBRATION_FOLDS)
         except NaxboError as ex:
             notes.append(f"{name}: {ex.message}")
             continue

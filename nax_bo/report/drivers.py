@@ -19,11 +19,12 @@ def drivers(study: Study) -> tuple[Driver, ...]:
     Sobol indices over designs near the front (:func:`nax_bo.search.sensitivity.sensitivity`). Empty for a study too
     young to predict from, and for cost models that price one design at a time: it takes thousands.
     """
-    if isinstance(study.study_problem.cost_model, OneByOne) and not study.config.learn_costs:
-        return ()
     if sum(any(e.state == "done" for e in t.evaluations) for t in study.trials()) < LEAST_DESIGNS:
         return ()
     try:
+        study.need("system", "cost_model", why="pricing other designs")
+        if isinstance(study.study_problem.cost_model, OneByOne) and not study.config.learn_costs:
+            return ()
         found = {s.outcome: s for s in sensitivity(study.optimizer())}
     except NaxboError:
         return ()

@@ -26,9 +26,10 @@ def error_budget(study: Study, trial: Trial) -> tuple[tuple[str, ...], tuple[Lay
     from nax_bo.accuracy.data import parse_data
     from nax_bo.accuracy.training import train
 
-    network, chip = study.study_problem.system.decode(trial.design)
     conditions = study.config.conditions
     try:
+        study.need("data", why="training a design")
+        network, chip = study.network_and_chip(trial)
         model = train(
             network,
             chip,

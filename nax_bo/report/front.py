@@ -11,7 +11,7 @@ import numpy as np
 
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.errors import InputError, NaxboError
-from nax_bo.hardware.protocol import OneByOne, cost_model
+from nax_bo.hardware.protocol import cost_model
 from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, outcome
 from nax_bo.search.pareto import nondominated
 from nax_bo.study import Study, Trial
@@ -27,7 +27,7 @@ LOW, HIGH = "edap_low_uj_ms_mm2", "edap_high_uj_ms_mm2"
 def design_row(study: Study, trial: Trial) -> Row:
     """``Study.row`` with the range of EDAP between sources (:mod:`nax_bo.hardware.pricing.uncertainty`).
 
-    None where it is unknown: the cost model is a slow one, or states no range.
+    None where it is unknown: the cost model states no range.
     """
     row = study.row(trial)
     low, high = edap_factors(study, trial) or (None, None)
@@ -37,11 +37,10 @@ def design_row(study: Study, trial: Trial) -> Row:
 
 
 def edap_factors(study: Study, trial: Trial) -> tuple[float, float] | None:
-    """Low and high factor on a design's EDAP; None where the cost model is a slow one or states no range."""
-    model = study.study_problem.cost_model
-    if isinstance(model, OneByOne):
+    """Low and high factor on a design's EDAP; None where the cost model states no range."""
+    if not study.specs(trial).report:
         return None
-    cost = model.evaluate(*study.study_problem.system.decode(trial.design))
+    cost = study.cost_report(trial)
     return cost.uncertainty if cost.edap_high_factor > cost.edap_low_factor else None
 
 
@@ -75,7 +74,7 @@ def survivors(study: Study) -> dict[str, set[int]]:
     if not full:
         return {}
     accuracy = [study.accuracy(e) for t in full if (e := t.at(FULL.name))]
-    decoded = [study.study_problem.system.decode(t.design) for t in full]
+    decoded = [study.network_and_chip(t) for t in full]
     kept = {}
     for name in PROFILES:
         model = cost_model(name)

@@ -19,8 +19,8 @@ def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
     and short ones included: what one worker would have needed.
     """
     trials = study.trials()
-    problem = study.study_problem.problem(study.store.meta("reference_point"))
-    worst = study.reference_point()
+    log = study.log()
+    problem, worst = log.problem, log.reference_point
     reference = np.array([float(o.scales.to_measure(worst[o.name])) for o in problem.objectives])
     finished = sorted(
         (e for t in trials for e in t.evaluations if e.order is not None), key=lambda e: e.order or 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nax_bo.errors import InputError
-from nax_bo.references import load_object
+from nax_bo.references import load_factory
 from nax_bo.search.state import SearchState, Suggestion
 
 
@@ -66,5 +66,5 @@ def load_strategy(reference: str | Strategy | type[Strategy]) -> Strategy:
             f"there is no strategy {reference!r}",
             f"Use one of {', '.join(strategy_names())}, or package.module:Class.",
         )
-    strategy: Strategy = load_object(target)()
+    strategy: Strategy = load_factory(target, "strategy", ("propose",))()
     return strategy

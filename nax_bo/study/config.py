@@ -13,8 +13,11 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
 
-FREE_TO_CHANGE = ("budget", "workers", "timeout_s")
-"""Settings that may differ when a study is resumed; all others are part of what the study is."""
+FREE_TO_CHANGE = (
+    "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
+    "max", "min",
+)  # fmt: skip
+"""Settings that do not change what stored results mean, and may differ when a study goes on."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +140,6 @@ class StudyConfig:
             return cls(**values)
         except TypeError as ex:
             raise InputError(f"these settings cannot be read: {ex}", "See: naxbo init") from ex
-
-    def differences(self, other: StudyConfig) -> dict[str, tuple[Any, Any]]:
-        """Settings, other than those free to change, in which two studies differ."""
-        mine, theirs = self.to_dict(), other.to_dict()
-        return {k: (mine[k], theirs[k]) for k in mine if k not in FREE_TO_CHANGE and mine[k] != theirs[k]}
 
 
 def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> StudyConfig:

@@ -18,20 +18,19 @@ def design_document(study: Study, trial: Trial) -> dict[str, Any]:
 
     ``NetworkSpec.from_dict`` and ``ChipSpec.from_dict`` read ``network`` and ``chip`` back.
     """
-    network, chip = study.study_problem.system.decode(trial.design)
-    cost = study.study_problem.cost_model.evaluate(network, chip)
+    specs = study.specs(trial)
     return {
         "study": study.store.path.name,
         "number": trial.number,
         "seed": job_seed(study.config.seed, trial.number),
         "design": dict(trial.design),
-        "network": network.to_dict(),
-        "chip": chip.to_dict(),
-        "cost": cost.to_dict(),
+        "network": specs.network,
+        "chip": specs.chip,
+        "cost": specs.report,
         "accuracy": {e.fidelity: dict(e.outcome) for e in trial.evaluations if e.state == "done"},
         "failures": {e.fidelity: e.message for e in trial.evaluations if e.state == "failed"},
         "settings": study.config.to_dict(),
-        "data": study.store.meta("data"),
+        "data": study.data,
     }
 
 
@@ -52,9 +51,10 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     from nax_bo.accuracy.data import parse_data
     from nax_bo.accuracy.training import train
 
+    study.need("data", why="training a design")
     _check_place(path)
     torch.set_num_threads(1)  # as the study's workers: sums keep their order
-    network, chip = study.study_problem.system.decode(trial.design)
+    network, chip = study.network_and_chip(trial)
     level = SHORT if trial.at(FULL.name) is None and trial.at(SHORT.name) else FULL
     seed = job_seed(study.config.seed, trial.number)
     trained = train(
@@ -82,7 +82,7 @@ def write_simulator_files(study: Study, trial: Trial, form: str, folder: Path) -
     from nax_bo.interop.neurosim_csv import export_neurosim
     from nax_bo.interop.xpert_csv import export_xpert, xpert_csv
 
-    network, chip = study.study_problem.system.decode(trial.design)
+    network, chip = study.network_and_chip(trial)
     try:
         if form == "neurosim":
             return export_neurosim(network, chip, folder)

@@ -93,8 +93,8 @@ class Run:
         suggestion = self._decide()
         if suggestion is None:
             return None
-        (costs,) = self.study.study_problem.costs_of([suggestion.design])
-        (evaluation,) = self.store.add([(suggestion.design, costs, suggestion.fidelity, suggestion.reason)])
+        proposal = self.study.proposal(suggestion.design, suggestion.fidelity, suggestion.reason)
+        (evaluation,) = self.store.add([proposal])
         return evaluation
 
     def _decide(self) -> Suggestion | None:
@@ -142,11 +142,10 @@ class Run:
         return new * SHORT.relative_cost + full * FULL.relative_cost + running
 
     def _submit(self, evaluation: Evaluation) -> None:
-        design = self.study.trial(evaluation.trial).design
-        network, chip = self.study.study_problem.system.decode(design)
+        specs = self.store.specs(evaluation.trial)
         job = Job(
-            network.to_dict(),
-            chip.to_dict(),
+            specs.network,
+            specs.chip,
             self.config.to_dict()["conditions"],
             self.config.data,
             evaluation.fidelity,

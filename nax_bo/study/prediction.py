@@ -127,7 +127,7 @@ def fit_accuracy(study: Study, surrogate: str | None = None) -> AccuracyModel:
         InputError: The study holds fewer than two finished trainings.
         SurrogateError: The surrogate cannot be found or fitted.
     """
-    return _fit(_accuracy_state(study), surrogate or study.config.surrogate)
+    return _fit(_accuracy_state(study), surrogate or study.surrogate)
 
 
 def cross_validate(study: Study, surrogate: str | None = None, folds: int = 10) -> Calibration:
@@ -140,7 +140,7 @@ def cross_validate(study: Study, surrogate: str | None = None, folds: int = 10) 
         InputError: Fewer than three designs are trained in full.
         SurrogateError: The surrogate cannot be found or fitted.
     """
-    name = surrogate or study.config.surrogate
+    name = surrogate or study.surrogate
     state = _accuracy_state(study)
     full = {o.indices: o for o in state.full}
     if len(full) < LEAST_CHECKED:
@@ -170,7 +170,7 @@ def cross_validate(study: Study, surrogate: str | None = None, folds: int = 10) 
 
 def _accuracy_state(study: Study) -> SearchState:
     """The study's log with accuracy as the only outcome, so that nothing else is computed or fitted."""
-    state = study.optimizer().state
+    state = study.log().state
     problem = replace(
         state.problem,
         objectives=[o for o in state.problem.objectives if o.name == study.config.headline.name],

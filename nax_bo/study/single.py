@@ -8,6 +8,8 @@ from typing import Any
 
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.errors import EvaluationError, InputError
+from nax_bo.hardware.chip import ChipSpec
+from nax_bo.network import NetworkSpec
 from nax_bo.space import Design, Space, Value
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.job import Job, describe_data, job_seed, run_job
@@ -43,11 +45,13 @@ def changed_design(space: Space, base: Mapping[str, Value], choices: Mapping[str
 
 @dataclass(frozen=True)
 class Setting:
-    """What to train and where: settings, problem, design, rung of the ladder, seed."""
+    """What to train and where: settings, design with its network, chip and costs, rung of the ladder, seed."""
 
     config: StudyConfig
-    problem: StudyProblem
     design: Design
+    network: NetworkSpec
+    chip: ChipSpec
+    costs: Mapping[str, float]
     fidelity: str
     seed: int
 
@@ -66,6 +70,7 @@ def prepare(
     data: str = "digits",
     fidelity: str = "full",
     seed: int | None = None,
+    trust: bool = False,
 ) -> Setting:
     """Check everything that can be checked before a training.
 
@@ -76,6 +81,7 @@ def prepare(
         system: Space when no study is given.
         data: Data set when no study is given.
         fidelity: ``short`` or ``full``.
+        trust: Load code that the study names.
         seed: Seed of weights, batches and noise. By default the one that the study uses for ``design``, so an
             unchanged design gives the same accuracy again; 0 for others.
 
@@ -90,13 +96,23 @@ def prepare(
         config = StudyConfig(system=system, data=data)
         facts = describe_data(data)
         problem = StudyProblem(config, tuple(facts["input_shape"]), facts["num_classes"])
-        return Setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
-    with Study(study) as opened:
+        return _setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
+    with Study(study, trust=trust) as opened:
+        opened.need("data", why="training a design")
         problem, config = opened.study_problem, opened.config
         base = {} if design is None else dict(opened.trial(design).design)
         own = 0 if design is None else job_seed(config.seed, design)
-    start = changed_design(problem.space, base, given)
-    return Setting(config, problem, start, fidelity, own if seed is None else seed)
+        start = changed_design(problem.space, base, given)
+        used = own if seed is None else seed
+        if held := next((t for t in opened.trials() if t.design == start), None):
+            return Setting(config, start, *opened.network_and_chip(held), held.costs, fidelity, used)
+        return _setting(config, problem, start, fidelity, used)
+
+
+def _setting(config: StudyConfig, problem: StudyProblem, design: Design, fidelity: str, seed: int) -> Setting:
+    network, chip = problem.system.decode(design)
+    (costs,) = problem.costs_of([design])
+    return Setting(config, design, network, chip, costs, fidelity, seed)
 
 
 def evaluate_setting(setting: Setting) -> dict[str, Any]:
@@ -109,10 +125,9 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         EvaluationError: The training failed.
     """
     config = setting.config
-    network, chip = setting.problem.system.decode(setting.design)
     job = Job(
-        network.to_dict(),
-        chip.to_dict(),
+        setting.network.to_dict(),
+        setting.chip.to_dict(),
         config.to_dict()["conditions"],
         config.data,
         setting.fidelity,
@@ -120,7 +135,6 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         config.timeout_s,
         config.least_chips,
     )
-    (costs,) = setting.problem.costs_of([setting.design])
     result = run_job(job)
     if result.outcome is None:
         raise EvaluationError(
@@ -132,6 +146,6 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         "fidelity": setting.fidelity,
         "seed": setting.seed,
         "design": dict(setting.design),
-        "costs": costs,
+        "costs": dict(setting.costs),
         "accuracy": dict(result.outcome),
     }

@@ -1,56 +1,39 @@
 """A study on disk: one SQLite file, one transaction per change.
 
-WAL journal and ``synchronous=FULL``: what was recorded survives a kill of the process and a loss of power
-(https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous). Everything in it is numbers
-and JSON text; nothing is ever unpickled.
+Rollback journal, deleted at each commit, and ``synchronous=EXTRA``: what was recorded lies in that one file alone, and
+survives a kill of the process and a loss of power (https://www.sqlite.org/pragma.html#pragma_synchronous). A kill in
+the middle of a commit leaves ``FILE-journal`` beside it until the study is next opened: the two belong together.
+Everything in it is numbers and JSON text; nothing is ever unpickled. Rows become records in
+:mod:`nax_bo.study.records`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from threading import RLock
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from nax_bo.errors import StoreError
-from nax_bo.space import Design, Space
-from nax_bo.study.trial import Evaluation, State, Trial
+from nax_bo.space import Space
+from nax_bo.study import records
+from nax_bo.study.database import FORMAT, connect, create_file
+from nax_bo.study.outcome import check_outcome
+from nax_bo.study.trial import Evaluation, Proposal, Specs, State, Trial
 
-FORMAT = 1
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
-    number INTEGER PRIMARY KEY,
-    indices TEXT NOT NULL UNIQUE,
-    design TEXT NOT NULL,
-    costs TEXT NOT NULL
-);
-CREATE TABLE evaluations (
-    id INTEGER PRIMARY KEY,
-    trial INTEGER NOT NULL REFERENCES trials(number),
-    fidelity TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
-    finish_order INTEGER UNIQUE,
-    outcome TEXT NOT NULL DEFAULT '{}',
-    message TEXT NOT NULL DEFAULT '',
-    seconds REAL NOT NULL DEFAULT 0,
-    UNIQUE (trial, fidelity)
-);
-"""
+_EVALUATION = "id, trial, fidelity, reason, state, finish_order, outcome, message, seconds, attempts, endings"
 
 
 class Store:
-    """The tables of one study; every public write is one transaction.
+    """The tables of one study; every public write is one transaction. It may be used from any thread.
 
     Args:
-        path: The file.
+        path: The file; one that cannot be written is opened for reading.
         space: Of which its designs are; only for a new study.
         create: Whether to make a new study.
         facts: What a new study says of itself (JSON values), read by :meth:`meta`.
@@ -69,64 +52,33 @@ class Store:
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
+        self._turn = RLock()
+        self._closed = False
         if create:
-            self._create(space, facts or {})
+            if space is None:
+                raise StoreError("a new study needs a space", "Pass space=... with create=True.")
+            create_file(self.path, {"space": space.to_json(), **(facts or {})})
         elif not self.path.is_file():
             raise StoreError(
                 f"there is no study at {self.path}", "Start one with: naxbo optimize --study FILE"
             )
         with self._reading():
-            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db, self.writable = connect(self.path)
         try:
             self._open()
         except BaseException:
-            self._db.close()  # or SQLite's side files stay behind
+            self._db.close()
             raise
 
     def _open(self) -> None:
-        with self._reading():
-            self._db.execute("PRAGMA foreign_keys=ON")
-            self._db.execute("PRAGMA synchronous=FULL")
-            found = self.meta("format")
+        found = self.meta("format")
         if found != FORMAT:
             raise StoreError(
                 f"{self.path} has study format {found}, this version of naxbo reads format {FORMAT}",
                 "Open it with the version that wrote it, or start a new study.",
             )
-        self.space = Space.from_json(str(self.meta("space")))
-
-    def _create(self, space: Space | None, facts: Mapping[str, Any]) -> None:
-        if space is None:
-            raise StoreError("a new study needs a space", "Pass space=... with create=True.")
-        draft = self.path.with_name(f"{self.path.name}.new-{os.getpid()}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft.unlink(missing_ok=True)
-            if not self.path.exists():  # the journal of a deleted study must not be replayed into a new one
-                for end in ("-wal", "-shm"):
-                    self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-            db = sqlite3.connect(draft)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(_SCHEMA)
-            db.executemany(
-                "INSERT INTO meta VALUES (?, ?)",
-                [
-                    ("format", json.dumps(FORMAT)),
-                    ("space", json.dumps(space.to_json())),
-                    *((key, json.dumps(value)) for key, value in facts.items()),
-                ],
-            )
-            db.commit()
-            db.close()
-            _publish(draft, self.path)
-        except (OSError, sqlite3.Error) as ex:
-            for end in ("", "-wal", "-shm"):
-                with suppress(OSError):
-                    draft.with_name(draft.name + end).unlink()
-            raise StoreError(
-                f"cannot create the study {self.path}: {ex}",
-                "Choose a folder that can be written, with --study.",
-            ) from ex
+        with self._reading():
+            self.space = records.space_of(self.meta("space"))
 
     def lock(self) -> FileLock:
         """A lock that only one running ``optimize`` holds; the system frees it when the process dies.
@@ -134,37 +86,47 @@ class Store:
         Raises:
             StoreError: Another process holds it.
         """
-        lock = FileLock(f"{self.path}.lock")
+        place = self.path.resolve()  # one study, whatever name it is called by
+        lock = FileLock(f"{place}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise StoreError(
                 f"{self.path} is being run by another process", "Wait for it, or use another --study."
             ) from None
-        except OSError as ex:
+        except (OSError, NotImplementedError) as ex:
             raise StoreError(
                 f"cannot lock {self.path}: {ex}", "Choose a folder that can be written, with --study."
             ) from ex
         return lock
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file; nothing can be read any more."""
+        with self._turn:
+            self._closed = True
+            self._db.close()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as ex:
-            raise StoreError(
-                f"cannot use the study {self.path}: {ex}",
-                "Is the disk full, the folder read-only, or the file locked?",
-            ) from ex
-        except (sqlite3.DatabaseError, json.JSONDecodeError) as ex:
-            raise StoreError(
-                f"{self.path} is not a naxbo study, or it is damaged: {ex}",
-                "Restore it from a copy, or choose another file with --study.",
-            ) from ex
+        with self._turn:
+            if self._closed:
+                raise StoreError(f"the study {self.path} is closed", "Use it inside its with block.")
+            try:
+                yield
+            except sqlite3.OperationalError as ex:
+                raise StoreError(
+                    f"cannot use the study {self.path}: {ex}",
+                    "Is the disk full, the folder read-only, or the file locked?",
+                ) from ex
+            except (sqlite3.Error, UnicodeDecodeError, OverflowError) as ex:
+                raise StoreError(
+                    f"{self.path} is not a naxbo study, or it is damaged: {ex}",
+                    f"Choose another file with --study. {records.SALVAGE}",
+                ) from ex
+            except StoreError as ex:
+                if str(self.path) in ex.message:
+                    raise
+                raise StoreError(f"{self.path}: {ex.message}", ex.hint) from ex
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -184,34 +146,76 @@ class Store:
         """A fact about the study, or None."""
         with self._reading():
             row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-            return None if row is None else json.loads(row[0])
+            return None if row is None else records.parse(f"the fact {key!r}", row[0])
+
+    def set_meta(self, facts: Mapping[str, Any]) -> None:
+        """Replace facts about the study."""
+        with self._writing() as db:
+            self._write_facts(db, facts)
+
+    @staticmethod
+    def _write_facts(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+        db.executemany(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            [(key, json.dumps(value, allow_nan=False)) for key, value in facts.items()],
+        )
+
+    def version(self) -> tuple[int, int]:
+        """Changes whenever the file does, by whomever."""
+        with self._reading():
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
 
     # What was decided and found
 
-    def add(self, proposals: Sequence[tuple[Design, Mapping[str, float], str, str]]) -> list[Evaluation]:
-        """Queue evaluations of (design, costs, fidelity, reason), all or none; known designs keep their number."""
+    def add(self, proposals: Sequence[Proposal]) -> list[Evaluation]:
+        """Queue evaluations, all or none; designs that are known keep their number, costs and specs."""
         ids = []
         with self._writing() as db:
-            for design, costs, fidelity, reason in proposals:
-                key = json.dumps(design.indices)
+            for proposal in proposals:
+                key = json.dumps(proposal.design.indices)
                 row = db.execute("SELECT number FROM trials WHERE indices = ?", (key,)).fetchone()
-                if row is None:
-                    cursor = db.execute(
-                        "INSERT INTO trials SELECT COALESCE(MAX(number) + 1, 0), ?, ?, ? FROM trials RETURNING number",
-                        (key, json.dumps(dict(design)), json.dumps(dict(costs))),
-                    )
-                    row = cursor.fetchone()
+                number = row[0] if row else self._add_trial(db, key, proposal)
                 cursor = db.execute(
                     "INSERT INTO evaluations (trial, fidelity, reason, state) VALUES (?, ?, ?, 'queued')",
-                    (row[0], fidelity, reason),
+                    (number, proposal.fidelity, proposal.reason),
                 )
                 ids.append(cursor.lastrowid)
         return self._evaluations("id", ids)
 
+    @staticmethod
+    def _add_trial(db: sqlite3.Connection, key: str, proposal: Proposal) -> int:
+        specs = proposal.specs
+        cursor = db.execute(
+            "INSERT INTO trials SELECT COALESCE(MAX(number) + 1, 0), ?, ?, ?, ? FROM trials RETURNING number",
+            (
+                key,
+                json.dumps(dict(proposal.design)),
+                records.to_text(proposal.costs),
+                records.to_text(specs.scores),
+            ),
+        )
+        number = int(cursor.fetchone()[0])
+        forms = (records.to_text(form) for form in (specs.network, specs.chip, specs.report))
+        db.execute("INSERT INTO specs VALUES (?, ?, ?, ?)", (number, *forms))
+        return number
+
+    def reprice(
+        self, prices: Mapping[int, tuple[Mapping[str, float], Mapping[str, Any]]], facts: Mapping[str, Any]
+    ) -> None:
+        """Replace costs and cost reports by trial number, and facts about the study, all or none."""
+        with self._writing() as db:
+            for number, (costs, report) in prices.items():
+                db.execute("UPDATE trials SET costs = ? WHERE number = ?", (records.to_text(costs), number))
+                db.execute("UPDATE specs SET report = ? WHERE trial = ?", (records.to_text(report), number))
+            self._write_facts(db, facts)
+
     def start(self, evaluation: int) -> None:
         """Mark an evaluation as running."""
         with self._writing() as db:
-            db.execute("UPDATE evaluations SET state = 'running' WHERE id = ?", (evaluation,))
+            db.execute(
+                "UPDATE evaluations SET state = 'running', attempts = attempts + 1 WHERE id = ?",
+                (evaluation,),
+            )
 
     def finish(
         self,
@@ -222,18 +226,42 @@ class Store:
         message: str = "",
         seconds: float = 0.0,
     ) -> None:
-        """Record the end of an evaluation and its place in the order of completion."""
+        """Record the end of an evaluation and its place in the order of completion.
+
+        Raises:
+            StoreError: It is done, and its outcome is none (:func:`nax_bo.study.outcome.check_outcome`).
+        """
+        if state == "done" and (problem := check_outcome(outcome)):
+            raise StoreError(f"evaluation {evaluation} cannot be recorded as done: {problem}", "Check first.")
         with self._writing() as db:
             db.execute(
                 "UPDATE evaluations SET state = ?, outcome = ?, message = ?, seconds = ?, "
                 "finish_order = (SELECT COALESCE(MAX(finish_order) + 1, 0) FROM evaluations) WHERE id = ?",
-                (state, json.dumps(dict(outcome or {})), message, seconds, evaluation),
+                (state, json.dumps(dict(outcome or {}), allow_nan=False), message, seconds, evaluation),
             )
 
-    def requeue_running(self) -> int:
-        """Queue again what was running when the last process ended; returns how many."""
+    def requeue(self, evaluation: int, message: str = "") -> None:
+        """Queue an evaluation again that ended for no fault of its design."""
         with self._writing() as db:
-            return db.execute("UPDATE evaluations SET state = 'queued' WHERE state = 'running'").rowcount
+            db.execute(
+                "UPDATE evaluations SET state = 'queued', message = ? WHERE id = ?", (message, evaluation)
+            )
+
+    def requeue_running(self, *, ended: bool = False) -> int:
+        """Queue again what is running; returns how many. ``ended``: because the last run ended without a word."""
+        with self._writing() as db:
+            return db.execute(
+                "UPDATE evaluations SET state = 'queued', endings = endings + ? WHERE state = 'running'",
+                (int(ended),),
+            ).rowcount
+
+    def requeue_failed(self) -> int:
+        """Queue again what failed; returns how many."""
+        with self._writing() as db:
+            return db.execute(
+                "UPDATE evaluations SET state = 'queued', finish_order = NULL, endings = 0, message = '', "
+                "outcome = '{}' WHERE state = 'failed'"
+            ).rowcount
 
     def evaluations(self, *states: State) -> list[Evaluation]:
         """Evaluations in the order in which they were decided, optionally only those in ``states``."""
@@ -247,29 +275,35 @@ class Store:
         """One design, or None; read on its own, which many designs do not slow down."""
         return next(iter(self._trials(number)), None) if 0 <= number < 2**63 else None
 
+    def specs(self, number: int) -> Specs:
+        """What a design is, as data.
+
+        Raises:
+            StoreError: It is missing or damaged.
+        """
+        with self._reading():
+            row = self._db.execute(
+                "SELECT network, chip, report, scores FROM specs JOIN trials ON number = trial WHERE trial = ?",
+                (number,),
+            ).fetchone()
+            if row is None:
+                records.refuse(f"the description of design {number}", "it is missing")
+            return records.specs_of(number, row)
+
+    def scores(self) -> dict[int, dict[str, float]]:
+        """Training-free scores of all designs by number."""
+        with self._reading():
+            rows = self._db.execute("SELECT number, scores FROM trials").fetchall()
+            return {number: records.scores_of(number, text) for number, text in rows}
+
     def _evaluations(self, column: str = "", values: Sequence[object] = ()) -> list[Evaluation]:
         """Those with one of ``values`` in ``column``, in the order in which they were decided; else all."""
         chosen = f"WHERE {column} IN ({', '.join('?' * len(values))}) " if column else ""
         with self._reading():
             rows = self._db.execute(
-                "SELECT id, trial, fidelity, reason, state, finish_order, outcome, message, seconds "
-                f"FROM evaluations {chosen}ORDER BY id",
-                tuple(values),
+                f"SELECT {_EVALUATION} FROM evaluations {chosen}ORDER BY id", tuple(values)
             ).fetchall()
-            return [
-                Evaluation(
-                    i,
-                    trial,
-                    fidelity,
-                    reason,
-                    cast(State, state),
-                    order,
-                    json.loads(outcome),
-                    message,
-                    seconds,
-                )
-                for i, trial, fidelity, reason, state, order, outcome, message, seconds in rows
-            ]
+            return [records.evaluation_of(row) for row in rows]
 
     def _trials(self, *numbers: int) -> list[Trial]:
         """All trials, or the one of a number."""
@@ -279,26 +313,16 @@ class Store:
         chosen = "WHERE number = ? " if numbers else ""
         with self._reading():
             rows = self._db.execute(
-                f"SELECT number, indices, costs FROM trials {chosen}ORDER BY number", numbers
+                f"SELECT number, indices, design, costs FROM trials {chosen}ORDER BY number", numbers
             ).fetchall()
+            if not numbers:
+                records.check_numbers([row[0] for row in rows], by_trial)
             return [
                 Trial(
-                    n, self.space.design(json.loads(indices)), json.loads(costs), tuple(by_trial.get(n, ()))
+                    n,
+                    records.design_of(self.space, n, indices, choices),
+                    records.costs_of(n, costs),
+                    tuple(by_trial.get(n, ())),
                 )
-                for n, indices, costs in rows
+                for n, indices, choices, costs in rows
             ]
-
-
-def _publish(draft: Path, path: Path) -> None:
-    """Give the finished ``draft`` its name, unless something has it: a study exists as a whole or not at all."""
-    try:
-        os.link(draft, path)
-    except OSError:
-        if not path.exists():  # a file system without links
-            draft.rename(path)
-            return
-        draft.unlink()
-        raise StoreError(
-            f"there is a study at {path} already", "Open it, or choose another file with --study."
-        ) from None
-    draft.unlink()

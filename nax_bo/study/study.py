@@ -6,8 +6,6 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -18,15 +16,22 @@ from typing_extensions import override
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.errors import InputError, StoreError
+from nax_bo.hardware import ChipSpec, CostReport
+from nax_bo.network import NetworkSpec
 from nax_bo.outcomes import Outcome, measured
-from nax_bo.search import Optimizer
+from nax_bo.search import Optimizer, Problem
+from nax_bo.space import Design
+from nax_bo.study import records
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.executor import local_executor
 from nax_bo.study.job import describe_data
 from nax_bo.study.loop import Progress, Run
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
+from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.store import Store
-from nax_bo.study.trial import Evaluation, Trial
+from nax_bo.study.stored import StoredProblem
+from nax_bo.study.trial import Evaluation, Proposal, Specs, Trial
 from nax_bo.surrogate import SurrogateReference, resolve
 
 SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
@@ -39,49 +44,63 @@ class Study:
     All state is in the store. The optimiser is rebuilt from it by telling it every finished evaluation in the order of
     completion, so a resumed study continues as if it had never stopped.
 
+    Reading is data only: nothing that the file names is loaded, unless it is naxbo's own, or this call named it.
+
     Args:
         path: The study's file.
-        config: Settings. With settings, the study is created if it does not exist, and must have the same ones if it
-            does (budget, workers and time-out may change). Without, it must exist.
+        config: Settings, all (a StudyConfig) or some (by name). With settings, the study is created if it does not
+            exist; if it does, those that do not change what its results mean may differ, and take effect when it
+            runs. Without, it must exist.
+        trust: Load code that the file names, though this call does not name it.
 
     Raises:
         StoreError: The file cannot be used, or holds a study with other settings or other data.
         DataError, InputError: The settings name something that does not exist.
     """
 
-    def __init__(self, path: str | Path, config: StudyConfig | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        config: StudyConfig | Mapping[str, Any] | None = None,
+        *,
+        trust: bool = False,
+    ) -> None:
         if config is not None and not Path(path).exists():
-            self._create(Path(path), config)
+            whole = config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config)
+            self._create(Path(path), rooted(whole))
         self.store = Store(path)
         try:
-            self._open(config)
+            self._open(config, trust)
         except BaseException:
             self.store.close()
             raise
 
-    def _open(self, config: StudyConfig | None) -> None:
-        stored = StudyConfig.from_dict(self.store.meta("config"))
-        if config is not None and (changed := stored.differences(config)):
-            text = ", ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in changed.items())
-            raise StoreError(
-                f"{self.store.path} is a study with other settings: {text}",
-                "Use the same settings, or another file with --study.",
-            )
-        self.config = config or stored
-        facts = self.store.meta("data")
-        self.study_problem = StudyProblem(self.config, tuple(facts["input_shape"]), facts["num_classes"])
+    def _open(self, config: StudyConfig | Mapping[str, Any] | None, trust: bool) -> None:
+        resumed = resume(self.store, records.config_of(self.store.meta("config")), config)
+        self.config, self.changes = resumed.config, resumed.changes
+        self.data = records.data_of(self.store.meta("data"))
+        named = foreign(self.config)
+        self.refused = {} if trust else {k: v for k, v in named.items() if k not in resumed.given}
+        self._read: tuple[Any, list[Trial], StoredProblem] | None = None
+        self._live: StudyProblem | None = None
 
     def _create(self, path: Path, config: StudyConfig) -> None:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
         problem.check_limits()
-        Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
+        Optimizer(
+            problem.problem(problem.reference_point),
+            strategy=config.strategy,
+            surrogate=config.surrogate,
+            initial=0,
+        )
         known = {
             "config": config.to_dict(),
             "data": facts,
             "reference_point": problem.reference_point,
             "surrogate": surrogate.to_dict(),
+            "sources": problem_sources(problem),
             "naxbo": version("naxbo"),
         }
         # only now: what does not exist leaves no file behind
@@ -103,7 +122,76 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """All designs with their evaluations."""
-        return self.store.trials()
+        return list(self._now()[1])
+
+    @property
+    def study_problem(self) -> StudyProblem:
+        """The search problem: the settings' own while the study runs; else what the file holds."""
+        return self._live or self._now()[2]
+
+    def _now(self) -> tuple[Any, list[Trial], StoredProblem]:
+        """What the file holds, read again when it has changed."""
+        version_now = self.store.version()
+        if self._read is None or self._read[0] != version_now:
+            trials = self.store.trials()
+            problem = StoredProblem(
+                self.config,
+                self.data["input_shape"],
+                self.data["num_classes"],
+                self.store.path,
+                self.store.space,
+                tuple(trials),
+                self.store.scores,
+                self.refused,
+            )
+            self._read = version_now, trials, problem
+        return self._read
+
+    def need(self, *names: str, why: str) -> None:
+        """Raise StoreError unless the code that these settings name may be loaded.
+
+        ``why`` says what takes it: ``"training a design"``.
+        """
+        refuse_foreign(self.store.path, {k: v for k, v in self.refused.items() if k in names}, why)
+
+    @property
+    def surrogate(self) -> str:
+        """The study's surrogate.
+
+        Raises:
+            StoreError: It is not naxbo's, and nobody vouched for it.
+        """
+        self.need("surrogate", why="predicting with its own surrogate")
+        return self.config.surrogate
+
+    def specs(self, trial: Trial) -> Specs:
+        """What a design is, as data: network, chip, cost report, scores."""
+        return self.store.specs(trial.number)
+
+    def network_and_chip(self, trial: Trial) -> tuple[NetworkSpec, ChipSpec]:
+        """The network and the chip of a design, as stored."""
+        specs = self.specs(trial)
+        return NetworkSpec.from_dict(specs.network), ChipSpec.from_dict(specs.chip)
+
+    def cost_report(self, trial: Trial) -> CostReport:
+        """The cost of a design with its breakdowns, as stored; raises StoreError if it could not be priced."""
+        if not (report := self.specs(trial).report):
+            raise StoreError(
+                f"design {trial.number} of {self.store.path} could not be priced", "Choose another design."
+            )
+        return CostReport.from_dict(report)
+
+    def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
+        """An evaluation to add to the store, with all that reading will need."""
+        problem = self.study_problem
+        network, chip = problem.system.decode(design)
+        columns = problem.space.columns(problem.space.indices([design]))
+        scores = {name: float(values[0]) for name, values in problem.proxies(columns).items()}
+        (costs,) = problem.costs_of([design])
+        report = problem_report(problem, design)
+        return Proposal(
+            design, costs, fidelity, reason, Specs(network.to_dict(), chip.to_dict(), report, scores)
+        )
 
     def trial(self, number: int) -> Trial:
         """One design by number; raises InputError if there is none."""
@@ -137,17 +225,17 @@ class Study:
 
     def front(self) -> list[Trial]:
         """Fully trained designs within the limits that no other beats in the objectives; most accurate first."""
-        wanted = {point.design.indices for point in self._log().front()}
+        wanted = {point.design.indices for point in self.log().front()}
         found = [t for t in self.trials() if t.design.indices in wanted and t.at(FULL.name)]
         return sorted(found, key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]
 
     def hypervolume(self) -> float:
         """Hypervolume of the front in the objectives' measure scales, below the reference point."""
-        return self._log().hypervolume()
+        return self.log().hypervolume()
 
     def reference_point(self) -> dict[str, float]:
         """Worst value of each objective that counts, by name: it follows the best accuracy."""
-        return self._log().reference_point
+        return self.log().reference_point
 
     def row(self, trial: Trial) -> dict[str, Any]:
         """A design as one row of a table: number, accuracy and its spread, costs, settings."""
@@ -169,19 +257,24 @@ class Study:
 
         Args:
             initial: As for :class:`~nax_bo.search.Optimizer`; 0 to look back, None to go on (it costs a second).
+
+        Raises:
+            StoreError: The study's surrogate, or its strategy to go on, is not naxbo's, and nobody vouched for it.
         """
+        if initial != 0:
+            self.need("strategy", why="going on")
         optimizer = Optimizer(
             self._problem,
-            strategy=self.config.strategy,
-            surrogate=self.config.surrogate,
+            strategy="naxbo" if initial == 0 else self.config.strategy,
+            surrogate=self.surrogate,
             seed=self.config.seed,
             initial=initial,
         )
         return self._told(optimizer)
 
-    def _log(self) -> Optimizer:
+    def log(self) -> Optimizer:
         """What was found, by whatever strategy and surrogate: those of the study may be gone."""
-        return self._told(Optimizer(self._problem, initial=0))
+        return self._told(Optimizer(self._problem, seed=self.config.seed, initial=0))
 
     def _told(self, optimizer: Optimizer) -> Optimizer:
         trials = self.trials()
@@ -192,9 +285,13 @@ class Study:
             optimizer.add_pending(trials[evaluation.trial].design, evaluation.fidelity)
         return optimizer
 
-    @cached_property
-    def _problem(self) -> Any:
-        return self.study_problem.problem(self.store.meta("reference_point"))
+    @property
+    def _problem(self) -> Problem:
+        reference = records.numbers_of("the reference point", self.store.meta("reference_point"))
+        try:
+            return self.study_problem.problem(reference)
+        except InputError as ex:
+            records.refuse(str(self.store.path), ex.message)
 
     def tell(self, optimizer: Optimizer, trial: Trial, evaluation: Evaluation) -> None:
         """Tell the optimiser of a finished evaluation."""
@@ -214,19 +311,28 @@ class Study:
 
     # The loop
 
-    def _check_sources(self) -> None:
-        """Refuse to go on with other data; warn about another surrogate, whose proposals may differ."""
-        if describe_data(self.config.data)["fingerprint"] != self.store.meta("data")["fingerprint"]:
+    def _check_sources(self, problem: StudyProblem) -> None:
+        """Refuse to go on with other data or another space; price anew; warn about another surrogate."""
+        if describe_data(self.config.data)["fingerprint"] != self.data["fingerprint"]:
             raise StoreError(
                 f"the data set {self.config.data} has changed since {self.store.path} was started",
-                "Restore the data, or start another study with --study.",
+                "Restore the data, name it anew with --data if it has moved, or start another study with --study.",
             )
-        if SurrogateReference.from_dict(self.store.meta("surrogate")).changed():
+        if done := check_problem(self.store, problem):
+            warnings.warn(done, stacklevel=3)
+        kept = SurrogateReference.from_dict(self.store.meta("surrogate"))
+        now = resolve(self.config.surrogate)
+        if str(kept) == str(now) and kept.source_hash not in ("", now.source_hash):
             warnings.warn(
                 f"the source of surrogate {self.config.surrogate!r} has changed since the study was started; "
                 "its proposals are no longer those of an uninterrupted run",
                 stacklevel=3,
             )
+        facts: dict[str, Any] = {"surrogate": now.to_dict()} if str(kept) != str(now) else {}
+        if self.changes:
+            facts |= {"config": self.config.to_dict(), "reference_point": problem.reference_point}
+        if facts:
+            self.store.set_meta(facts)
 
     def run(
         self,
@@ -247,11 +353,14 @@ class Study:
         Raises:
             StoreError: Another process runs this study, or it cannot be written.
         """
-        config = self.config if budget is None else replace(self.config, budget=budget)
+        config = with_budget(self.config, budget)
+        refuse_foreign(self.store.path, self.refused, "running it")
         workers = config.workers or os.cpu_count() or 1
         with self.store.lock():
-            self.store.requeue_running()
-            self._check_sources()
+            self.store.requeue_running(ended=True)
+            problem = StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
+            self._check_sources(problem)
+            self._live = problem
             own = executor is None
             pool = executor or local_executor(workers)
             renew = (lambda: local_executor(workers)) if own else None
@@ -259,5 +368,6 @@ class Study:
             try:
                 run.loop()
             finally:
+                self._live = None
                 if own:
                     run.pool.shutdown(wait=False, cancel_futures=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from nax_bo.space import Design
 
 State = Literal["queued", "running", "done", "failed"]
+STATES: tuple[str, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,10 @@ class Evaluation:
         state: ``queued``, ``running``, ``done`` or ``failed``.
         order: Position among the finished evaluations; the optimiser is told in this order.
         outcome: Accuracy statistics and learned costs of a finished evaluation.
-        message: Why it failed.
+        message: Why it failed, or why it was queued again.
         seconds: Wall time.
+        attempts: Times that it was started.
+        endings: Runs that ended while it was running, without a word: killed, or out of memory with the machine.
     """
 
     id: int
@@ -36,6 +39,8 @@ class Evaluation:
     outcome: Mapping[str, Any]
     message: str
     seconds: float
+    attempts: int = 0
+    endings: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,30 @@ class Trial:
     def failed(self) -> bool:
         """Whether an evaluation of this design failed."""
         return any(e.state == "failed" for e in self.evaluations)
+
+
+@dataclass(frozen=True)
+class Specs:
+    """What a design is, as data: enough to read, export and train it again without the code that made it.
+
+    Attributes:
+        network, chip: Plain forms of the specs.
+        report: Plain form of its cost, with breakdowns; empty if it could not be priced.
+        scores: Training-free scores by name.
+    """
+
+    network: Mapping[str, Any] = field(default_factory=dict)
+    chip: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An evaluation to queue: a design with its costs and specs, at a fidelity, for a reason."""
+
+    design: Design
+    costs: Mapping[str, float]
+    fidelity: str
+    reason: str = ""
+    specs: Specs = field(default_factory=Specs)

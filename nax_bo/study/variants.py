@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nax_bo.errors import InputError
+from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Design, Space
 from nax_bo.study.prediction import Prediction, fit_accuracy
 from nax_bo.study.single import changed_design
+from nax_bo.study.sources import same
 from nax_bo.study.study import Study
 from nax_bo.whatif import Setting, apply_settings, implied, setting_names
 
@@ -58,6 +59,8 @@ def vary(study: Study, number: int, changes: Sequence[Sequence[str]]) -> tuple[V
     """
     base = study.trial(number).design
     variants = [_variant(study, base, texts) for texts in changes]
+    if any(v.design is None or v.design != base for v in variants):
+        _check_live(study, number)
     inside = [v.design for v in variants if v.design is not None]
     try:
         predictions = iter(fit_accuracy(study).predict(inside) if inside else [])
@@ -74,18 +77,41 @@ def _variant(study: Study, base: Design, texts: Sequence[str]) -> Variant:
     groups = {text: _choices(space, over, text) for text in texts if text not in exact}
     design = changed_design(space, base, {**_merged(groups), **_merged(exact)})
     priced = [Setting.parse(text) for text in texts if {**exact, **groups}[text] is None]
-    network, chip = study.study_problem.system.decode(design)
+    held = next((t for t in study.trials() if t.design == design), None)
+    network, chip = study.network_and_chip(held) if held else study.study_problem.system.decode(design)
     shown = [s.label for s in (*priced, *implied(chip, priced))]
     chip = apply_settings(network, chip, priced)
+    cost = study.cost_report(held) if held and not priced else _priced(study, network, chip)
     note = f"the study never varied {', '.join(shown)}" if shown else ""
     return Variant(
         " ".join(texts) or "base",
         None if priced else design,
         network,
         chip,
-        study.study_problem.cost_model.evaluate(network, chip),
+        cost,
         None,
         note,
+    )
+
+
+def _priced(study: Study, network: NetworkSpec, chip: ChipSpec) -> CostReport:
+    return study.study_problem.cost_model.evaluate(network, chip)
+
+
+def _check_live(study: Study, number: int) -> None:
+    """Refuse to set changed designs beside the stored one if they would be built or priced in another way today."""
+    trial = study.trial(number)
+    stored = *study.network_and_chip(trial), study.cost_report(trial)
+    problem = study.study_problem
+    if "system" not in study.refused and problem.system.decode(trial.design) != stored[:2]:
+        what = f"the design space {study.config.system}"
+    elif not same(_priced(study, *stored[:2]).edap_uj_ms_mm2, stored[2].edap_uj_ms_mm2):
+        what = f"the cost model {study.config.cost_model}"
+    else:
+        return
+    raise StoreError(
+        f"{what} has changed since design {number} of {study.store.path} was priced",
+        "Bring the study up to date first: naxbo optimize --study FILE",
     )
 
 

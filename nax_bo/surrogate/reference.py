@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
+from nax_bo import references
 from nax_bo.errors import InputError, SurrogateError
-from nax_bo.references import load_object
+from nax_bo.references import source_of
 from nax_bo.surrogate.registry import named_factory
 
 Literal = str | int | float | bool | None
@@ -62,7 +61,7 @@ class SurrogateReference:
 
     def changed(self) -> bool:
         """Whether the source file differs from the one this reference was made from."""
-        return bool(self.source_hash) and source_hash_of(load_factory(self.reference)) != self.source_hash
+        return bool(self.source_hash) and source_of(load_factory(self.reference)) != self.source_hash
 
 
 def parse_reference(text: str) -> tuple[str, dict[str, Literal]]:
@@ -110,7 +109,7 @@ def resolve(surrogate: Any, **arguments: Literal) -> SurrogateReference:
     factory = load_factory(reference)
     merged = {**given, **arguments}
     _check_arguments(reference, factory, merged)
-    return SurrogateReference(reference, merged, source_hash_of(factory))
+    return SurrogateReference(reference, merged, source_of(factory))
 
 
 def load_factory(reference: str) -> Any:
@@ -118,21 +117,9 @@ def load_factory(reference: str) -> Any:
     if ":" not in reference:
         return named_factory(reference)
     try:
-        found = load_object(reference)
+        return references.load_factory(reference, "surrogate", ("fit", "predict"))
     except InputError as ex:
         raise SurrogateError(ex.message, ex.hint) from ex
-    if not callable(found):
-        raise SurrogateError(f"{reference} is not a class or function", "Name the class of the surrogate.")
-    return found
-
-
-def source_hash_of(factory: Any) -> str:
-    """SHA-256 of the file that defines ``factory``; empty if it has none (typed at a prompt)."""
-    try:
-        path = inspect.getsourcefile(factory)
-    except TypeError:
-        path = None
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path and Path(path).is_file() else ""
 
 
 def accepts(factory: Any, name: str) -> bool:

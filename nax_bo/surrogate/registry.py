@@ -58,6 +58,11 @@ def surrogate_names() -> tuple[str, ...]:
     return tuple(sorted({*_plugins(), *_registered}))
 
 
+def own_surrogate(name: str) -> bool:
+    """Whether a name is one of naxbo's own surrogates, or was registered in this process; imports nothing."""
+    return name in _registered or any(p.value.startswith("nax_surrogates:") for p in _plugins().get(name, ()))
+
+
 def describe_surrogates() -> tuple[SurrogateInfo, ...]:
     """All names with their providers. Imports every plug-in; what fails is reported, not raised."""
     out = []

@@ -16,7 +16,7 @@ from nax_bo.hardware.workload import Workload, workload_of
 from nax_bo.network import Graph, NetworkSpec
 from nax_bo.network.batch import NetworkBatch
 from nax_bo.network.spec import Shape
-from nax_bo.references import load_object
+from nax_bo.references import load_factory
 from nax_bo.space import Space, Value
 
 Choices = Mapping[str, Any]
@@ -152,7 +152,7 @@ def load_system(reference: str, input_shape: Shape, num_classes: int) -> System:
             f"there is no design space {reference!r}",
             f"Use one of {', '.join(_FACTORIES)}, or package.module:Factory, or file.py:Factory.",
         )
-    factory = load_object(target)
+    factory = load_factory(target, "design space", ("build", "chip"))
     try:
         description: Description = factory(input_shape, num_classes)
     except TypeError as ex:

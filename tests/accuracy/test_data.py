@@ -280,18 +280,18 @@ def test_a_file_reference_loads_and_its_faults_are_named(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "import numpy as np\n"
-        "from nax_bo.accuracy.data import data_set_from_pixels\n"
-        "def mine(options):\n"
+        "from nax_bo.accuracy.data import DataSet, LoadOptions, data_set_from_pixels\n"
+        "def mine(options) -> DataSet:\n"
         "    part = (np.full((4, 1, 2, 2), options.seed, np.uint8), np.array([0, 1, 0, 1]))\n"
         "    return data_set_from_pixels('mine', train=part, test=part, class_names=('x', 'y'))\n"
-        "def wrong(options):\n    return 3\n"
+        "def wrong(options: LoadOptions):\n    return 3\n"
         "number = 3\n"
     )
     assert load(f"{file}:mine", seed=9).mean == (9.0,)
     for function, message in (
         ("wrong", "gave a int"),
         ("none", "has no 'none'"),
-        ("number", "is a int"),
+        ("number", "is no data set"),
     ):
         with pytest.raises(InputError, match=message):
             load(f"{file}:{function}")

@@ -35,7 +35,7 @@ def study(tmp_path: Path) -> Path:
     path = tmp_path / "s.naxbo"
     with Study(path, StudyConfig(strategy="random", surrogate="gp")) as opened:
         design = opened.store.space.design(opened.store.space.sample(1, 0)[0])
-        opened.store.add([(design, opened.study_problem.costs_of([design])[0], "full", "test")])
+        opened.store.add([opened.proposal(design, "full", "test")])
     return path
 
 

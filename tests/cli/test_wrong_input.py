@@ -7,7 +7,12 @@ import pytest
 from nax_bo.study import Study, StudyConfig
 
 BROKEN = "import nothing_that_exists\n\nclass Model:\n    pass\n"
-RAISES = "class Model:\n    def __init__(self):\n        raise RuntimeError('no model today')\n"
+RAISES = """class Model:
+    def __init__(self):
+        raise RuntimeError('no model today')
+    def fit(self, X, Y): pass
+    def predict(self, X): pass
+"""
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_a_study_without_any_training(simulated_study, tmp_path) -> None:
 def test_short_trainings_alone_make_no_front(grown, simulated_study, tmp_path) -> None:
     study = simulated_study(1)
     design = study.store.space.design(study.store.space.sample(1, 5)[0])
-    (evaluation,) = study.store.add([(design, study.study_problem.costs_of([design])[0], "short", "")])
+    (evaluation,) = study.store.add([study.proposal(design, "short")])
     outcome = dict(next(e for t in grown.trials() for e in t.evaluations if e.state == "done").outcome)
     study.store.finish(evaluation.id, "done", outcome=outcome)
     found = collect(study)

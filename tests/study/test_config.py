@@ -90,12 +90,6 @@ def test_missing_file(tmp_path) -> None:
         read_config(tmp_path / "none.toml")
 
 
-def test_differences_ignore_what_may_change() -> None:
-    a = StudyConfig(budget=10, workers=1)
-    assert a.differences(StudyConfig(budget=20, workers=2)) == {}
-    assert a.differences(StudyConfig(seed=1)) == {"seed": (0, 1)}
-
-
 def test_limits_of_the_file_and_of_the_command_line_add_up(tmp_path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("[max]\narea_mm2 = 5.0\nenergy_uj = 9.0\n", encoding="utf-8")

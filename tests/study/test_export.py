@@ -29,8 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study with one small design, trained shortly as a worker would."""
     opened = Study(tmp_path_factory.mktemp("s") / "s.naxbo", StudyConfig(strategy="random", surrogate="gp"))
     design = opened.store.space.design(SMALL)
-    (costs,) = opened.study_problem.costs_of([design])
-    (evaluation,) = opened.store.add([(design, costs, "short", "test")])
+    (evaluation,) = opened.store.add([opened.proposal(design, "short", "test")])
     network, chip = opened.study_problem.system.decode(design)
     seed = job_seed(opened.config.seed, 0)
     conditions = opened.config.to_dict()["conditions"]
@@ -91,7 +90,7 @@ def test_simulator_files_describe_every_layer(study, tmp_path, form, rows) -> No
 
 def test_a_design_that_a_simulator_cannot_describe_leaves_no_folder(study, tmp_path) -> None:
     odd = study.store.space.design({**SMALL, "kernel_1": 5})
-    (evaluation,) = study.store.add([(odd, study.study_problem.costs_of([odd])[0], "short", "test")])
+    (evaluation,) = study.store.add([study.proposal(odd, "short", "test")])
     with pytest.raises(InputError, match="kernel"):
         write_simulator_files(study, study.trial(evaluation.trial), "xpert", tmp_path / "out")
     assert not (tmp_path / "out").exists()

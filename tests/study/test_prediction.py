@@ -26,9 +26,7 @@ def filled(path: Path, full: int, short: int = 0, noise: float = 0.002, **settin
     for i, row in enumerate(space.sample(full + short, 1)):
         design = space.design(row)
         fidelity = "full" if i < full else "short"
-        (evaluation,) = study.store.add(
-            [(design, study.study_problem.costs_of([design])[0], fidelity, "test")]
-        )
+        (evaluation,) = study.store.add([study.proposal(design, fidelity, "test")])
         accuracy = truth(design) + noise * rng.standard_normal()
         outcome = {"mean": accuracy, "p05": accuracy, "standard_error": noise}
         study.store.finish(evaluation.id, "done", outcome=outcome, seconds=1.0)
@@ -63,7 +61,7 @@ def test_short_trainings_of_a_held_out_design_are_left_out_too(tmp_path) -> None
     with filled(tmp_path / "s", full=12) as study:
         before = cross_validate(study, folds=12)
         trial = study.trial(3)
-        (extra,) = study.store.add([(trial.design, trial.costs, "short", "test")])
+        (extra,) = study.store.add([study.proposal(trial.design, "short", "test")])
         outcome = {"mean": 0.12, "p05": 0.12, "standard_error": 0.001}
         study.store.finish(extra.id, "done", outcome=outcome)
         after = cross_validate(study, folds=12)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nax_bo.errors import StoreError
 from nax_bo.space import Space, categorical, ordinal
 from nax_bo.study.store import Store
+from nax_bo.study.trial import Proposal
 
 SPACE = Space([ordinal("a", range(8)), categorical("b", ("x", "y", "z"))])
 
@@ -22,9 +23,17 @@ def new(path: Path) -> Store:
     return Store(path, SPACE, create=True)
 
 
-OUTCOMES = st.dictionaries(
-    st.text(min_size=1, max_size=8),
-    st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.booleans(),
+OUTCOMES = st.builds(
+    lambda known, more: {**more, **known},
+    st.fixed_dictionaries(
+        {"mean": st.floats(0, 1), "standard_error": st.floats(0, 1e3) | st.none()},
+    ),
+    st.dictionaries(
+        st.text(min_size=4, max_size=8).filter(
+            lambda name: name not in ("draws", "trainings", "clean", "confidence")
+        ),
+        st.floats(-1e299, 1e299) | st.text() | st.booleans(),
+    ),
 )
 ENDS = st.sampled_from(["done", "failed", None])
 
@@ -43,7 +52,7 @@ def test_what_is_written_is_read_back_by_another_process(tmp_path_factory, entri
     expected = []
     for a, b, outcome, end in entries:
         design = SPACE.design([a, b])
-        (evaluation,) = store.add([(design, {"edap": float(a)}, "short", "why")])
+        (evaluation,) = store.add([Proposal(design, {"edap": float(a)}, "short", "why")])
         if end:
             store.start(evaluation.id)
             store.finish(
@@ -65,25 +74,25 @@ def test_what_is_written_is_read_back_by_another_process(tmp_path_factory, entri
 def test_a_design_keeps_its_number_at_another_fidelity(tmp_path) -> None:
     store = new(tmp_path / "s")
     design = SPACE.design({"a": 3})
-    store.add([(design, {}, "short", "")])
-    store.add([(design, {}, "full", "")])
+    store.add([Proposal(design, {}, "short", "")])
+    store.add([Proposal(design, {}, "full", "")])
     (trial,) = store.trials()
     assert [e.fidelity for e in trial.evaluations] == ["short", "full"]
     with pytest.raises(StoreError, match="UNIQUE"):
-        store.add([(SPACE.design({"a": 4}), {}, "short", ""), (design, {}, "full", "")])
+        store.add([Proposal(SPACE.design({"a": 4}), {}, "short", ""), Proposal(design, {}, "full", "")])
     assert len(store.trials()) == 1  # all or none
 
 
 def test_running_evaluations_are_queued_again(tmp_path) -> None:
     store = new(tmp_path / "s")
-    first, second = store.add([(SPACE.design([i, 0]), {}, "short", "") for i in (0, 1)])
+    first, second = store.add([Proposal(SPACE.design([i, 0]), {}, "short", "") for i in (0, 1)])
     store.start(first.id)
     store.start(second.id)
-    store.finish(second.id, "done")
+    store.finish(second.id, "failed", message="m")
     store.close()
     again = Store(tmp_path / "s")
     assert again.requeue_running() == 1
-    assert [e.state for e in again.evaluations()] == ["queued", "done"]
+    assert [e.state for e in again.evaluations()] == ["queued", "failed"]
 
 
 def test_only_one_process_runs_a_study(tmp_path) -> None:
@@ -101,11 +110,12 @@ def test_a_kill_loses_no_finished_evaluation(tmp_path) -> None:
 import sys
 from nax_bo.space import Space
 from nax_bo.study.store import Store
+from nax_bo.study.trial import Proposal
 store = Store({str(path)!r}, Space.from_json({SPACE.to_json()!r}), create=True)
 for i in range(24):
-    (e,) = store.add([(store.space.design([i % 8, i // 8]), {{}}, "short", "")])
+    (e,) = store.add([Proposal(store.space.design([i % 8, i // 8]), {{}}, "short")])
     store.start(e.id)
-    store.finish(e.id, "done", outcome={{"i": i}})
+    store.finish(e.id, "done", outcome={{"mean": i / 24, "standard_error": 0.0}})
     print(i, flush=True)
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -120,7 +130,7 @@ for i in range(24):
     process.stdout.close()
     done = Store(path).evaluations("done")
     assert len(done) >= 10
-    assert [e.outcome["i"] for e in done] == list(range(len(done)))
+    assert [e.outcome["mean"] for e in done] == [i / 24 for i in range(len(done))]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +151,7 @@ def test_damaged_files_are_named(tmp_path, damage, match) -> None:
     path = tmp_path / "s"
     store = new(path)
     for i in range(8):
-        store.add([(SPACE.design([i, 0]), {}, "short", "x" * 2000)])
+        store.add([Proposal(SPACE.design([i, 0]), {}, "short", "x" * 2000)])
     store.close()
     damage(path)
     with pytest.raises(StoreError, match=match):
@@ -155,18 +165,20 @@ def _set_format(path: Path, value: int) -> None:
     db.close()
 
 
-def test_a_new_study_does_not_inherit_the_journal_of_a_deleted_one(tmp_path) -> None:
-    path = tmp_path / "s"
-    old = new(path)
-    old.add([(SPACE.design([1, 1]), {}, "short", "")])
-    assert path.with_name("s-wal").exists()  # as a kill would leave it
-    path.unlink()
-    assert new(path).trials() == []
+def test_a_new_study_neither_inherits_nor_deletes_the_journal_of_another(tmp_path) -> None:
+    journal = (
+        tmp_path / "s-journal"
+    )  # as a kill in the middle of a commit leaves it, once the study has been moved
+    journal.write_bytes(b"pages of the other study")
+    with pytest.raises(StoreError, match="belongs to another study"):
+        new(tmp_path / "s")
+    assert journal.read_bytes() == b"pages of the other study"
+    assert list(tmp_path.iterdir()) == [journal]
 
 
 def test_a_study_is_not_replaced_by_a_new_one(tmp_path) -> None:
     first = Store(tmp_path / "s", SPACE, create=True, facts={"owner": "first"})
-    first.add([(SPACE.design([1, 1]), {}, "short", "")])
+    first.add([Proposal(SPACE.design([1, 1]), {}, "short", "")])
     with pytest.raises(StoreError, match="already"):
         Store(tmp_path / "s", SPACE, create=True, facts={"owner": "second"})
     assert len(first.trials()) == 1
@@ -190,7 +202,7 @@ def test_a_failed_creation_leaves_nothing(tmp_path, monkeypatch) -> None:
     def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nax_bo.study.store._publish", full)
+    monkeypatch.setattr("nax_bo.study.database.publish", full)
     with pytest.raises(StoreError, match="No space left"):
         new(tmp_path / "s")
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_unknown_and_foreign_systems(tmp_path) -> None:
         load_system("vggg", (1, 8, 8), 10)
     (tmp_path / "mine.py").write_text(
         "from nax_bo.systems.vgg import VggSystem\n"
-        "def mine(shape, classes): return VggSystem(shape, classes, name='mine')\n"
+        "def mine(shape, classes) -> VggSystem: return VggSystem(shape, classes, name='mine')\n"
     )
     assert load_system(f"{tmp_path}/mine.py:mine", (1, 8, 8), 10).name == "mine"
     with pytest.raises(InputError, match="has no 'yours'"):
@@ -77,7 +77,7 @@ def own(build: str = "graph.linear(graph.flatten('input'), 10)", chip: str = "Ch
         (own(chip="ChipPlan({'conv1': {'rows': 32}})"), "'conv1', which no network of the space has"),
         (own(chip="ChipPlan(digital_layers=('head',))"), "'head', which no network of the space has"),
         (own(chip="ChipPlan(device='rram', mux=256)"), "mux exceeds"),
-        (own().replace("def chip", "def chips"), "it has no chip"),
+        (own().replace("def chip", "def chips"), "Own is no design space"),
     ],
 )
 def test_a_description_that_cannot_be_used_is_refused_before_any_work(text, message, tmp_path) -> None:

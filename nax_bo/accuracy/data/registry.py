@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from nax_bo.accuracy.data.dataset import DataSet
 from nax_bo.errors import InputError
-from nax_bo.references import load_object
+from nax_bo.references import check_function, load_object
 
 ENTRY_POINT_GROUP = "naxbo.data"
 
@@ -112,6 +112,11 @@ def register_data_set(name: str, loader: Loader) -> None:
 def data_set_names() -> tuple[str, ...]:
     """All names known to this process, sorted: built in, registered, and installed as plug-ins."""
     return tuple(sorted({*_BUILT_IN, *_registered, *_plug_ins()}))
+
+
+def own_data_set(spec: str) -> bool:
+    """Whether a specification names a data set of naxbo's, or one that this process has registered; imports nothing."""
+    return _options(spec.strip())[0].partition(":")[0] in {*_BUILT_IN, *_registered}
 
 
 def parse_data(spec: str) -> DataSpec:
@@ -225,7 +230,8 @@ def _loader(name: str) -> Loader:
 
 
 def _from_reference(reference: str) -> Loader:
-    return _callable(load_object(reference), reference)
+    found: Loader = check_function(load_object(reference), reference, "data set", LoadOptions, DataSet)
+    return found
 
 
 def _callable(found: object, reference: str) -> Loader:
