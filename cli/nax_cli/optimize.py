@@ -104,6 +104,20 @@ def optimize(
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="How networks learn: auto, digits, cifar-cnn or vit, with options: vit,epochs=60,flip=true. [auto]",
+        ),
+    ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor",
+            help="Where trainings run: local, dask:ADDRESS, dask-slurm or module:factory. [local]",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same designs. [0]")] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
@@ -137,6 +151,8 @@ def optimize(
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
+        "recipe": recipe,
+        "executor": executor,
         "seed": seed,
         "workers": workers,
         "max": numbers("--max", max_) or None,

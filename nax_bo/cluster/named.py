@@ -39,6 +39,11 @@ def executor_names() -> dict[str, str]:
     }
 
 
+def own_executor(name: str) -> bool:
+    """Whether ``name`` is one of naxbo's own forms, and runs nobody else's code."""
+    return name in (LOCAL, "dask-slurm") or name.startswith("dask:")
+
+
 def connect(name: str, workers: int = 0) -> Cluster | None:
     """The executor called ``name``; None for ``local``, which a study starts itself.
 

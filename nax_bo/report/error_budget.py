@@ -24,6 +24,7 @@ def error_budget(study: Study, trial: Trial) -> tuple[tuple[str, ...], tuple[Lay
     if _seconds(trial) > MOST_SECONDS:
         return (), ()
     from nax_bo.accuracy.data import parse_data
+    from nax_bo.accuracy.recipes import recipe
     from nax_bo.accuracy.training import train
 
     conditions = study.config.conditions
@@ -34,7 +35,7 @@ def error_budget(study: Study, trial: Trial) -> tuple[tuple[str, ...], tuple[Lay
             network,
             chip,
             parse_data(study.config.data).load(),
-            recipe=SHORT.recipe,
+            recipe=recipe(study.config.recipe, SHORT.recipe, network),
             seed=job_seed(study.config.seed, trial.number),
             conditions=conditions,
             timeout_s=3 * MOST_SECONDS,

@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nax_bo.accuracy.recipes import AUTO, parse_recipe
 from nax_bo.accuracy.report import LEAST_CHIPS
+from nax_bo.cluster import LOCAL
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
 
 FREE_TO_CHANGE = (
     "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
-    "max", "min",
+    "max", "min", "executor",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -44,6 +46,8 @@ class StudyConfig:
         max: Upper limits on outcomes, by name.
         min: Lower limits on outcomes, by name.
         conditions: Non-idealities under which accuracy is measured.
+        recipe: How networks learn (:mod:`nax_bo.accuracy.recipes`).
+        executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
     """
@@ -63,6 +67,8 @@ class StudyConfig:
     max: Mapping[str, float] = field(default_factory=dict)
     min: Mapping[str, float] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
+    recipe: str = AUTO
+    executor: str = LOCAL
     workers: int = 0
     timeout_s: float = 3600.0
 
@@ -71,9 +77,10 @@ class StudyConfig:
         _whole("seed", self.seed, 0)
         _whole("calibrate_every", self.calibrate_every, 1)
         _whole("workers", self.workers, 0)
-        for name in ("system", "data", "strategy", "surrogate", "cost_model"):
+        for name in ("system", "data", "strategy", "surrogate", "cost_model", "recipe", "executor"):
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
+        parse_recipe(self.recipe)
         if not isinstance(self.learn_costs, bool):
             raise InputError(f"learn_costs = {self.learn_costs!r}", "Give true or false, without quotes.")
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
@@ -191,7 +198,9 @@ _COMMENTS = {
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
     "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
-    "workers": "trainings at once; 0: one per core",
+    "recipe": "how networks learn: auto | digits | cifar-cnn | vit, with options: ,epochs=30,flip=true",
+    "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
+    "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
 }
 

@@ -49,6 +49,7 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     from safetensors.torch import save
 
     from nax_bo.accuracy.data import parse_data
+    from nax_bo.accuracy.recipes import recipe
     from nax_bo.accuracy.training import train
 
     study.need("data", why="training a design")
@@ -61,7 +62,7 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
         network,
         chip,
         parse_data(study.config.data).load(),
-        recipe=level.recipe,
+        recipe=recipe(study.config.recipe, level.recipe, network),
         seed=seed,
         conditions=study.config.conditions,
         timeout_s=study.config.timeout_s,

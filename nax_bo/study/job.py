@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +29,11 @@ class Job:
         network, chip, conditions: Plain forms of the specs.
         data: Data set specification.
         fidelity: Rung of the ladder.
+        recipe: How networks learn.
         seed: Seed of initial weights, batches and noise draws.
         timeout_s: After this time the training gives up.
         least_chips: Programmed chips to read at least, where chips differ.
+        checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
     """
 
     network: Mapping[str, Any]
@@ -38,9 +41,11 @@ class Job:
     conditions: Mapping[str, Any]
     data: str
     fidelity: str
+    recipe: str
     seed: int
     timeout_s: float
     least_chips: int = 1
+    checkpoints: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,12 @@ def run_job(job: Job) -> JobResult:
             ChipSpec.from_dict(job.chip),
             data,
             fidelity=job.fidelity,
+            recipe=job.recipe,
             seed=job.seed,
             conditions=Conditions(**job.conditions),
             timeout_s=job.timeout_s,
             least_chips=job.least_chips,
+            checkpoints=Path(job.checkpoints) if job.checkpoints else None,
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)

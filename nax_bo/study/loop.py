@@ -12,6 +12,7 @@ import numpy as np
 
 from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
 from nax_bo.accuracy.report import statistics_of
+from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
@@ -20,6 +21,9 @@ from nax_bo.study.trial import Evaluation, Trial
 
 if TYPE_CHECKING:
     from nax_bo.study.study import Study
+
+CHECKPOINTS = ".checkpoints"
+"""Ending of the folder beside a study in which long trainings leave what they need to go on."""
 
 FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
@@ -54,7 +58,7 @@ class Run:
         config: StudyConfig,
         pool: Executor,
         renew: Callable[[], Executor] | None,
-        workers: int,
+        workers: Callable[[], int],
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.study, self.config, self.on_progress = study, config, on_progress
@@ -70,7 +74,7 @@ class Run:
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
         while True:
-            while len(self.futures) < (1 if self.suspects else self.workers):
+            while len(self.futures) < (1 if self.suspects else self.workers()):
                 if (evaluation := self._next()) is None:
                     break
                 self._submit(evaluation)
@@ -149,9 +153,11 @@ class Run:
             self.config.to_dict()["conditions"],
             self.config.data,
             evaluation.fidelity,
+            self.config.recipe,
             job_seed(self.config.seed, evaluation.trial),
             self.config.timeout_s,
             self.config.least_chips,
+            str(self.store.path.absolute()) + CHECKPOINTS,
         )
         self.store.start(evaluation.id)
         try:
@@ -164,6 +170,9 @@ class Run:
     def _record(self, future: Future[JobResult]) -> None:
         evaluation, begun = self.futures.pop(future)
         error = future.exception()
+        if isinstance(error, WorkerLostError):
+            self.store.requeue(evaluation.id, error.message)
+            return
         if isinstance(error, NaxboError):
             raise error  # not the design's fault: what was under way is taken up when the study goes on
         result = JobResult(None, f"the worker failed: {error}") if error else future.result()

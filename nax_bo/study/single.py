@@ -131,6 +131,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         config.to_dict()["conditions"],
         config.data,
         setting.fidelity,
+        config.recipe,
         setting.seed,
         config.timeout_s,
         config.least_chips,

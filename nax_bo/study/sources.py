@@ -13,6 +13,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from nax_bo.cluster.named import own_executor
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.hardware.protocol import OneByOne, cost_model_names
 from nax_bo.references import absolute, source_of
@@ -30,6 +31,7 @@ def foreign(config: StudyConfig) -> dict[str, str]:
         "strategy": _own_strategy,
         "surrogate": _own_surrogate,
         "cost_model": _own_cost_model,
+        "executor": own_executor,
     }
     return {name: getattr(config, name) for name, own in checks.items() if not own(getattr(config, name))}
 
@@ -83,6 +85,7 @@ def rooted(config: StudyConfig) -> StudyConfig:
         strategy=absolute(config.strategy),
         surrogate=absolute(config.surrogate),
         cost_model=absolute(cost),
+        executor=config.executor if own_executor(config.executor) else absolute(config.executor),
         data=_rooted_data(config.data),
     )
 

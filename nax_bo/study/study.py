@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
+from nax_bo.cluster import connect
 from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
@@ -347,7 +348,7 @@ class Study:
 
         Args:
             budget: Designs altogether, those of earlier runs included; the settings' by default.
-            executor: Where trainings run; processes on this machine by default.
+            executor: Where trainings run; by default what the settings name.
             on_progress: Called after every change.
 
         Raises:
@@ -355,19 +356,23 @@ class Study:
         """
         config = with_budget(self.config, budget)
         refuse_foreign(self.store.path, self.refused, "running it")
-        workers = config.workers or os.cpu_count() or 1
         with self.store.lock():
             self.store.requeue_running(ended=True)
             problem = StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
             self._check_sources(problem)
             self._live = problem
-            own = executor is None
-            pool = executor or local_executor(workers)
-            renew = (lambda: local_executor(workers)) if own else None
-            run = Run(self, config, pool, renew, workers, on_progress or (lambda _: None))
+            cluster = connect(config.executor, config.workers) if executor is None else None
+            workers = config.workers or os.cpu_count() or 1
+            local = executor is None and cluster is None
+            pool = executor or (cluster.executor if cluster else local_executor(workers))
+            renew = (lambda: local_executor(workers)) if local else None
+            capacity = cluster.capacity if cluster else (lambda: workers)
+            run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
             try:
                 run.loop()
             finally:
                 self._live = None
-                if own:
+                if local:
                     run.pool.shutdown(wait=False, cancel_futures=True)
+                elif cluster:
+                    cluster.close()

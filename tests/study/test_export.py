@@ -33,7 +33,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     network, chip = opened.study_problem.system.decode(design)
     seed = job_seed(opened.config.seed, 0)
     conditions = opened.config.to_dict()["conditions"]
-    result = run_job(Job(network.to_dict(), chip.to_dict(), conditions, "digits", "short", seed, 600.0))
+    result = run_job(
+        Job(network.to_dict(), chip.to_dict(), conditions, "digits", "short", "auto", seed, 600.0)
+    )
     opened.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=1.0)
     yield opened
     opened.store.close()
@@ -138,4 +140,4 @@ def test_wrong_places_are_refused(tmp_path) -> None:
 
 def test_missing_data_is_nobodys_failed_design(tmp_path):
     with pytest.raises(DataError):
-        run_job(Job({}, {}, {}, f"folder:{tmp_path / 'gone'}", "short", 0, 600.0))
+        run_job(Job({}, {}, {}, f"folder:{tmp_path / 'gone'}", "short", "auto", 0, 600.0))
