@@ -16,6 +16,7 @@ from nax_surrogates.exact_gp import (
     Observations,
     Prior,
     condition,
+    extended,
     mixture,
     most_probable,
     predictions,
@@ -106,7 +107,7 @@ class Ensemble:
         known = np.concatenate([self.known_noise, noise / self.scale**2])
         values = np.concatenate([self.members[0].data.y, (y - self.centre) / self.scale])
         data = Observations(self.members[0].data.inputs.joined(new), values, known)
-        members = tuple(condition(member.model, member.theta, data) for member in self.members)
+        members = tuple(extended(member, new, data) for member in self.members)
         return replace(self, members=members, known_noise=known)
 
     @property

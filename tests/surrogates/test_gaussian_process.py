@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nax_surrogates import GaussianProcess
-from nax_surrogates.exact_gp import Model, Observations, Prior, condition, neg_log_posterior
+from nax_surrogates.exact_gp import Model, Observations, Prior, condition, extended, neg_log_posterior
 from nax_surrogates.kernel import FeatureMap, Pairs, covariance
 from nax_surrogates.problems import PROBLEMS, draw
 from scipy.optimize import approx_fprime
@@ -266,3 +266,17 @@ def test_noisy_full_looks_do_not_blur_cheap_ones():
             kendalltau(believed, truth[rest]).statistic - kendalltau(cheap[rest], truth[rest]).statistic
         )
     assert np.mean(gained) > -0.01
+
+
+@pytest.mark.parametrize("copies", [0, 3])
+def test_a_process_that_is_extended_is_that_of_all_data(copies):
+    x, y = _mixed(40, 1)
+    x[30 : 30 + copies] = x[:copies]
+    features = FeatureMap(learn_encoding(x, COLUMNS))
+    every = Observations(features(x), y, np.full(40, 0.01))
+    model = Model("matern32", features.layout, Prior())
+    theta = model.moments[0]
+    first = condition(model, theta, every.take(np.arange(30)))
+    whole, grown = condition(model, theta, every), extended(first, features(x[30:]), every)
+    np.testing.assert_allclose(grown.weights, whole.weights, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(grown.factor, whole.factor, rtol=1e-6, atol=1e-9)
