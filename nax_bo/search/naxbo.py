@@ -201,9 +201,7 @@ class Naxbo:
         # to go. Four asynchronous workers in 64 variables lost 19 % of the hypervolume, and 10 % since.
         parents, centre = acquisition.parents(told)
         nothing = Scored(told[:0], np.zeros(0), np.zeros(0))
-        first = _First(
-            acquisition, self._general(state, told) or acquisition, told, parents, centre, nothing
-        )
+        first = _First(acquisition, self._general(state, told) or acquisition, told, parents, centre, nothing)
         score, rng = first.damped(first.measure, state), state.rng("naxbo")
         return replace(first, found=maximise(state.problem, score, parents, state.unseen, rng, self.effort))
 
@@ -217,7 +215,7 @@ class Naxbo:
 
 @dataclass(frozen=True, eq=False)
 class _First:
-    """What was found with nothing pending: the acquisition, designs told, where it began, the front, the best designs."""
+    """What was found with nothing pending: acquisition, designs told, starts, the front, best designs."""
 
     acquisition: Acquisition
     measure: Acquisition | MonteCarloAcquisition

@@ -85,6 +85,11 @@ class Model:
         return self.prior.moments(self.layout)
 
 
+def like(one: Model, other: Model, theta: Array) -> Array:
+    """Hyperparameters of ``one`` as ``other`` takes them, which may have a length scale for every feature."""
+    return theta if one.layout.size == other.layout.size else one.layout.spread_out(theta)
+
+
 @dataclass(frozen=True)
 class Observations:
     """Standardised outcomes ``y: n`` at ``inputs``, and what is known of their noise variance, ``n``."""
@@ -159,9 +164,10 @@ def predictions(members: Sequence[ExactGP], at: Inputs) -> tuple[Array, Array]:
     return mean, var
 
 
-def mixture(means: Array, variances: Array) -> tuple[Array, Array]:
-    """Mean and variance, each ``k``, of the equal mixture of ``members x k``."""
-    return means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
+def mixture(weights: Array, means: Array, variances: Array) -> tuple[Array, Array]:
+    """Mean and variance, each ``k``, of the mixture of ``members x k`` by their weights."""
+    mean = weights @ means
+    return mean, weights @ (variances + (means - mean) ** 2)
 
 
 def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
@@ -186,7 +192,7 @@ def condition(model: Model, theta: Array, data: Observations) -> ExactGP:
 
 
 def extended(member: ExactGP, new: Inputs, data: Observations) -> ExactGP:
-    """The process of ``data``, which is that of ``member`` and then rows at ``new: k``, in ``k n^2`` steps, not ``n^3``.
+    """The process of ``data``: that of ``member`` and then rows at ``new: k``; in ``k n^2`` steps instead of ``n^3``.
 
     Raises:
         SurrogateError: As :func:`condition`, to which it turns where rounding has spoiled the factor.
