@@ -98,7 +98,9 @@ def _crossbars() -> str:
     if not available():
         return f"read by {path}; the same numbers, more slowly"
     torch.manual_seed(0)
-    network = convert(torch.nn.Conv2d(16, 32, 3, padding=1), ChipSpec("sram", arrays=(ArraySpec(bits_per_cell=1),)))
+    network = convert(
+        torch.nn.Conv2d(16, 32, 3, padding=1), ChipSpec("sram", arrays=(ArraySpec(bits_per_cell=1),))
+    )
     images = torch.rand(64, 16, 8, 8)
     network.calibrate(images)
     network.eval()
