@@ -23,7 +23,8 @@ PACKAGES = (
     "numpy",
     "scipy",
     "loky",
-    "matplotlib",
+    "altair",
+    "vl-convert-python",
     "typer",
 )
 
