@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
 from statistics import fmean
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity
+from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.recipes import AUTO
 from nax_bo.accuracy.recipes import recipe as named_recipe
@@ -44,6 +48,7 @@ def evaluate(
     conditions: Conditions | None = None,
     timeout_s: float = float("inf"),
     least_chips: int = 1,
+    checkpoints: Path | None = None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
@@ -57,6 +62,7 @@ def evaluate(
         conditions: Non-idealities; default all of them, read right after programming.
         timeout_s: When training and measuring give up.
         least_chips: Read at least so many programmed chips, where chips differ: for the tail of their distribution.
+        checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
 
     Raises:
         InputError: Unknown fidelity, recipe or device, or a chip or data that do not fit the network.
@@ -70,18 +76,26 @@ def evaluate(
     reads = _reads(level, differ, least_chips)
     _check_fit(network, data)
     trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
+    seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
+    kept = [
+        Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level))
+        if checkpoints
+        else None
+        for own in seeds
+    ]
     models = [
         train(
             network,
             chip,
             data,
             recipe=learning,
-            seed=seed ^ (turn * _TRAINING_STREAM),
+            seed=own,
             conditions=noise,
             mode=level.mode,
             timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
+            checkpoint=checkpoint,
         )
-        for turn in range(trainings)
+        for own, checkpoint in zip(seeds, kept, strict=True)
     ]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(
@@ -89,6 +103,9 @@ def evaluate(
     )
     for model in models:
         idealise(model, data.train_images)
+    for checkpoint in kept:
+        if checkpoint is not None:
+            checkpoint.remove()
     return AccuracyReport(
         draws=tuple(draws),
         clean=fmean(accuracy(model, data.test_images, data.test_labels) for model in models),
@@ -109,6 +126,28 @@ def _reads(level: Fidelity, differ: bool, least_chips: int) -> Fidelity:
         )  # networks take turns: full rounds only
         return replace(level, min_draws=max(level.min_draws, least_chips), max_draws=most)
     return replace(level, min_draws=1) if level.mode == "exact" else level
+
+
+def _identity(
+    network: NetworkSpec,
+    chip: ChipSpec,
+    data: DataSet,
+    recipe: Recipe,
+    seed: int,
+    conditions: Conditions,
+    level: Fidelity,
+) -> dict[str, Any]:
+    """What decides the result of one training."""
+    return {
+        "network": network.to_dict(),
+        "chip": chip.to_dict(),
+        "data": data.fingerprint,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "conditions": asdict(conditions),
+        "mode": level.mode,
+        "versions": [version("naxbo"), torch.__version__],
+    }
 
 
 def measure(

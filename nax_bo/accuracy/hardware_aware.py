@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -61,6 +61,20 @@ class HardwareAwareLayer(nn.Module):
     def input_range(self) -> InputRange:
         """The range of input codes that has been learned."""
         return InputRange(max(math.exp(float(self.log_step.detach())), _SMALLEST_STEP), self.low, self.high)
+
+    def measured(self) -> dict[str, Tensor]:
+        """What has been measured of wires and converters, by name; :meth:`remember` puts it back."""
+        found = {} if self.ir_drop is None else {"ir_drop": self.ir_drop}
+        if self.converters is not None:
+            found["converters"] = torch.tensor(astuple(self.converters), dtype=torch.float64)
+        return found
+
+    def remember(self, measured: Mapping[str, Tensor]) -> None:
+        """Inverse of :meth:`measured`."""
+        self.ir_drop = measured.get("ir_drop")
+        self.converters = (
+            ConverterSpread(*measured["converters"].tolist()) if "converters" in measured else None
+        )
 
     @override
     def forward(self, x: Tensor) -> Tensor:

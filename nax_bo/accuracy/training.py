@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
 from nax_bo.accuracy.hardware_aware import (
@@ -61,6 +62,7 @@ def train(
     conditions: Conditions,
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
+    checkpoint: Checkpoint | None = None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -80,6 +82,7 @@ def train(
         conditions: Non-idealities.
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
+        checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -94,16 +97,8 @@ def train(
     examples = _at_least_two(images[:CALIBRATION_IMAGES])
     with hardware_aware(model, examples) as layers:
         batches = islice(_batches(images, data.train_labels, batch, seed, recipe), steps)
-        wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        due = {round(part * steps) for part in CONVERTERS_AT}
-
-        def before(step: int) -> None:
-            if wires is not None:
-                wires.before(step)
-            if step in due:
-                measure_converters(model, layers, examples, conditions)
-
-        _descend(model, batches, steps, recipe, deadline, before)
+        measurements = _Measurements(model, layers, examples, conditions, steps)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
     model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
@@ -164,9 +159,10 @@ def _descend(
     steps: int,
     recipe: Recipe,
     deadline: _Deadline,
-    before: Callable[[int], None],
+    measurements: _Measurements,
+    checkpoint: Checkpoint | None,
 ) -> None:
-    """Train ``model`` on ``batches``; ``before`` is called with the number of each of the ``steps``."""
+    """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [
@@ -176,9 +172,16 @@ def _descend(
     optimiser = _optimiser(groups, recipe)
     schedule = _Schedule(steps, recipe.learning_rate, recipe.warm_up)
     model.train()
+    begun = checkpoint.restore(model, optimiser) if checkpoint else None
+    if begun is not None:
+        measurements.wires_due = set(begun.wires_due)
     for step, (images, labels) in enumerate(batches):
+        if begun is not None and step < begun.step:
+            continue
         deadline.check()
-        before(step)
+        if checkpoint is not None and checkpoint.due:
+            checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
+        measurements.before(step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
@@ -251,17 +254,27 @@ def _at_least_two(values: Tensor) -> Tensor:
     return values if len(values) > 1 else torch.cat([values, values])
 
 
-class _Wires:
-    """Measures IR drop at some steps of a training, unless it turns out not to matter."""
+class _Measurements:
+    """Measures at some steps of a training what wires and converters do; wires no more once they do little."""
 
-    def __init__(self, layers: list[HardwareAwareLayer], steps: int) -> None:
-        self.layers = layers
-        fractions = IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT
-        self.due = {round(f * steps) for f in fractions}
+    def __init__(
+        self,
+        model: CrossbarNetwork,
+        layers: Mapping[str, HardwareAwareLayer],
+        examples: Tensor,
+        conditions: Conditions,
+        steps: int,
+    ) -> None:
+        self.model, self.layers, self.examples, self.conditions = model, layers, examples, conditions
+        parts = (IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT) if conditions.ir_drop else ()
+        self.wires_due = {round(part * steps) for part in parts}
+        self.converters_due = {round(part * steps) for part in CONVERTERS_AT}
 
     def before(self, step: int) -> None:
-        if step in self.due and measure_ir_drop(self.layers) < NEGLIGIBLE_IR_DROP:
-            self.due = set()
+        if step in self.wires_due and measure_ir_drop(self.layers.values()) < NEGLIGIBLE_IR_DROP:
+            self.wires_due = set()
+        if step in self.converters_due:
+            measure_converters(self.model, self.layers, self.examples, self.conditions)
 
 
 class _Deadline:

@@ -48,9 +48,9 @@
   function brushed() {
     let kept = null;
     const keep = numbers => { kept = kept === null ? new Set(numbers) : new Set([...kept].filter(n => numbers.has(n))); };
-    if (state.brush && state.brush.edap && state.brush.error) {
+    if (state.brush && state.brush.cost && state.brush.error) {
       const all = inline("front-0", "designs");
-      keep(new Set(all.filter(r => inside(r.edap, state.brush.edap) && inside(r.error, state.brush.error)).map(r => r.number)));
+      keep(new Set(all.filter(r => inside(r.cost, state.brush.cost) && inside(r.error, state.brush.error)).map(r => r.number)));
     }
     if (state.axes && state.axes.axis && state.axes.value) {
       const all = inline("parallel-0", "coordinates"), through = new Map();
@@ -81,10 +81,15 @@
     if (!found) return;
     const full = shown.filter(d => d.kind !== "short training only");
     const pool = full.length ? full : shown;
-    const cheapest = pool.reduce((a, b) => a === null || b.edap_uj_ms_mm2 < a.edap_uj_ms_mm2 ? b : a, null);
+    const cheapest = pool.reduce((a, b) => a === null || b.cost < a.cost ? b : a, null);
     found.textContent = `${shown.length} of ${designs.length} designs remain` + (cheapest === null ? "." :
-      `; the cheapest${full.length ? " trained in full" : ""} is design ${cheapest.number}: ${cheapest.texts.accuracy}, ` +
-      `EDAP ${cheapest.texts.EDAP} (${cheapest.texts["EDAP by source"]} by source), ${cheapest.texts.area}.`);
+      `; the ${content.cost.best === "min" ? "cheapest" : "best"}${full.length ? " trained in full" : ""} is design ${cheapest.number}: ${cheapest.texts.accuracy}, ` +
+      `${known(cheapest)}, ${cheapest.texts.area}.`);
+  }
+
+  function known(d) {
+    const range = d.texts[content.cost.label + " by source"];
+    return `${content.cost.label} ${d.texts[content.cost.label]}` + (range ? ` (${range} by source)` : "");
   }
 
   // Two designs side by side
@@ -132,11 +137,11 @@
 
   function difference(a, b) {
     const gap = Math.abs(a.accuracy - b.accuracy), error = 100 * Math.hypot(a.error ?? 0, b.error ?? 0);
-    const better = a.accuracy >= b.accuracy ? a : b, ratio = Math.max(a.edap_uj_ms_mm2 / b.edap_uj_ms_mm2, b.edap_uj_ms_mm2 / a.edap_uj_ms_mm2);
-    const cheap = a.edap_uj_ms_mm2 <= b.edap_uj_ms_mm2 ? a : b;
+    const better = a.accuracy >= b.accuracy ? a : b, ratio = Math.max(a.cost / b.cost, b.cost / a.cost);
+    const cheap = a.cost <= b.cost ? a : b, less = content.cost.best === "min" ? "less" : "more";
     const accuracy = gap <= 2 * error ? `Their accuracies tie: ${gap.toFixed(2)} points apart, within twice the standard error (${error.toFixed(2)}).`
       : `Design ${better.number} is more accurate by ${gap.toFixed(2)} points (standard error ${error.toFixed(2)}).`;
-    return `${accuracy} Design ${cheap.number} has ${ratio.toPrecision(2)} times less EDAP.`;
+    return `${accuracy} Design ${cheap.number} has ${ratio.toPrecision(2)} times ${less} ${content.cost.label}.`;
   }
 
   function showLayers(numbers) {

@@ -12,12 +12,12 @@ from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.chip.effects import EFFECTS, acting
-from nax_bo.outcomes import OUTCOMES, SUMMARY_COST
+from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.chosen import anatomy, choose, knee, layers_of
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
-from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, survivors, ties
+from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
 from nax_bo.report.history import hypervolume_history
 from nax_bo.report.units import band_digits, percent_places, unit_for
 from nax_bo.search.optimizer import one_thread
@@ -66,7 +66,9 @@ def _collected(study: Study, design: int | None) -> ReportData:
     return ReportData(
         title=study.store.path.name,
         facts=_facts(study, trials, front),
-        accuracy_label=_accuracy_label(study),
+        accuracy_label=study.config.headline.label,
+        cost=study.config.main_cost,
+        costs=study.config.cost_columns,
         answer=_answer(study, front, images),
         footer=_footer(study),
         points=_points(study, trials, front),
@@ -103,14 +105,6 @@ def _listed(numbers: list[int]) -> str:
     return shown + (", ..." if len(numbers) > _MOST_LISTED else "")
 
 
-def _accuracy_label(study: Study) -> str:
-    return (
-        "noise-aware accuracy"
-        if study.config.accuracy_stat == "mean"
-        else "accuracy that 95 % of chips exceed"
-    )
-
-
 def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
     config, data = study.config, study.store.meta("data")
     images = f"{_shape(data['input_shape'])} pixels, {data['num_classes']} classes, {data['test_images']} test images"
@@ -121,22 +115,23 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
         ("data", f"{config.data}: {images}"),
         ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
-        ("costs", f"{config.cost_model}" + (", EDAP learned" if config.learn_edap else "")),
+        ("costs", f"{config.cost_model}" + (", learned" if config.learn_costs else "")),
         ("noise", _conditions(study, trials)),
         ("designs", f"{len(trials)} of {config.budget}, {full} trained in full, {failed} failed"),
         ("training time", _time(sum(e.seconds for e in evaluations))),
     ]
     limits = [f"{k} ≤ {v:g}" for k, v in config.max.items()]
-    limits += [f"accuracy ≥ {config.min_accuracy:g}"] if config.min_accuracy else []
+    limits += [f"{k} ≥ {v:g}" for k, v in config.min.items()]
     facts += [("limits", ", ".join(limits))] if limits else []
     if front:
-        reference = study.store.meta("reference_point")
-        worst = ", ".join(f"{_OUTCOMES.get(k, k)} {v:.3g}" for k, v in reference.items())
-        facts.append(("hypervolume", f"{study.hypervolume():.4g} in error × log10 EDAP, below {worst}"))
+        worst = ", ".join(f"{OUTCOMES[k].label} {v:.3g}" for k, v in study.reference_point().items())
+        names = " × ".join(_measure(OUTCOMES[name]) for name in config.objectives)
+        facts.append(("hypervolume", f"{study.hypervolume():.4g} in {names}, from {worst}"))
     return tuple(facts)
 
 
-_OUTCOMES = {"error": "error", "edap_uj_ms_mm2": "EDAP"}
+def _measure(outcome: Outcome) -> str:
+    return f"log10 {outcome.label}" if outcome.scale == "log10" else outcome.label
 
 
 def _shape(shape: list[int]) -> str:
@@ -194,20 +189,19 @@ def _answer(study: Study, front: list[Trial], test_images: int) -> tuple[str, ..
         return ()
     rows = [design_row(study, t) for t in front]
     places = percent_places([r["standard_error"] for r in rows], test_images)
-    unit = unit_for(OUTCOMES[SUMMARY_COST].unit, [r[SUMMARY_COST] for r in rows])
+    cost = study.config.main_cost
+    unit = unit_for(cost.unit, [r[cost.name] for r in rows])
 
     def say(row: Mapping[str, Any]) -> str:
-        digits = band_digits(row[LOW], row[HIGH])
-        known = (
-            "" if row[LOW] is None else f", {unit.show(row[LOW], 2)} to {unit.show(row[HIGH], 2)} by source"
-        )
+        low, high = edap_ends(row, cost)
+        known = "" if low is None else f", {unit.show(low, 2)} to {unit.show(high, 2)} by source"
         return (
-            f"design {row['number']} ({100 * row['accuracy']:.{places}f} %, EDAP "
-            f"{unit.show(row[SUMMARY_COST], digits)} {unit.name}{known})"
+            f"design {row['number']} ({100 * row['accuracy']:.{places}f} %, {cost.label} "
+            f"{unit.show(row[cost.name], band_digits(low, high))} {unit.name}{known})"
         )
 
     bend, _ = knee(study, front)
-    near = cheapest_within(rows, NEAR_POINTS)
+    near = cheapest_within(rows, NEAR_POINTS, cost)
     said = (
         [f"The knee is {say(next(r for r in rows if r['number'] == bend.number))}."] if len(rows) > 2 else []
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -94,13 +96,13 @@ class ComponentShare:
 
 @dataclass(frozen=True)
 class Driver:
-    """One setting's share of the variance of accuracy and EDAP: alone (first), and with interactions (total)."""
+    """One setting's share of the variance of accuracy and main cost: alone (first), and with interactions (total)."""
 
     setting: str
     accuracy_first: float
     accuracy_total: float
-    edap_first: float
-    edap_total: float
+    cost_first: float
+    cost_total: float
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class ReportData:
         footer: (label, text) pairs: when and by what the page was made, from which data.
         facts: (label, text) pairs that say what was run.
         accuracy_label: What the accuracy axis shows.
+        cost: The main cost: what stands against accuracy.
+        costs: Names of the costs that tables show.
         points: Trained designs.
         test_images: How many images each accuracy was measured on.
         history: After each full training.
@@ -123,7 +127,7 @@ class ReportData:
         layer_names: Layers of the chosen design.
         layer_rows: Its choices and costs per layer.
         components: Where its energy and area go.
-        drivers: Which settings drive accuracy and EDAP near the front.
+        drivers: Which settings drive accuracy and cost near the front.
         error_layers: Crossbar layers of the chosen design.
         error_budget: Where the error of their outputs comes from, percent of the output.
         failures: Failed designs: table rows.
@@ -134,6 +138,8 @@ class ReportData:
     answer: tuple[str, ...] = ()
     footer: tuple[tuple[str, str], ...] = ()
     accuracy_label: str = "noise-aware accuracy (%)"
+    cost: Outcome = OUTCOMES[SUMMARY_COST]
+    costs: tuple[str, ...] = MAIN_COSTS
     points: tuple[Point, ...] = ()
     test_images: int = 1
     history: tuple[HistoryPoint, ...] = ()

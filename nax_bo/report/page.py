@@ -16,19 +16,16 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from nax_bo.errors import InputError
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
 from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
 from nax_bo.report.data import Point, ReportData
-from nax_bo.report.front import HIGH, LOW
+from nax_bo.report.front import edap_ends
 from nax_bo.report.gallery import drawable, write_files
 from nax_bo.report.units import Unit, band_digits
 
 MOST_VECTOR = 1500
 """Designs up to which charts are drawn as vectors, which screen readers can walk; beyond, as pixels."""
-
-LIMITED = (SUMMARY_COST, "energy_uj", "latency_ms", "area_mm2")
-"""Costs that have a slider."""
 
 
 def write_report(data: ReportData, folder: Path) -> Path:
@@ -74,6 +71,7 @@ def page(data: ReportData) -> str:
         "themes": {"light": {**theme(), "background": "transparent"}, "dark": theme(dark=True)},
         "renderer": "svg" if len(data.points) <= MOST_VECTOR else "canvas",
         "chosen": data.number,
+        "cost": {"label": data.cost.label, "best": data.cost.best},
     }
     environment = Environment(
         loader=PackageLoader("nax_bo.report", "."),
@@ -120,14 +118,15 @@ def _sha256(script: str) -> str:
 
 def _designs(data: ReportData) -> list[dict[str, Any]]:
     """What the page filters, sorts and compares by: values in the units shown, and their texts."""
-    units = designs.units(data.points)
+    units = designs.units(data)
     return [
         {
             "number": p.number,
             "kind": designs.kind(p),
             "accuracy": 100 * p.accuracy,
             "error": p.row["standard_error"],
-            **{name: p.row[name] / units[name].size for name in MAIN_COSTS},
+            **{name: p.row[name] / units[name].size for name in data.costs},
+            "cost": data.cost.sign * p.row[data.cost.name] / units[data.cost.name].size,
             "texts": _texts(data, p, units),
             "choices": {k.replace("_", " "): v for k, v in p.row["design"].items()},
         }
@@ -136,8 +135,8 @@ def _designs(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _texts(data: ReportData, p: Point, units: Mapping[str, Unit]) -> dict[str, str]:
-    low, high = p.row[LOW], p.row[HIGH]
-    unit = units[SUMMARY_COST]
+    low, high = edap_ends(p.row, data.cost)
+    unit = units[data.cost.name]
     texts = {"accuracy": designs.accuracy_text(data, p) + (" =" if p.ties else "")}
     texts["between trainings"] = _points(p.row["between_trainings"])
     texts["between chips"] = (
@@ -146,12 +145,11 @@ def _texts(data: ReportData, p: Point, units: Mapping[str, Unit]) -> dict[str, s
     texts["95 % of chips exceed"] = (
         "too few chips to say" if p.row["p05"] is None else f"{100 * p.row['p05']:.1f} %"
     )
-    texts["EDAP"] = f"{unit.show(p.row[SUMMARY_COST], band_digits(low, high))} {unit.name}"
-    texts["EDAP by source"] = (
-        "unknown" if low is None else f"{unit.show(low, 2)} to {unit.show(high, 2)} {unit.name}"
-    )
-    for name in MAIN_COSTS:
-        if name != SUMMARY_COST:
+    texts[data.cost.label] = f"{unit.show(p.row[data.cost.name], band_digits(low, high))} {unit.name}"
+    if low is not None:
+        texts[f"{data.cost.label} by source"] = f"{unit.show(low, 2)} to {unit.show(high, 2)} {unit.name}"
+    for name in data.costs:
+        if name != data.cost.name:
             texts[OUTCOMES[name].label] = f"{units[name].show(p.row[name])} {units[name].name}"
     texts["undominated under"] = ", ".join(p.holds_under) or "no cost model"
     return texts
@@ -167,10 +165,10 @@ def _layers(data: ReportData) -> dict[str, list[dict[str, Any]]]:
 
 def _table(data: ReportData) -> list[dict[str, Any]]:
     """Rows of the front's table: number, sortable values, texts by column."""
-    units = designs.units(data.points)
+    units = designs.units(data)
     rows = []
     for p in data.front:
-        unit, (low, high) = units[SUMMARY_COST], (p.row[LOW], p.row[HIGH])
+        unit, (low, high) = units[data.cost.name], edap_ends(p.row, data.cost)
         cells = [(designs.accuracy_text(data, p).partition(" %")[0] + (" =" if p.ties else ""), p.accuracy)]
         error = p.row["standard_error"]
         cells.append(("-" if error is None else f"{100 * error:.2f}", error or 0.0))
@@ -181,9 +179,9 @@ def _table(data: ReportData) -> list[dict[str, Any]]:
                 text = "no noise in the model"
             cells.append((text, value or 0.0))
         cells.append(("-" if p.row["p05"] is None else f"{100 * p.row['p05']:.1f}", p.row["p05"] or 0.0))
-        cells.append((unit.show(p.row[SUMMARY_COST], band_digits(low, high)), p.row[SUMMARY_COST]))
+        cells.append((unit.show(p.row[data.cost.name], band_digits(low, high)), p.row[data.cost.name]))
         cells.append(("-" if low is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}", low or 0.0))
-        cells += [(units[n].show(p.row[n]), p.row[n]) for n in MAIN_COSTS if n != SUMMARY_COST]
+        cells += [(units[n].show(p.row[n]), p.row[n]) for n in data.costs if n != data.cost.name]
         cells.append((", ".join(p.holds_under) or "none", len(p.holds_under)))
         rows.append({"number": p.number, "cells": cells, "choices": p.label})
     return rows
@@ -191,26 +189,35 @@ def _table(data: ReportData) -> list[dict[str, Any]]:
 
 def headings(data: ReportData) -> list[str]:
     """Columns of the front's table after the design's number."""
-    units = designs.units(data.points)
-    unit = units[SUMMARY_COST].name
-    costs = [units[n].heading(OUTCOMES[n].label) for n in MAIN_COSTS if n != SUMMARY_COST]
+    units = designs.units(data)
+    unit = units[data.cost.name]
+    costs = [units[n].heading(OUTCOMES[n].label) for n in data.costs if n != data.cost.name]
     spread = ["± standard error", "± trainings", "± chips", "95 % of chips exceed (%)"]
-    return ["accuracy (%)", *spread, f"EDAP ({unit})", f"range ({unit})", *costs, "undominated under"]
+    return [
+        "accuracy (%)",
+        *spread,
+        unit.heading(data.cost.label),
+        unit.heading("range"),
+        *costs,
+        "undominated under",
+    ]
 
 
 def _limits(data: ReportData) -> list[dict[str, Any]]:
     """Sliders: least accuracy, most of each cost, over the range of the trained designs."""
     if not data.points:
         return []
-    units = designs.units(data.points)
+    units = designs.units(data)
     best = 100 * max(p.accuracy for p in data.points)
     worst = 100 * min(p.accuracy for p in data.points)
     rows = [
         {"name": "accuracy", "label": "accuracy at least", "unit": "%", "least": True}
         | {"low": math.floor(worst), "high": math.ceil(best * 10) / 10, "log": False}
     ]
-    for name in LIMITED:
+    for name in dict.fromkeys((data.cost.name, *(n for n in data.costs if n in MAIN_COSTS))):
         values = [p.row[name] / units[name].size for p in data.points]
-        row = {"name": name, "label": f"{OUTCOMES[name].label} at most", "unit": units[name].name}
-        rows.append(row | {"least": False, "low": min(values), "high": max(values), "log": True})
+        least = OUTCOMES[name].best == "max"
+        label = f"{OUTCOMES[name].label} at {'least' if least else 'most'}"
+        row = {"name": name, "label": label, "unit": units[name].name}
+        rows.append(row | {"least": least, "low": min(values), "high": max(values), "log": True})
     return rows

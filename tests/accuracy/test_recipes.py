@@ -72,7 +72,7 @@ def test_augmented_images_are_mirrored_and_shifted_ones():
 
 
 def test_a_transformer_learns_by_its_recipe_and_not_by_that_of_convolutions():
-    data = parse_data("digits,train=512,test=256").load()
-    network = vit((1, 8, 8), 10, width=24, depth=2, heads=2, head_width=12, patch=2)
+    data = parse_data("digits,test=256").load()
+    network = vit((1, 8, 8), 10, width=24, depth=4, heads=2, head_width=12, patch=4)
     means = [evaluate(network, CHIP, data, fidelity="short", recipe=name).mean for name in ("vit", "digits")]
     assert means[0] > means[1] + 0.15

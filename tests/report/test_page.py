@@ -26,7 +26,7 @@ def content(text):
 
 
 def test_every_value_of_every_design_is_the_stores(grown, data, content) -> None:
-    units = designs.units(data.points)
+    units = designs.units(data)
     looked = {t.number: t for t in grown.trials() if t.at("full") or t.at("short")}
     assert {d["number"] for d in content["designs"]} == set(looked)
     for d in content["designs"]:
@@ -49,12 +49,12 @@ def test_layers_of_every_design_add_up_to_it(content) -> None:
 
 
 def test_points_stand_where_the_store_puts_them(grown, data) -> None:
-    unit = designs.units(data.points)["edap_uj_ms_mm2"]
+    unit = designs.units(data)["edap_uj_ms_mm2"]
     for row in designs.front_rows(data):
         trial = grown.trial(row["number"])
         accuracy = grown.accuracy(trial.at("full") or trial.at("short"))
         assert row["error"] == pytest.approx(max(100 * (1 - accuracy), 50 / data.test_images))
-        assert row["edap"] * unit.size == pytest.approx(trial.costs["edap_uj_ms_mm2"])
+        assert row["cost"] * unit.size == pytest.approx(trial.costs["edap_uj_ms_mm2"])
 
 
 def test_numbers_stand_at_their_own_points(data) -> None:
@@ -62,7 +62,7 @@ def test_numbers_stand_at_their_own_points(data) -> None:
     (name,) = (layer["data"]["name"] for layer in chart["layer"] if layer["mark"]["type"] == "text")
     labels, rows = chart["datasets"][name], {r["number"]: r for r in designs.front_rows(data)}
     assert labels
-    assert all(math.isclose(r["edap"], rows[r["number"]]["edap"]) for r in labels)
+    assert all(math.isclose(r["cost"], rows[r["number"]]["cost"]) for r in labels)
 
 
 def test_the_sentences_name_what_the_rows_say(grown, data) -> None:

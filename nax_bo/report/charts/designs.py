@@ -12,10 +12,10 @@ from typing import Any
 
 import altair as alt
 
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
+from nax_bo.outcomes import OUTCOMES
 from nax_bo.report.charts.theme import BLUE, GREY, ORANGE, Chart, Rows, data
 from nax_bo.report.data import Point, ReportData
-from nax_bo.report.front import HIGH, LOW, PROFILES
+from nax_bo.report.front import PROFILES, edap_ends
 from nax_bo.report.units import Unit, band_digits, percent_places, unit_for
 
 KINDS = ("short training only", "full training", "front")
@@ -30,9 +30,9 @@ MOST_LINES = 2000
 """Designs in parallel coordinates, the front and full trainings first."""
 
 
-def units(points: Sequence[Point]) -> dict[str, Unit]:
-    """The unit in which each cost of these designs is shown."""
-    return {n: unit_for(OUTCOMES[n].unit, [p.row[n] for p in points]) for n in MAIN_COSTS}
+def units(report: ReportData) -> dict[str, Unit]:
+    """The unit in which each cost of the study's designs is shown."""
+    return {n: unit_for(OUTCOMES[n].unit, [p.row[n] for p in report.points]) for n in report.costs}
 
 
 def kind(point: Point) -> str:
@@ -54,12 +54,12 @@ def accuracy_text(report: ReportData, point: Point) -> str:
 
 def front_rows(report: ReportData) -> Rows:
     """One row per design: where it stands, its ranges, and what its tip says."""
-    shown = units(report.points)
+    shown = units(report)
     rows = []
     for p in report.points:
-        texts = {n: f"{shown[n].show(p.row[n])} {shown[n].name}" for n in MAIN_COSTS}
-        unit, (low, high) = shown[SUMMARY_COST], (p.row[LOW], p.row[HIGH])
-        edap = f"{unit.show(p.row[SUMMARY_COST], band_digits(low, high))} {unit.name}"
+        texts = {n: f"{shown[n].show(p.row[n])} {shown[n].name}" for n in report.costs}
+        unit, (low, high) = shown[report.cost.name], edap_ends(p.row, report.cost)
+        cost = f"{unit.show(p.row[report.cost.name], band_digits(low, high))} {unit.name}"
         known = "" if low is None else f" ({unit.show(low, 2)} to {unit.show(high, 2)})"
         error = p.row["standard_error"] or 0.0
         rows.append(
@@ -69,12 +69,12 @@ def front_rows(report: ReportData) -> Rows:
                 "error": error_percent(p.accuracy, report.test_images),
                 "error_low": error_percent(min(1.0, p.accuracy + error), report.test_images),
                 "error_high": error_percent(p.accuracy - error, report.test_images),
-                "edap": p.row[SUMMARY_COST] / unit.size,
-                "edap_low": None if low is None else low / unit.size,
-                "edap_high": None if high is None else high / unit.size,
+                "cost": p.row[report.cost.name] / unit.size,
+                "cost_low": None if low is None else low / unit.size,
+                "cost_high": None if high is None else high / unit.size,
                 "accuracy": accuracy_text(report, p),
-                "EDAP": edap + known,
-                **{OUTCOMES[n].label: texts[n] for n in MAIN_COSTS if n != SUMMARY_COST},
+                report.cost.label: cost + known,
+                **{OUTCOMES[n].label: texts[n] for n in report.costs if n != report.cost.name},
                 "choices": p.label,
             }
         )
@@ -82,14 +82,14 @@ def front_rows(report: ReportData) -> Rows:
 
 
 def front(report: ReportData, width: int | str = 760, height: int = 420) -> Chart:
-    """Accuracy on a logarithmic error axis against EDAP: every trained design, the measured front, ranges of both."""
+    """Accuracy on a logarithmic error axis against the main cost: every trained design, the front, ranges."""
     rows = front_rows(report)
-    unit = units(report.points)[SUMMARY_COST]
-    best = sorted((r for r in rows if r["kind"] == KINDS[2]), key=lambda r: r["edap"])
+    unit = units(report)[report.cost.name]
+    best = sorted((r for r in rows if r["kind"] == KINDS[2]), key=lambda r: r["cost"])
     x = alt.X(
-        "edap:Q",
+        "cost:Q",
         scale=alt.Scale(type="log", nice=False, padding=14),
-        title=f"EDAP ({unit.name}), less is better",
+        title=f"{unit.heading(report.cost.label)}, {_better(report)} is better",
     )
     y = alt.Y(
         "error:Q",
@@ -97,13 +97,14 @@ def front(report: ReportData, width: int | str = 760, height: int = 420) -> Char
         axis=alt.Axis(values=_ticks(rows), labelExpr="format(100 - datum.value, '.4~g')"),
         title=f"{report.accuracy_label} (%)",
     )
+    tips = ("accuracy", *(OUTCOMES[n].label for n in report.costs), "choices")
     passes = alt.condition(_PASSES, alt.value(0.85), alt.value(0.06))
     ranges = (
         alt.Chart(data(best))
         .mark_rule(color=ORANGE, strokeWidth=1.2)
         .encode(
-            x="edap_low:Q",
-            x2="edap_high:Q",
+            x="cost_low:Q",
+            x2="cost_high:Q",
             y=y,
             opacity=alt.condition(_PASSES, alt.value(0.35), alt.value(0.04)),
         )
@@ -113,9 +114,8 @@ def front(report: ReportData, width: int | str = 760, height: int = 420) -> Char
         .mark_rule(color=ORANGE, strokeWidth=1.2)
         .encode(x=x, y=alt.Y("error_low:Q"), y2="error_high:Q", opacity=passes)
     )
-    step = alt.Chart(data(best)).mark_line(
-        color=ORANGE, interpolate="step-after", strokeWidth=1.2, opacity=0.6
-    )
+    bend: Any = "step-after" if report.cost.best == "min" else "step-before"
+    step = alt.Chart(data(best)).mark_line(color=ORANGE, interpolate=bend, strokeWidth=1.2, opacity=0.6)
     dots = (
         alt.Chart(data(rows, "designs"))
         .mark_point(filled=True, cursor="pointer")
@@ -132,7 +132,7 @@ def front(report: ReportData, width: int | str = 760, height: int = 420) -> Char
             strokeWidth=alt.condition("indexof(picked, datum.number) >= 0", alt.value(3), alt.value(0.6)),
             tooltip=[
                 alt.Tooltip(f"{name}:N", title=title)
-                for name, title in (("number", "design"), ("kind", "seen in"), *((n, n) for n in _TIPS))
+                for name, title in (("number", "design"), ("kind", "seen in"), *((n, n) for n in tips))
             ],
             order=alt.Order("rank:Q"),
         )
@@ -147,11 +147,12 @@ def front(report: ReportData, width: int | str = 760, height: int = 420) -> Char
     return alt.layer(ranges, spread, step.encode(x=x, y=y), dots, numbers).properties(
         width=width,
         height=height,
-        description=f"Accuracy against EDAP of {len(rows)} designs; {len(best)} of them are the front.",
+        description=f"Accuracy against {report.cost.label} of {len(rows)} designs; {len(best)} of them are the front.",
     )
 
 
-_TIPS = ("accuracy", "EDAP", "energy", "latency", "area", "choices")
+def _better(report: ReportData) -> str:
+    return "less" if report.cost.best == "min" else "more"
 
 
 def shared_params() -> tuple[Any, ...]:
@@ -190,14 +191,14 @@ def _labelled(best: Rows) -> Rows:
     if not best:
         return []
     spans = [
-        max(math.log10(max(r[k] for r in best) / min(r[k] for r in best)), 1e-9) for k in ("edap", "error")
+        max(math.log10(max(r[k] for r in best) / min(r[k] for r in best)), 1e-9) for k in ("cost", "error")
     ]
     placed: Rows = []
     for r in best:
         if all(
             any(
                 abs(math.log10(r[k] / o[k])) / span > room
-                for k, span, room in zip(("edap", "error"), spans, _ROOM, strict=True)
+                for k, span, room in zip(("cost", "error"), spans, _ROOM, strict=True)
             )
             for o in placed
         ):
@@ -242,14 +243,14 @@ def parallel(report: ReportData, width: int | str = 760, height: int = 300) -> C
 def parallel_rows(report: ReportData) -> tuple[Rows, list[str], Rows]:
     """Rows ``number, axis, value in [0, 1], text``, the axes in order, and the texts at their ends."""
     points = sorted(report.points, key=lambda p: (not p.on_front, p.fidelity != "full"))[:MOST_LINES]
-    shown = units(points)
+    shown = units(report)
     columns: dict[str, list[tuple[float, str]]] = {
         "accuracy": [
             (-math.log10(error_percent(p.accuracy, report.test_images)), accuracy_text(report, p))
             for p in points
         ]
     }
-    for name in (SUMMARY_COST, *(n for n in MAIN_COSTS if n != SUMMARY_COST)):
+    for name in report.costs:
         unit = shown[name]
         columns[OUTCOMES[name].label] = [
             (math.log10(p.row[name]), f"{unit.show(p.row[name])} {unit.name}") for p in points
@@ -289,7 +290,7 @@ def _common_numbers(points: Sequence[Point], most: int = 6) -> list[str]:
 
 def survivors(report: ReportData, width: int | str = 760) -> Chart:
     """Which designs of the front stay undominated when other cost models price all fully trained designs."""
-    best = sorted(report.front, key=lambda p: p.row[SUMMARY_COST])
+    best = sorted(report.front, key=lambda p: p.row[report.cost.name])
     rows = [
         {"design": str(p.number), "model": name, "holds": "stays" if name in p.holds_under else "is beaten"}
         for p in best

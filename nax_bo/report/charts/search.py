@@ -74,7 +74,7 @@ def calibration(report: ReportData) -> Chart:
 
 
 def drivers(report: ReportData, width: int | str = 760) -> Chart:
-    """Shares of the variance of accuracy and EDAP that settings explain: alone, and with interactions (pale)."""
+    """Shares of the variance of accuracy and main cost that settings explain: alone, and with interactions (pale)."""
     rows: Rows = [
         {
             "setting": d.setting.replace("_", " "),
@@ -83,13 +83,14 @@ def drivers(report: ReportData, width: int | str = 760) -> Chart:
             "total": getattr(d, f"{field}_total"),
         }
         for d in report.drivers
-        for what, field in (("accuracy (predicted)", "accuracy"), ("EDAP", "edap"))
+        for what, field in (("accuracy (predicted)", "accuracy"), (report.cost.label, "cost"))
     ]
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("setting:N", sort=[d.setting.replace("_", " ") for d in report.drivers], title=None),
-        yOffset=alt.YOffset("what:N", sort=["accuracy (predicted)", "EDAP"]),
+        yOffset=alt.YOffset("what:N", sort=["accuracy (predicted)", report.cost.label]),
         color=alt.Color(
-            "what:N", scale=alt.Scale(domain=["accuracy (predicted)", "EDAP"], range=[ORANGE, BLUE])
+            "what:N",
+            scale=alt.Scale(domain=["accuracy (predicted)", report.cost.label], range=[ORANGE, BLUE]),
         ),
         tooltip=[
             "setting:N",
