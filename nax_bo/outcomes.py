@@ -60,6 +60,11 @@ class Outcome:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     @property
+    def axis(self) -> str:
+        """The heading of an axis, with its sense."""
+        return f"{self.heading}, {'less' if self.best == 'min' else 'more'} is better"
+
+    @property
     def plain_heading(self) -> str:
         """The heading in ASCII, for terminals: ``EDAP (uJ ms mm2)``."""
         return self.heading.translate(_PLAIN)
@@ -79,9 +84,10 @@ class Outcome:
             return float(result[self.field]) * self.factor
         return getattr(result, self.field) * self.factor
 
-    def variance(self, report: Mapping[str, Any]) -> float:
-        """Noise variance of a measured outcome in a training's report."""
-        return float((self.error_factor * report["standard_error"]) ** 2)
+    def variance(self, report: Mapping[str, Any]) -> float | None:
+        """Noise variance of a measured outcome in a training's report; None where that does not say."""
+        error = report.get("standard_error")
+        return None if error is None else float((self.error_factor * error) ** 2)
 
     def check_limit(self, limit: Any) -> None:
         """Raise InputError for what can be no limit on it."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST
 from nax_bo.report.units import PLAIN, Unit, band_digits, percent_places, unit_for
 
 SCHEMA_VERSION = 1
@@ -85,10 +85,10 @@ def edap_range(low: float | None, high: float | None, unit: Unit) -> str:
     return "-" if low is None or high is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}"
 
 
-def front_table(rows: Sequence[Mapping[str, Any]], test_images: int) -> str:
-    """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, and one unit per column."""
+def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequence[str]) -> str:
+    """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, ``costs`` in one unit per column."""
     places = percent_places([row["standard_error"] for row in rows], test_images)
-    units = {n: unit_for(OUTCOMES[n].unit, [row[n] for row in rows]) for n in MAIN_COSTS}
+    units = {n: unit_for(OUTCOMES[n].unit, [row[n] for row in rows]) for n in costs}
     lines = []
     for row in rows:
         line = {
@@ -96,7 +96,7 @@ def front_table(rows: Sequence[Mapping[str, Any]], test_images: int) -> str:
             "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],
         }
         line |= spread_cells(row)
-        for name in reversed(MAIN_COSTS):
+        for name in costs:
             unit, outcome = units[name], OUTCOMES[name]
             low, high = (
                 row[f"edap_{end}_uj_ms_mm2"] if name == SUMMARY_COST else None for end in ("low", "high")

@@ -44,7 +44,7 @@ def pareto(
 ) -> None:
     """Print the front of a study, or pick from it.
 
-    These are the fully trained designs that no other beats in both accuracy and EDAP, within limits if some are given.
+    These are the fully trained designs that no other beats in all objectives, within limits if some are given.
     An accuracy marked "=" is not told apart from the best. Costs hold as far as sources agree: see the range.
     """
     from nax_bo.errors import InputError
@@ -65,6 +65,7 @@ def pareto(
             best, _ = bend(opened, trials)
             rows = [row for row in rows if row["number"] == best.number]
         hypervolume = opened.hypervolume()
+        costs = opened.config.cost_columns
         images = opened.store.meta("data")["test_images"]
     if within is not None:
         pick = cheapest_within(rows, within)
@@ -82,7 +83,7 @@ def pareto(
     if csv:
         _print_csv(rows)
         return
-    print(front_table(rows, images))
+    print(front_table(rows, images, costs))
     tied = [str(row["number"]) for row in rows if row["ties"]]
     if len(tied) > 1:
         say(

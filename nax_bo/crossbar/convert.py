@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -15,15 +14,13 @@ from nax_bo.crossbar.finding import PLAIN, Found, Place, execution_order, find, 
 from nax_bo.crossbar.kept import KeptForward
 from nax_bo.crossbar.layers import CrossbarConv2d, CrossbarLayer, CrossbarLinear, Hardware, ReadState
 from nax_bo.crossbar.network import CrossbarNetwork
-from nax_bo.crossbar.physics.wires import Wire, wire_of_node
+from nax_bo.crossbar.physics.wires import Wire, wire_of_cell
 from nax_bo.crossbar.transposed import CrossbarConvTranspose
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.hardware.chip.devices import Device
 from nax_bo.hardware.chip.devices import device as find_device
 from nax_bo.network.spec import NetworkSpec
-
-_NODES = (7.0, 14.0, 22.0, 32.0, 45.0, 65.0, 90.0, 130.0)
 
 
 def convert(
@@ -55,7 +52,7 @@ def convert(
         model: Any torch module; it is not changed.
         chip: The chip.
         device: Cells, instead of the shipped device called ``chip.device``.
-        wire: Wire resistance, instead of that of ``chip.technology_nm``.
+        wire: Wire resistance, instead of that of ``chip.technology_nm`` across the device's cells.
         first_last: ``"digital"``: the first and the last of these layers are digital too.
         weight_clip: Clip weights at this many root mean squares of their channel, in training and when programming.
         coverage: Fraction of the converters' error energy that the adaptive mode simulates exactly.
@@ -82,7 +79,7 @@ def convert(
     if unknown := sorted(set(chip.digital_layers) - set(names)):
         raise InputError(f"digital layer {unknown[0]!r} is not in the model", f"It has: {', '.join(names)}.")
     cells = device or find_device(chip.device)
-    wires = wire or wire_near(chip.technology_nm)
+    wires = wire or wire_of_cell(chip.technology_nm, cells.cell_area_f2)
     outer = (names[0], names[-1]) if first_last == "digital" else ()
     hardware = {
         name: Hardware(
@@ -187,20 +184,3 @@ def noise_aware(
     network.converter_in_loop = converter_in_loop
     network.train()
     return network
-
-
-def wire_near(technology_nm: float) -> Wire:
-    """Wires of a node; between those of :func:`~nax_bo.crossbar.physics.wires.wire_of_node`, log-log interpolated."""
-    if technology_nm in _NODES:
-        return wire_of_node(technology_nm)
-    above = next(node for node in _NODES if node > technology_nm)
-    below = max(node for node in _NODES if node < technology_nm)
-    a, b = wire_of_node(below), wire_of_node(above)
-    t = math.log(technology_nm / below) / math.log(above / below)
-
-    def mix(x: float, y: float) -> float:
-        return float(x ** (1 - t) * y**t)
-
-    return Wire(
-        mix(a.r_row_ohm, b.r_row_ohm), mix(a.r_col_ohm, b.r_col_ohm), f"between {below:g} and {above:g} nm"
-    )

@@ -18,7 +18,10 @@ from nax_bo.hardware.chip import ArraySpec, ChipSpec
 from nax_bo.hardware.workload import CROSSBAR, Workload
 from nax_bo.hardware.workload.slots import ARRAY_FIELDS, CHIP_FIELDS, CODES, array_column, chip_row
 
-_ARRAY = tuple(f.name for f in fields(ArraySpec) if f.name != "adc_range")  # a range decides no cost
+COST_FREE = ("adc_range", "adc_enob")
+"""Settings of an array that decide what it computes and not what that costs."""
+
+_ARRAY = tuple(f.name for f in fields(ArraySpec) if f.name not in COST_FREE)
 _CHIP = tuple(f.name for f in fields(ChipSpec) if f.name not in ("arrays", "digital_layers"))
 _COLUMNS = {setting: column for setting, (column, _) in CODES.items()}
 """Columns of a workload that have another name than the setting."""

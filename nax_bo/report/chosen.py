@@ -11,7 +11,6 @@ from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
 from nax_bo.report.data import ComponentShare, LayerRow
 from nax_bo.study import Study, Trial
-from nax_bo.study.problem import ERROR
 
 _CHOICES = {
     "rows": "crossbar rows",
@@ -64,13 +63,13 @@ def _accuracy(study: Study, trial: Trial) -> tuple[bool, float]:
 def knee(study: Study, front: list[Trial]) -> tuple[Trial, str]:
     """The design of a front at its sharpest bend, and why it was chosen.
 
-    The bend is the point farthest from the line between the front's ends, in error and log10 EDAP each scaled to
-    [0, 1] (Das 1999, doi:10.1007/BF01195985). A front of one or two designs has none: then it is the most accurate.
+    The bend is the point farthest from the line between the front's ends, in the objectives' measure scales, each
+    mapped to [0, 1] (Das 1999, doi:10.1007/BF01195985). A front of one or two has none: then it is the most accurate.
     """
     if len(front) < 3:
         return front[0], "the most accurate of the front"
     problem = study.study_problem.problem(study.store.meta("reference_point"))
-    rows = [{**t.costs, ERROR: 1.0 - study.accuracy(e)} for t in front if (e := t.at(FULL.name))]
+    rows = [study.values(t) for t in front]
     y = np.array([[float(o.scales.to_measure(row[o.name])) for o in problem.objectives] for row in rows])
     scaled = (y - y.min(axis=0)) / np.maximum(np.ptp(y, axis=0), 1e-12)
     return front[int(np.argmin(scaled.sum(axis=1)))], "the bend of the front"

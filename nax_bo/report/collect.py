@@ -9,6 +9,7 @@ from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.chip.effects import EFFECTS, acting
+from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.chosen import anatomy, choose
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
 from nax_bo.report.drivers import drivers
@@ -47,7 +48,8 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     return ReportData(
         title=study.store.path.name,
         facts=_facts(study, trials, front),
-        accuracy_label=_accuracy_label(study),
+        accuracy_label=study.config.headline.label,
+        cost=study.config.main_cost,
         points=_points(study, trials, front),
         front_rows=tuple(_front_row(study, t) for t in front),
         history=hypervolume_history(study),
@@ -81,14 +83,6 @@ def _listed(numbers: list[int]) -> str:
     return shown + (", ..." if len(numbers) > _MOST_LISTED else "")
 
 
-def _accuracy_label(study: Study) -> str:
-    return (
-        "noise-aware accuracy"
-        if study.config.accuracy_stat == "mean"
-        else "accuracy that 95 % of chips exceed"
-    )
-
-
 def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
     config, data = study.config, study.store.meta("data")
     images = f"{_shape(data['input_shape'])} pixels, {data['num_classes']} classes, {data['test_images']} test images"
@@ -99,22 +93,23 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
         ("data", f"{config.data}: {images}"),
         ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
-        ("costs", f"{config.cost_model}" + (", EDAP learned" if config.learn_edap else "")),
+        ("costs", f"{config.cost_model}" + (", learned" if config.learn_costs else "")),
         ("noise", _conditions(study, trials)),
         ("designs", f"{len(trials)} of {config.budget}, {full} trained in full, {failed} failed"),
         ("training time", _time(sum(e.seconds for e in evaluations))),
     ]
     limits = [f"{k} ≤ {v:g}" for k, v in config.max.items()]
-    limits += [f"accuracy ≥ {config.min_accuracy:g}"] if config.min_accuracy else []
+    limits += [f"{k} ≥ {v:g}" for k, v in config.min.items()]
     facts += [("limits", ", ".join(limits))] if limits else []
     if front:
-        reference = study.store.meta("reference_point")
-        worst = ", ".join(f"{_OUTCOMES.get(k, k)} {v:.3g}" for k, v in reference.items())
-        facts.append(("hypervolume", f"{study.hypervolume():.4g} in error × log10 EDAP, below {worst}"))
+        worst = ", ".join(f"{OUTCOMES[k].label} {v:.3g}" for k, v in study.reference_point().items())
+        names = " × ".join(_measure(OUTCOMES[name]) for name in config.objectives)
+        facts.append(("hypervolume", f"{study.hypervolume():.4g} in {names}, from {worst}"))
     return tuple(facts)
 
 
-_OUTCOMES = {"error": "error", "edap_uj_ms_mm2": "EDAP"}
+def _measure(outcome: Outcome) -> str:
+    return f"log10 {outcome.label}" if outcome.scale == "log10" else outcome.label
 
 
 def _shape(shape: list[int]) -> str:
@@ -149,13 +144,15 @@ def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Poin
         if evaluation is None:
             continue
         accuracy, error = study.accuracy(evaluation), study.row(trial)["standard_error"] or 0.0
-        edap = trial.costs["edap_uj_ms_mm2"]
+        shown = study.config.main_cost
+        cost = trial.costs[shown.name]
         label = (
-            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * error:.1f}, EDAP {edap:.3g} µJ·ms·mm²\n"
+            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * error:.1f}, "
+            f"{shown.label} {cost:.3g} {shown.unit}\n"
             f"{describe(trial.design)}"
         )
         points.append(
-            Point(trial.number, accuracy, error, edap, evaluation.fidelity, trial.number in best, label)
+            Point(trial.number, accuracy, error, cost, evaluation.fidelity, trial.number in best, label)
         )
     return tuple(points)
 
@@ -177,10 +174,7 @@ def _front_row(study: Study, trial: Trial) -> dict[str, Any]:
         "± trainings": _points_or(row["between_trainings"]),
         "± chips": _points_or(row["between_chips"]) if row["chips_differ"] else "no noise in the model",
         "95 % exceed (%)": _points_or(row["p05"]) if row["chips_differ"] else "-",
-        "EDAP (µJ·ms·mm²)": row["edap_uj_ms_mm2"],
-        "energy (µJ)": row["energy_uj"],
-        "latency (ms)": row["latency_ms"],
-        "area (mm²)": row["area_mm2"],
+        **{OUTCOMES[name].heading: row[name] for name in study.config.cost_columns},
         "choices": describe(trial.design),
     }
 

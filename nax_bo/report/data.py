@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome
+
 
 @dataclass(frozen=True)
 class Point:
-    """One trained design in the accuracy-cost plane; ``accuracy`` is what the study maximises, a fraction."""
+    """One trained design: its main cost, and the accuracy that the study maximises, a fraction."""
 
     number: int
     accuracy: float
     standard_error: float
-    edap_uj_ms_mm2: float
+    cost: float
     fidelity: str
     on_front: bool
     label: str
@@ -62,13 +64,13 @@ class ComponentShare:
 
 @dataclass(frozen=True)
 class Driver:
-    """One setting's share of the variance of accuracy and EDAP: alone (first), and with interactions (total)."""
+    """One setting's share of the variance of accuracy and main cost: alone (first), and with interactions (total)."""
 
     setting: str
     accuracy_first: float
     accuracy_total: float
-    edap_first: float
-    edap_total: float
+    cost_first: float
+    cost_total: float
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class ReportData:
         title: Name of the study's file.
         facts: (label, text) pairs that say what was run.
         accuracy_label: What the accuracy axis shows.
+        cost: The main cost: what stands against accuracy.
         points: Trained designs.
         front_rows: Table of the front, best accuracy first.
         history: After each full training.
@@ -88,7 +91,7 @@ class ReportData:
         layer_names: Layers of the chosen design.
         layer_rows: Its choices and costs per layer.
         components: Where its energy and area go.
-        drivers: Which settings drive accuracy and EDAP near the front.
+        drivers: Which settings drive accuracy and cost near the front.
         error_layers: Crossbar layers of the chosen design.
         error_budget: Where the error of their outputs comes from, percent of the output.
         failures: Failed designs: table rows.
@@ -97,6 +100,7 @@ class ReportData:
     title: str
     facts: tuple[tuple[str, str], ...]
     accuracy_label: str = "noise-aware accuracy (%)"
+    cost: Outcome = OUTCOMES[SUMMARY_COST]
     points: tuple[Point, ...] = ()
     front_rows: tuple[Mapping[str, Any], ...] = ()
     history: tuple[HistoryPoint, ...] = ()

@@ -48,10 +48,10 @@ def style() -> Iterator[None]:
 
 
 def front(data: ReportData) -> Figure:
-    """Accuracy against EDAP: every trained design, the measured front, and its spread between chips."""
+    """Accuracy against the main cost: every trained design, the measured front, and its spread between chips."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
-    best = sorted((p for p in data.points if p.on_front), key=lambda p: p.edap_uj_ms_mm2)
+    best = sorted((p for p in data.points if p.on_front), key=lambda p: p.cost)
     rest = [p for p in data.points if not p.on_front]
     kinds = (("short", PALE, 16, "short training only"), ("full", BLUE, 22, "full training"))
     for fidelity, colour, size, label in kinds:
@@ -70,12 +70,12 @@ def front(data: ReportData) -> Figure:
             zorder=4,
         )
         for p in best:
-            dot = ([p.edap_uj_ms_mm2], [100 * p.accuracy])
+            dot = ([p.cost], [100 * p.accuracy])
             axes.plot(*dot, "o", ms=7, color=ORANGE, mec="white", mew=0.8, zorder=5, gid=f"tip-{p.number}")
         axes.plot([], [], "o-", color=ORANGE, label="front (bar: ± standard error)")
         _number_points(axes, best)
     axes.set_xscale("log")
-    axes.set_xlabel("EDAP (µJ·ms·mm²), less is better")
+    axes.set_xlabel(data.cost.axis)
     axes.set_ylabel(f"{data.accuracy_label} (%)")
     axes.set_ylim(*_range([100 * p.accuracy for p in data.points], low=0, high=100))
     figure.legend(loc="outside upper left", ncols=3)
@@ -83,17 +83,17 @@ def front(data: ReportData) -> Figure:
 
 
 def _xy(points: Sequence[Point]) -> tuple[list[float], list[float]]:
-    return [p.edap_uj_ms_mm2 for p in points], [100 * p.accuracy for p in points]
+    return [p.cost for p in points], [100 * p.accuracy for p in points]
 
 
 def _number_points(axes: Axes, best: Sequence[Point]) -> None:
     """Design numbers at the points, where there is room between neighbours."""
-    decades = np.log10([p.edap_uj_ms_mm2 for p in best])
+    decades = np.log10([p.cost for p in best])
     span = max(float(np.ptp(np.log10([*axes.dataLim.intervalx]))), 1e-9)
     last = -np.inf
     for p, x in zip(best, decades, strict=True):
         if x - last > 0.035 * span:
-            at = (p.edap_uj_ms_mm2, 100 * p.accuracy)
+            at = (p.cost, 100 * p.accuracy)
             axes.annotate(
                 str(p.number), at, (-4, 4), textcoords="offset points", ha="right", fontsize=8, color=MUTED
             )
@@ -253,11 +253,11 @@ def components(data: ReportData) -> Figure:
 
 
 def drivers(data: ReportData) -> Figure:
-    """Shares of the variance of accuracy and EDAP that settings explain: alone, and with interactions (pale)."""
+    """Shares of the variance of accuracy and main cost that settings explain: alone, and with interactions (pale)."""
     names = [d.setting for d in data.drivers]
     figure = Figure(figsize=(8, 1.2 + 0.3 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, what, colour in ((left, "accuracy", ORANGE), (right, "edap", BLUE)):
+    for axes, what, colour in ((left, "accuracy", ORANGE), (right, "cost", BLUE)):
         axes.barh(
             names,
             [100 * getattr(d, f"{what}_total") for d in data.drivers],
@@ -266,7 +266,7 @@ def drivers(data: ReportData) -> Figure:
             height=0.66,
         )
         axes.barh(names, [100 * getattr(d, f"{what}_first") for d in data.drivers], color=colour, height=0.66)
-        axes.set_title("accuracy (predicted)" if what == "accuracy" else "EDAP", fontsize=10)
+        axes.set_title("accuracy (predicted)" if what == "accuracy" else data.cost.label, fontsize=10)
         axes.set_xlabel("share of variance (%), pale: with interactions", fontsize=9)
         axes.set_xlim(0, 100)
         axes.grid(axis="y", visible=False)

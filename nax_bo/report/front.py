@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from nax_bo.accuracy.fidelity import FULL
-from nax_bo.accuracy.report import statistics_of
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware.protocol import OneByOne, cost_model
-from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, measured, outcome
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, outcome
 from nax_bo.search.pareto import nondominated
 from nax_bo.study import Study, Trial
 
@@ -148,17 +147,12 @@ def pickable(study: Study, limits: Limits) -> list[Trial]:
     """Fully trained designs within the study's limits and these that no other such design beats; best first."""
     if not (limits.upper or limits.lower):
         return study.front()
-    own = Limits(study.config.max, {"accuracy": study.config.min_accuracy})
-    rows = [(t, values_of(study, t)) for t in study.trials() if t.at(FULL.name)]
+    own = Limits(study.config.max, study.config.min)
+    rows = [(t, study.values(t)) for t in study.trials() if t.at(FULL.name)]
     inside = [(t, row) for t, row in rows if own.admit(row) and limits.admit(row)]
     if not inside:
         return []
-    points = [[1.0 - study.accuracy(e), row[SUMMARY_COST]] for t, row in inside if (e := t.at(FULL.name))]
+    objectives = [OUTCOMES[name] for name in study.config.objectives]
+    points = [[o.sign * row[o.name] for o in objectives] for _, row in inside]
     kept = [pair for pair, stays in zip(inside, nondominated(points), strict=True) if stays]
-    return [t for t, _ in sorted(kept, key=lambda pair: -pair[1]["accuracy"])]
-
-
-def values_of(study: Study, trial: Trial) -> dict[str, float]:
-    """Outcomes of a fully trained design by name: priced and measured."""
-    evaluation = trial.at(FULL.name)
-    return {**trial.costs, **(measured(statistics_of(evaluation.outcome)) if evaluation else {})}
+    return [t for t, _ in sorted(kept, key=lambda pair: -pair[1][study.config.headline.name])]

@@ -171,6 +171,19 @@ class Optimizer:
         if look not in self._state.pending:
             self._state = self._state.with_pending(look)
 
+    def withdraw(self, design: DesignLike, fidelity: str | float = "full") -> None:
+        """Give up a pending look: it may be proposed again.
+
+        Raises:
+            InputError: It is not pending.
+        """
+        look = (self._design(design).indices, self.problem.level(fidelity))
+        if look not in self._state.pending:
+            raise InputError(
+                f"this look is not pending at {fidelity!r}", "Withdraw what was asked for and not told."
+            )
+        self._state = replace(self._state, pending=tuple(p for p in self._state.pending if p != look))
+
     def tell(
         self,
         design: DesignLike,

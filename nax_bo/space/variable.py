@@ -39,6 +39,7 @@ class Variable:
         active_when: All of these must hold, else the variable is inactive and does not matter.
         affects: ``"cost"`` marks a choice that cannot change a learned objective (column sharing, say): it is
             hidden from surrogates and solved exactly on the known costs. ``"accuracy"`` marks the opposite.
+        idle: Value shown while inactive, where that is not the first one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Variable:
     scope: str = "chip"
     active_when: tuple[Condition, ...] = ()
     affects: Affects = "both"
+    idle: Value | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -114,6 +116,8 @@ class Variable:
             out["scope"] = self.scope
         if self.affects != "both":
             out["affects"] = self.affects
+        if self.idle is not None:
+            out["idle"] = self.idle
         if self.active_when:
             out["active_when"] = [
                 {"variable": c.variable, "values": list(c.values)} for c in self.active_when
@@ -133,6 +137,7 @@ class Variable:
                     Condition(c["variable"], tuple(c["values"])) for c in data.get("active_when", ())
                 ),
                 affects=data.get("affects", "both"),
+                idle=data.get("idle"),
             )
         except (KeyError, TypeError) as ex:
             raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -10,8 +10,10 @@ import pytest
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, Workload, cost_model, cost_model_names, evaluate_designs
 from nax_bo.hardware.protocol import base_chip, fitted
+from nax_bo.hardware.reads import COST_FREE
 from nax_bo.hardware.simulators.neurosim import XPERTSIM, NeuroSimConfig, NeuroSimLayer, evaluate
 from nax_bo.hardware.simulators.neurosim.per_layer import beside_pad
+from nax_bo.hardware.workload.slots import CODES
 from nax_bo.network import vgg
 from nax_bo.network.named import named_network
 
@@ -116,3 +118,11 @@ def test_layers_of_their_own_are_refused_by_neurosim_with_the_way_out() -> None:
     with pytest.raises(InputError, match="differ between layers") as caught:
         model.evaluate(vgg((3, 32, 32), 10, [64, 64]), ChipSpec(arrays=arrays))
     assert "xpertsim" in caught.value.hint
+
+
+def test_every_setting_of_an_array_has_a_column_or_is_named_as_free_of_cost() -> None:
+    columns = {f.name for f in fields(Workload)}
+    of_setting = {name: column for name, (column, _) in CODES.items()}
+    for setting in fields(ArraySpec):
+        has_column = of_setting.get(setting.name, setting.name) in columns
+        assert has_column != (setting.name in COST_FREE), setting.name

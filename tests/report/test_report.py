@@ -61,7 +61,7 @@ def test_hypervolume_never_falls_and_counts_every_training(grown, data) -> None:
 
 
 def test_designs_above_a_limit_do_not_count(simulated_study) -> None:
-    study = simulated_study(12, calibrate_every=3, max={"area_mm2": 2.0}, min_accuracy=0.3)
+    study = simulated_study(12, calibrate_every=3, max={"area_mm2": 4.0}, min={"accuracy": 0.3})
     history = hypervolume_history(study)
     assert history[-1].hypervolume == pytest.approx(study.hypervolume(), rel=1e-9)
 
@@ -122,7 +122,7 @@ def test_accuracy_is_driven_by_what_drives_the_simulated_trainings(data) -> None
     ranked = sorted(data.drivers, key=lambda d: -d.accuracy_total)
     assert ranked[0].setting in ("adc_bits", "input_bits", "width_1", "width_2", "depth")
     assert all(by_name[name].accuracy_total == 0 for name in ("mux", "adc_type") if name in by_name)
-    assert all(0 <= d.accuracy_first <= 1 and 0 <= d.edap_total <= 1 for d in data.drivers)
+    assert all(0 <= d.accuracy_first <= 1 and 0 <= d.cost_total <= 1 for d in data.drivers)
 
 
 def test_a_design_can_be_chosen(grown) -> None:
@@ -183,8 +183,8 @@ def test_short_trainings_alone_make_no_front(grown, simulated_study, tmp_path) -
     assert {p.fidelity for p in found.points} == {"full", "short"}
 
 
-def test_a_cost_model_without_breakdown_and_learned_edap(simulated_study, tmp_path) -> None:
-    study = simulated_study(8, cost_model=f"{__file__}:SlowSimulator", learn_edap=True, calibrate_every=2)
+def test_a_cost_model_without_breakdown_and_learned_costs(simulated_study, tmp_path) -> None:
+    study = simulated_study(8, cost_model=f"{__file__}:SlowSimulator", learn_costs=True, calibrate_every=2)
     found = collect(study)
     assert found.components == ()
     assert "energy (nJ)" not in [row.name for row in found.layer_rows]
@@ -192,7 +192,7 @@ def test_a_cost_model_without_breakdown_and_learned_edap(simulated_study, tmp_pa
 
 
 def test_accuracy_is_the_one_that_is_maximised(simulated_study) -> None:
-    study = simulated_study(6, accuracy_stat="p05", calibrate_every=2)
+    study = simulated_study(6, objectives=("p05", "edap"), calibrate_every=2)
     found = collect(study)
     assert "95 %" in found.accuracy_label
     for p in found.points:

@@ -113,9 +113,9 @@ def test_a_surrogate_that_does_not_exist_is_named(tmp_path) -> None:
         cross_validate(study, "nope")
 
 
-def test_studies_that_learn_edap_predict_accuracy_alone(tmp_path) -> None:
+def test_studies_that_learn_costs_predict_accuracy_alone(tmp_path) -> None:
     with (
-        filled(tmp_path / "a", full=12, learn_edap=True) as learned,
+        filled(tmp_path / "a", full=12, learn_costs=True) as learned,
         filled(tmp_path / "b", full=12) as known,
     ):
         assert cross_validate(learned).predictions == cross_validate(known).predictions
@@ -200,9 +200,9 @@ def test_strategies_can_be_compared_on_a_studys_testbed(tmp_path) -> None:
     assert list(curve.hypervolume) == sorted(curve.hypervolume)
 
 
-def test_a_study_that_learns_edap_is_no_testbed(tmp_path) -> None:
+def test_a_study_that_learns_costs_is_no_testbed(tmp_path) -> None:
     with (
-        filled(tmp_path / "s", full=3, learn_edap=True) as study,
+        filled(tmp_path / "s", full=3, learn_costs=True) as study,
         pytest.raises(InputError, match="learns EDAP"),
     ):
         study_testbed(study)

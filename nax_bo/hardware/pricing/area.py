@@ -9,7 +9,6 @@ import numpy as np
 from nax_bo.hardware.pricing.stages import Context, added
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import CROSSBAR
-from nax_bo.hardware.workload.mapping import total
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,11 @@ def chip_area_um2(c: Context) -> dict[str, Floats]:
     }
 
 
-def leakage_mw(c: Context, a: Area) -> Floats:
-    """Leakage of the whole chip, n: SRAM cells, converters and logic by area, buffers by CACTI, off-chip interface."""
+def leakage_mw(c: Context, a: Area) -> tuple[Floats, Floats]:
+    """Leakage of every slot's tiles, n x L, and of what a chip has once, n.
+
+    SRAM cells, converters and logic by area, buffers by CACTI, off-chip interface.
+    """
     w, s, p = c.workload, c.scales, c.profile
     cells = w.rows * w.cols * c.cells.leakage_pw[w.device] * 1e-9
     logic = p["digital.leakage_uw_per_um2"] * 1e-3
@@ -103,4 +105,4 @@ def leakage_mw(c: Context, a: Area) -> Floats:
     )
     width = np.maximum(s.links.port_um2, 0.0) * p["buffer.area_scale"]
     shared = s.shared.leakage_mw + logic * (a.chip["digital"] + width) + s.links.interface_mw
-    return np.asarray(total(a.arrays * per_array + a.tiles * per_tile) + shared[:, 0])
+    return np.asarray(a.arrays * per_array + a.tiles * per_tile), np.asarray(shared[:, 0])

@@ -13,7 +13,7 @@ from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.pricing import stages
 from nax_bo.hardware.pricing.components.adc import adc_table
 from nax_bo.hardware.pricing.components.array import cell_table
-from nax_bo.hardware.pricing.priced import Priced, price
+from nax_bo.hardware.pricing.priced import Priced, SlotTerms, price, slot_clocks, slot_terms
 from nax_bo.hardware.pricing.timing import bound_by
 from nax_bo.hardware.pricing.uncertainty import edap_band
 from nax_bo.hardware.profiles import Profile
@@ -68,6 +68,14 @@ class AnalyticalCostModel:
         """Price n designs; arrays of totals of shape (n,), breakdowns on request."""
         totals = _joined([_totals(self._price(w)) for w in _chunks(workload)])
         return CostBatch(**totals, _details=lambda: self._batch_details(workload))
+
+    def slot_terms(self, workload: Workload, periods_ns: Floats) -> SlotTerms:
+        """What every slot adds to a chip at given clock periods (n x C), for choices slot by slot."""
+        return slot_terms(_full(workload), periods_ns, self.profile, self._adc, self._cells(workload.devices))
+
+    def slot_clocks(self, workload: Workload) -> Floats:
+        """Shortest clock period that the converters of every slot allow, ns, n x L; 0 off the crossbars."""
+        return slot_clocks(_full(workload), self.profile)
 
     def _batch_details(self, workload: Workload) -> Details:
         parts = [_details(self._price(w)) for w in _chunks(workload)]

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.hardware.pricing.stages import Context, hops
+from nax_bo.hardware.profiles import Profile
 from nax_bo.hardware.report import RESOURCES
 from nax_bo.hardware.tables import Floats
-from nax_bo.hardware.workload import ABSENT, CROSSBAR
+from nax_bo.hardware.workload import ABSENT, CROSSBAR, Workload
 from nax_bo.hardware.workload.mapping import total
 
 
@@ -35,18 +36,24 @@ class Timing:
     parts: dict[str, Floats]
 
 
-def conversion_ns(c: Context) -> Floats:
-    """Shortest cycle of every slot's converters, ns: a bit decision, slower with more rows.
+def conversion_ns(w: Workload, p: Profile, delay: Floats) -> Floats:
+    """Shortest cycle of every slot's converters, ns: a bit decision, slower with more rows; ``delay`` by node.
 
     Linear in the rows; fitted from 16 to 1024 rows, continued outside (stated extrapolation).
     """
-    w, p = c.workload, c.profile
     sense = p["adc.sense_ns"] + p["adc.sense_per_row_ns"] * w.rows
-    return np.asarray((sense + w.flash * p["adc.encoder_delay_per_bit_ns"] * w.adc_bits) * c.scales.delay)
+    return np.asarray((sense + w.flash * p["adc.encoder_delay_per_bit_ns"] * w.adc_bits) * delay)
 
 
-def price_time(c: Context) -> Timing:
-    """Clock of the chip and time of every slot.
+def clock_ns(c: Context) -> Floats:
+    """Period of the chip's clock: its slowest converters, or the upper limit of the clock; n x 1."""
+    stages_ns = conversion_ns(c.workload, c.profile, c.scales.delay)
+    slowest = np.where(c.workload.kind == CROSSBAR, stages_ns, 0.0).max(axis=1, keepdims=True)
+    return np.asarray(np.maximum(slowest, 1.0 / c.workload.clock_ghz))
+
+
+def price_time(c: Context, period_ns: Floats | None = None) -> Timing:
+    """Clock of the chip and time of every slot; ``period_ns``, n x 1, replaces the chip's own clock.
 
     One clock for the chip, set by its slowest converter stage (a clock domain per layer would let other layers run
     faster). Sampling decouples reading from converting: a pulse takes the longer of the read pulse and ``mux``
@@ -56,8 +63,7 @@ def price_time(c: Context) -> Timing:
     """
     w, m, t, p, r = c.workload, c.mapping, c.traffic, c.profile, c.residency
     crossbar = w.kind == CROSSBAR
-    slowest = np.where(crossbar, conversion_ns(c), 0.0).max(axis=1, keepdims=True)
-    period = np.maximum(slowest, 1.0 / w.clock_ghz)
+    period = clock_ns(c) if period_ns is None else period_ns
     convert = np.ceil(w.mux * c.adc.cycles[c.adc_index]) * period
     step_ns = np.maximum(convert, c.cells.read_pulse_ns[w.device])
     mvm_ns = np.ceil(w.vectors / w.duplication) * m.streams * step_ns * r.passes
