@@ -1,4 +1,4 @@
-"""Digits that are turned, moved and surrounded by pieces of others: as small as digits, and not solved by two layers."""
+"""Digits turned, moved and joined by pieces of others: as small as digits, and not solved by two layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCENES = 0xC1077E4
 
 
 def load_cluttered(options: LoadOptions) -> DataSet:
-    """Digits of :func:`~nax_bo.accuracy.data.digits.load_digits`, transformed: 1 x 10 x 10, values 0 .. 16, ten classes.
+    """Digits of :func:`~nax_bo.accuracy.data.digits.load_digits`, transformed: 1 x 10 x 10, 0 .. 16, ten classes.
 
     Each digit is turned by up to 5 degrees either way and put anywhere into 10 x 10 pixels, together with a 3 x 3 piece
     of another digit of the same half (after the cluttered MNIST of Mnih et al. 2014, arXiv:1406.6247); the brighter
