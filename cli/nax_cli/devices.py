@@ -18,7 +18,7 @@ def devices(
     name: Annotated[str | None, typer.Argument(help="One device, with its source and assumptions.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List memory devices, with the source of every number, what is assumed and what other sources say.
+    """List memory devices, with sources, assumptions and ranges.
 
     A device without noise has none that its source quantifies; spaces do not offer it unless you name it.
     """
