@@ -1,4 +1,7 @@
-"""Designs of VGG16 size priced per second: in batches, one prepared design at a time, and from network and chip.
+"""Designs priced per second: of VGG16 size, and from the choices of joint spaces.
+
+VGG16: in batches, one prepared design at a time, and from network and chip. Spaces: built-in ones and the example of a
+user's own, described and priced 2,000 designs at a time.
 
     python benchmarks/cost_speed.py [--json] [--profile published] [--designs 20000]
 
@@ -12,13 +15,20 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nax_bo.hardware import ArraySpec, ChipSpec, Workload, cost_model
+from nax_bo.hardware import ArraySpec, ChipSpec, CostModel, Workload, cost_model
 from nax_bo.network.named import named_network
+from nax_bo.systems import System, load_system
 
 REPEATS = 15
+CHOICES = 2000
+"""Designs of a joint space described and priced at a time."""
+OWN = f"{Path(__file__).parents[1] / 'examples' / 'my_space.py'}:MySpace"
 
 
 def rate(action: Callable[[], object], per_call: int, calls: int) -> dict[str, float]:
@@ -55,6 +65,16 @@ def population(designs: int, seed: int = 0) -> Workload:
     )
 
 
+def from_choices(model: CostModel, system: System) -> object:
+    """Decode and price designs of a space."""
+    return model.evaluate_batch(system.workload(system.space.columns(_designs(system))))
+
+
+@lru_cache
+def _designs(system: System) -> NDArray[np.int64]:
+    return system.space.sample(CHOICES, 0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -64,10 +84,13 @@ def main() -> int:
     model, many = cost_model(args.profile), population(args.designs)
     one = many.take(slice(0, 1))
     network, chip = named_network("vgg16", (3, 32, 32), 10), ChipSpec(arrays=(ArraySpec(),))
+    references = {"space_vgg": "vgg", "space_resnet": "resnet", "space_of_own": OWN}
+    spaces = {name: load_system(text, (3, 32, 32), 10) for name, text in references.items()}
     results = {
         "slots_per_design": many.shape[1],
         "batch": rate(lambda: model.evaluate_batch(many), args.designs, 1),
         "one_prepared": rate(lambda: model.evaluate_batch(one), 1, 50),
+        **{name: rate(partial(from_choices, model, space), CHOICES, 1) for name, space in spaces.items()},
         "one_from_specs_with_breakdown": rate(lambda: model.evaluate(network, chip), 1, 50),
     }
     print(json.dumps(results, indent=None if args.json else 1))

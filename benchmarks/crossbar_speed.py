@@ -19,7 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nax_bo.crossbar import CrossbarNetwork, compiled, convert, noise_aware
+from nax_bo.crossbar import CrossbarNetwork, convert, noise_aware
+from nax_bo.crossbar.arithmetic import compiled
 from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 

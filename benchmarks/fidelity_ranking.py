@@ -65,7 +65,9 @@ def evaluations(args: argparse.Namespace, system: Any, indices: Any) -> dict[str
             kept["reports"][key] = {**report.to_dict(), "cpu_seconds": time.process_time() - start}
             CACHE.write_text(json.dumps(kept))
             print(
-                f"{number}: {rung} {seed}: {report.mean:.3f} +- {report.std:.3f}", file=sys.stderr, flush=True
+                f"{number}: {rung} {seed}: {report.mean:.3f} +- {report.standard_error or 0:.3f}",
+                file=sys.stderr,
+                flush=True,
             )
     return {key: kept["reports"][key] for key in wanted}
 
@@ -120,7 +122,7 @@ def summary(
         "cost_ratio": round(seconds["short"] / seconds["full"], 3),
         "tau_proxies": {k: (tau(v, full), tau(v[better], full[better])) for k, v in scores.items()},
         "full_accuracy_quantiles": quantiles(full),
-        "draw_std_quantiles": quantiles(column("full", "std")),
+        "between_trainings_quantiles": quantiles(column("full", "between_trainings")),
         "front_accuracy_log10_edap": front,
     }
 

@@ -22,14 +22,13 @@ from scipy.stats import rankdata
 from nax_bo.errors import NaxboError
 from nax_bo.hardware.simulators.neurosim import NeuroSimReport, evaluate
 from nax_bo.hardware.simulators.neurosim.config import V13, V14, XPERTSIM, NeuroSimConfig, NeuroSimLayer
+from nax_bo.hardware.simulators.neurosim.per_layer import PAD, beside_pad
 from nax_bo.hardware.simulators.neurosim.tables import config_of_row, layer_of_row, network_of_rows
 
 Row = Mapping[str, str]
 PARTS = ("adc", "accum", "other", "buffer", "ic")
 AREA_PARTS = ("array", "adc", "accum", "other", "ic")
 SIMULATORS = {"neurosim13": V13, "neurosim14": V14}
-XPERT_PAD = {"c_in": 64, "k_h": 3, "k_w": 3, "c_out": 512}
-"""Layer that XPertSim's authors append to every single layer, to fix the tile size."""
 
 
 @dataclass
@@ -173,8 +172,7 @@ def xpert_case(row: Row) -> tuple[list[NeuroSimLayer], NeuroSimConfig]:
     """One layer and its padding layer, and the chip; the wire width is the node's own, whatever the cell pitch."""
     border = (int(row["k_h"]) - 1) // 2
     layer = layer_of_row(row, zero_border=border, signed_input=row.get("layer_index") == "1")
-    pad = replace(layer, **XPERT_PAD, maxpool_after=False, stride=1, zero_border=None, signed_input=False)
-    return [layer, pad], replace(config_of_row(row, XPERTSIM), feature_size_nm=None)
+    return [*beside_pad(layer)], replace(config_of_row(row, XPERTSIM), feature_size_nm=None)
 
 
 def compare_xpert(folder: Path, result: Comparison) -> None:
@@ -213,7 +211,7 @@ def compare_infeasible(folder: Path, networks: Mapping[str, Layers], result: Com
                 if not layer:
                     unknown.append(row["run_id"])
                     continue
-                pad = replace(layer[0], **XPERT_PAD)
+                pad = replace(layer[0], **PAD)
                 evaluate([layer[0], pad], config_of_row(row, XPERTSIM))
             else:
                 quirks = V14 if row["simulator"].endswith("1.4") else V13

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nax_cli.output import LABELS, JsonFlag, print_json, say, table
+from nax_cli.output import JsonFlag, in_units, print_json, say, spread_text, table
 
 
 def evaluate(
@@ -73,10 +73,8 @@ def evaluate(
     accuracy = answer["accuracy"]
     print(table([{"choice": k, "value": str(v)} for k, v in answer["design"].items()]))
     print()
-    for name, value in answer["costs"].items():
-        print(f"{LABELS[name]:16}  {value:.4g}")
+    print(table([{"cost": k, "value": v} for k, v in in_units([answer["costs"]])[0].items()]))
     print(
-        f"\naccuracy {100 * accuracy['mean']:.2f} % ± {100 * accuracy['std']:.2f} between chips "
-        f"({len(accuracy['draws'])} draws, worst 5 %: {100 * accuracy['p05']:.2f} %), "
-        f"{100 * accuracy['clean']:.2f} % on an ideal chip; {accuracy['seconds']:.1f} s"
+        f"\naccuracy {100 * accuracy['mean']:.2f} %, {100 * accuracy['clean']:.2f} % on an ideal chip; "
+        f"{accuracy['seconds']:.1f} s\n{spread_text(accuracy)}"
     )

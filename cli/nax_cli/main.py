@@ -46,7 +46,7 @@ app = typer.Typer(
 app.command("optimize")(optimize.optimize)
 app.command("what-if")(whatif.what_if)
 app.command("evaluate")(evaluate.evaluate)
-app.command("pareto")(pareto.pareto)
+app.command("pareto", epilog=pareto.EXAMPLES)(pareto.pareto)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("spaces")(spaces.spaces)

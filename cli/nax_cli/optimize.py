@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
-
-if TYPE_CHECKING:
-    from nax_bo.study import Progress
 
 
 def optimize(
@@ -26,23 +23,59 @@ def optimize(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH. [digits]"),
+        typer.Option(
+            "--data",
+            help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
+            ",train=5000,test=2000,size=16 say. [digits]",
+        ),
     ] = None,
     system: Annotated[
         str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            metavar="OUTCOME",
+            help="What to optimise; repeatable. Measured: accuracy, p05 (what 95 % of chips exceed). Priced: edap, "
+            "energy, latency, response, area, power, tops_w, tops_mm2, fps, utilisation. [accuracy, edap]",
+        ),
     ] = None,
     max_: Annotated[
         list[str] | None,
         typer.Option(
             "--max",
-            metavar="COST=LIMIT",
+            metavar="OUTCOME=LIMIT",
             help="Never propose designs above a cost, e.g. area_mm2=5. Repeatable.",
         ),
     ] = None,
     min_: Annotated[
         list[str] | None,
         typer.Option(
-            "--min", metavar="accuracy=A", help="Designs below this accuracy do not count for the front."
+            "--min",
+            metavar="OUTCOME=LIMIT",
+            help="Designs below do not count, e.g. accuracy=0.9 or tops_w=20. Repeatable.",
+        ),
+    ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option("--fix", metavar="NAME=VALUE", help="Keep a choice as it is: device=rram. Repeatable."),
+    ] = None,
+    choose: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--choose",
+            metavar="NAME=VALUE,VALUE",
+            help="Search among these values only: crossbar_1=64,128, or crossbar=64,128 for all layers. Repeatable.",
+        ),
+    ] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(
+            "--within",
+            metavar="POINTS",
+            help="Accuracies so far below the best found count; 100 for all down to guessing; --min accuracy "
+            "takes its place. [10]",
         ),
     ] = None,
     surrogate: Annotated[
@@ -56,9 +89,9 @@ def optimize(
         list[str] | None,
         typer.Option(
             "--learn",
-            metavar="edap",
-            help="Learn EDAP too, instead of computing it for every candidate: worth it "
-            "only when the cost model takes seconds.",
+            metavar="COST",
+            help="Learn the costs too, instead of computing them for every candidate: worth it "
+            "only when the cost model takes seconds. They come from one model: naming one learns all.",
         ),
     ] = None,
     cost_model: Annotated[
@@ -70,10 +103,6 @@ def optimize(
             "--calibrate-every",
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
-    ] = None,
-    accuracy_stat: Annotated[
-        str | None,
-        typer.Option("--accuracy-stat", help="mean over chips, or p05: what 95 % of chips exceed. [mean]"),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same designs. [0]")] = None,
     workers: Annotated[
@@ -87,11 +116,15 @@ def optimize(
 ) -> None:
     """Find the Pareto front of noise-aware accuracy against EDAP.
 
+    Or of any other objectives (``--objective``) and under any limits (``--max``, ``--min``).
+
     Creates the study, or goes on with it: the same command resumes after any interruption and loses no finished
     training. Ends with the front on stdout and a report.
     """
+    from nax_bo.report.front import front_rows
     from nax_bo.study import Study
     from nax_bo.study.config import StudyConfig, read_config
+    from nax_cli.progress import ProgressLine
     from nax_cli.settings import check_folder, numbers
 
     given: dict[str, Any] = {
@@ -102,12 +135,14 @@ def optimize(
         "strategy": strategy,
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
-        "accuracy_stat": accuracy_stat,
+        "objectives": objective or None,
         "seed": seed,
         "workers": workers,
         "max": numbers("--max", max_) or None,
-        "min_accuracy": _min_accuracy(min_),
-        "learn_edap": _learn_edap(learn),
+        "min": numbers("--min", min_) or None,
+        "choose": _choices(fix, choose) or None,
+        "within": within,
+        "learn_costs": _learn_costs(learn),
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     settings = read_config(config, overrides) if config else StudyConfig.from_dict(overrides)
@@ -115,7 +150,7 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     with Study(study, settings) as opened:
-        line = _ProgressLine()
+        line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
         except KeyboardInterrupt:
@@ -123,13 +158,19 @@ def optimize(
             say(f"Stopped; every finished training is kept in {study}. Go on with the same command.")
             raise typer.Exit(130) from None
         line.end()
-        rows = [opened.row(trial) for trial in opened.front()]
+        rows = front_rows(opened)
+        costs = opened.config.cost_columns
+        images = opened.store.meta("data")["test_images"]
         hypervolume = opened.hypervolume()
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
     if failure is not None:
         raise failure
-    _print_answer(study, rows, hypervolume, page, as_json)
+    if as_json:
+        print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
+        return
+    print(front_table(rows, images, costs))
+    say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
 
 
 def _common_failure(opened: Any) -> Exception | None:
@@ -145,28 +186,23 @@ def _common_failure(opened: Any) -> Exception | None:
     )
 
 
-def _min_accuracy(texts: list[str] | None) -> float | None:
+def _choices(fix: list[str] | None, choose: list[str] | None) -> dict[str, list[str]]:
+    """Values by variable, as text: one each of ``--fix``, any number of ``--choose``."""
     from nax_bo.errors import InputError
-    from nax_cli.settings import numbers
+    from nax_cli.settings import pairs
 
-    limits = numbers("--min", texts)
-    if set(limits) - {"accuracy"}:
-        raise InputError(
-            f"cannot bound {', '.join(limits)} from below", "Write --min accuracy=0.9; costs take --max."
-        )
-    return limits.get("accuracy")
+    fixed, several = pairs("--fix", fix), pairs("--choose", choose)
+    if both := set(fixed) & set(several):
+        raise InputError(f"{', '.join(sorted(both))} with both --fix and --choose", "Use one of them.")
+    chosen = {name: [v.strip() for v in values.split(",") if v.strip()] for name, values in several.items()}
+    return {**{name: [value] for name, value in fixed.items()}, **chosen}
 
 
-def _learn_edap(names: list[str] | None) -> bool | None:
-    from nax_bo.errors import InputError
+def _learn_costs(names: list[str] | None) -> bool | None:
+    """Whether costs are to be learned: any that is named is; what is measured always is."""
+    from nax_bo.outcomes import outcome
 
-    if not names:
-        return None
-    if set(names) - {"edap", "accuracy"}:
-        raise InputError(
-            f"cannot learn {', '.join(names)}", "Write --learn edap; accuracy is always learned."
-        )
-    return "edap" in names
+    return any(outcome(name).source == "priced" for name in names) if names else None
 
 
 def _write_report(opened: Any, folder: Path) -> Path:
@@ -175,52 +211,3 @@ def _write_report(opened: Any, folder: Path) -> Path:
 
     say("writing the report ...")
     return write_report(collect(opened, None), folder)
-
-
-def _print_answer(
-    study: str, rows: list[dict[str, Any]], hypervolume: float, page: Path | None, as_json: bool
-) -> None:
-    if as_json:
-        print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
-        return
-    print(front_table(rows))
-    say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
-
-
-class _ProgressLine:
-    """One line on stderr: rewritten in place on a terminal, printed now and then in a log."""
-
-    def __init__(self) -> None:
-        import sys
-
-        self._terminal = sys.stderr.isatty()
-        self._printed = -1
-
-    def show(self, p: Progress) -> None:
-        """Show where the study stands, and its news as lines that stay."""
-        import sys
-
-        eta = "" if p.eta_s is None else f", about {_time(p.eta_s)} left"
-        text = (
-            f"{p.designs}/{p.budget} designs, {p.full} trained in full, front of {p.front}, "
-            f"hypervolume {p.hypervolume:.4g}, {p.failed} failed, {p.running} running{eta}"
-        )
-        if p.news:
-            sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
-        if self._terminal:
-            sys.stderr.write("\r\033[K" + text)
-        elif p.designs // 10 > self._printed:
-            self._printed = p.designs // 10
-            sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the line."""
-        import sys
-
-        if self._terminal:
-            sys.stderr.write("\n")
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST
+from nax_bo.report.units import PLAIN, Unit, band_digits, percent_places, unit_for
+
+SCHEMA_VERSION = 1
+"""Of every ``--json`` answer: raised when a field is renamed, removed or changes its unit or meaning."""
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 StudyOption = Annotated[str, typer.Option("--study", "-s", metavar="FILE", help="The study's file.")]
-
-
-LABELS = {
-    "energy_uj": "energy (uJ)",
-    "latency_ms": "latency (ms)",
-    "area_mm2": "area (mm2)",
-    "edap_uj_ms_mm2": "EDAP (uJ ms mm2)",
-    "tops_w": "TOPS/W",
-    "tops_mm2": "TOPS/mm2",
-    "fps": "inferences/s",
-    "utilisation": "cells used",
-}
-"""Headings of costs in text answers; JSON keeps the names."""
 
 
 def say(text: str) -> None:
@@ -34,7 +28,8 @@ def say(text: str) -> None:
 
 def print_json(answer: Any) -> None:
     """One strict JSON document: numbers that JSON cannot write become null."""
-    print(json.dumps(strict(answer), indent=2, allow_nan=False))
+    document = {"schema_version": SCHEMA_VERSION, **answer} if isinstance(answer, Mapping) else answer
+    print(json.dumps(strict(document), indent=2, allow_nan=False))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -44,7 +39,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = Non
     names = list(columns or rows[0])
     cells = [[_cell(row.get(name, "")) for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
-    numeric = [all(isinstance(row.get(name, 0), (int, float)) for row in rows) for name in names]
+    numeric = [all(_is_number(row.get(name, 0)) for row in rows) for name in names]
 
     def line(values: Sequence[str]) -> str:
         parts = [
@@ -55,6 +50,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = Non
     return "\n".join([line(names), line(["-" * w for w in widths]), *map(line, cells)])
 
 
+def _is_number(value: Any) -> bool:
+    """Numbers, and texts that show one."""
+    return isinstance(value, (int, float)) or bool(re.fullmatch(r"[-+]?[\d.]*=?", str(value)))
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -63,20 +63,84 @@ def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def front_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Designs of a front (``Study.row``) as text, accuracies in percent."""
+def in_units(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with outcomes headed in words and shown in one unit per column, chosen by size; JSON keeps fixed units."""
+    units = {
+        name: unit_for(OUTCOMES[name].unit, [row.get(name) for row in rows])
+        for name in dict.fromkeys(name for row in rows for name in row if name in OUTCOMES)
+    }
+    return [
+        {
+            (units[k].heading(OUTCOMES[k].label).translate(PLAIN) if k in units else k): (
+                units[k].show(v) if k in units else v
+            )
+            for k, v in row.items()
+        }
+        for row in rows
+    ]
+
+
+def edap_range(low: float | None, high: float | None, unit: Unit) -> str:
+    """Between which values sources put EDAP; "-" where nothing says."""
+    return "-" if low is None or high is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}"
+
+
+def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequence[str]) -> str:
+    """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, ``costs`` in one unit per column."""
+    places = percent_places([row["standard_error"] for row in rows], test_images)
+    units = {n: unit_for(OUTCOMES[n].unit, [row[n] for row in rows]) for n in costs}
     lines = []
     for row in rows:
-        percent = {
-            "accuracy (%)": 100 * row["accuracy"],
-            "+-": 100 * row["std"],
-            "worst 5 %": 100 * row["p05"],
+        line = {
+            "design": row["number"],
+            "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],
         }
-        costs = {
-            LABELS[name]: row[name] for name in ("edap_uj_ms_mm2", "energy_uj", "latency_ms", "area_mm2")
-        }
-        lines.append({"design": row["number"], **percent, **costs})
+        line |= spread_cells(row)
+        for name in costs:
+            unit, outcome = units[name], OUTCOMES[name]
+            low, high = (
+                row[f"edap_{end}_uj_ms_mm2"] if name == SUMMARY_COST else None for end in ("low", "high")
+            )
+            line[unit.heading(outcome.label)] = unit.show(row[name], band_digits(low, high))
+            if name == SUMMARY_COST:
+                line["range"] = edap_range(low, high, unit)
+        lines.append({k.translate(PLAIN): v for k, v in line.items()})
     return table(lines)
+
+
+def spread_cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """How far trainings and chips of a design differ, percentage points; "-" where too few were measured to say."""
+    chips, low = _points(row["between_chips"]), _points(row["p05"])
+    return {
+        "+- trainings": _points(row["between_trainings"]),
+        "+- chips": chips if row["chips_differ"] else "no noise",
+        "95 % exceed": low if row["chips_differ"] else "-",
+    }
+
+
+def spread_text(outcome: Mapping[str, Any]) -> str:
+    """The same of one evaluation (``AccuracyReport.to_dict``), in words."""
+    trainings, chips = outcome["trainings"], len(outcome["draws"])
+    parts = [
+        f"{trainings} training{'s' if trainings > 1 else ''}, {chips} chip{'s' if chips > 1 else ''} read"
+    ]
+    if outcome["between_trainings"] is not None:
+        parts.append(f"± {_points(outcome['between_trainings'])} between trainings")
+    if not outcome["chips_differ"]:
+        parts.append("this device has no noise in the model: chips do not differ")
+    elif outcome["between_chips"] is not None:
+        parts.append(f"± {_points(outcome['between_chips'])} between chips")
+        low = outcome["p05"]
+        parts.append(
+            "too few chips to say what 95 % exceed"
+            if low is None
+            else f"95 % of chips exceed {100 * low:.2f} %"
+        )
+    return ", ".join(parts)
+
+
+def _points(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def strict(value: Any) -> Any:

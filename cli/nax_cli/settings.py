@@ -16,6 +16,8 @@ def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise InputError(f"{option} {text!r}", f"Write {option} NAME=VALUE.")
+        if name.strip() in out:
+            raise InputError(f"{option} names {name.strip()} twice", "Give it once.")
         out[name.strip()] = value.strip()
     return out
 

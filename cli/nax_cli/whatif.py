@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from nax_cli.output import JsonFlag, StudyOption, print_json, say, table
 
 if TYPE_CHECKING:
-    from nax_bo.hardware import ChipSpec
+    from nax_bo.hardware import ChipSpec, CostModel
     from nax_bo.network import NetworkSpec
 
 DEFAULT_NETWORK, DEFAULT_DATA = "vgg16", "cifar10"
@@ -25,7 +25,7 @@ SHAPES = {
 """Image shape and classes of known data sets; what a cost model needs to know of them."""
 
 DEFAULT_AXES = (
-    "device=rram,pcm,sram",
+    "device=rram,pcm,fefet",
     "crossbar=64,128,256",
     "bits_per_cell=1,2",
     "weight_bits=4,6,8",
@@ -102,7 +102,8 @@ def what_if(
     cost_model: Annotated[
         str | None,
         typer.Option(
-            "--cost-model", help="published, isaac, puma, neurosim, a TOML profile or a class. [published]"
+            "--cost-model",
+            help="published, isaac, puma, neurosim, xpertsim, xpert-lut, a TOML profile or a class. [published]",
         ),
     ] = None,
     chart: Annotated[
@@ -113,7 +114,7 @@ def what_if(
     """See at once what a chip costs when its settings change.
 
     Energy, latency and area in closed form; nothing is trained or searched. Without --design a
-    published network is priced on a default chip; with it, a design of a study, whose noise-aware
+    published network is priced on the cost model's default chip; with it, a design of a study, whose noise-aware
     accuracy is predicted too, with a 95 % interval.
     """
     from nax_bo.errors import InputError
@@ -138,7 +139,10 @@ def what_if(
         return
 
     spec = _network(network or DEFAULT_NETWORK, data or DEFAULT_DATA, shape)
-    model = cost_model or "published"
+    from nax_bo.hardware import cost_model as load
+
+    named = cost_model or "published"
+    model = Priced(named, load(named))
     if sensitivity:
         _sensitivity(spec, changes[0], sweep or list(DEFAULT_AXES), model, chart, as_json)
     elif sweep:
@@ -148,7 +152,9 @@ def what_if(
     if as_json:
         return
     shown = "x".join(map(str, spec.input_shape))
-    say(f"\n{spec.name} for {shown} images (--network, --data), cost model {model} (--cost-model)")
+    say(f"\n{spec.name} for {shown} images (--network, --data), cost model {named} (--cost-model)")
+    if note := getattr(model.model, "note", ""):
+        say(note)
     if chart is not None:
         say(f"chart: {chart}")
 
@@ -167,32 +173,47 @@ def _network(name: str, data: str, shape: str | None) -> NetworkSpec:
     return named_network(name, image_shape(shape or size), classes)
 
 
-def _chip(spec: NetworkSpec, changes: list[str]) -> ChipSpec:
-    from nax_bo.hardware import ChipSpec
-    from nax_bo.whatif import Setting, apply_settings
+class Priced(NamedTuple):
+    """A cost model by the name that was given."""
 
-    return apply_settings(spec, ChipSpec(), [Setting.parse(text) for text in changes])
+    name: str
+    model: CostModel
+
+    @property
+    def chip(self) -> ChipSpec:
+        """The chip that it starts from."""
+        from nax_bo.hardware.protocol import base_chip
+
+        return base_chip(self.model)
+
+
+def _chip(spec: NetworkSpec, base: ChipSpec, changes: list[str]) -> ChipSpec:
+    from nax_bo.whatif import Setting, apply_settings, implied
+
+    settings = [Setting.parse(text) for text in changes]
+    for setting in implied(base, settings):
+        say(f"with {setting.label}, the most that the device stores")
+    return apply_settings(spec, base, settings)
 
 
 def _compare(
     spec: NetworkSpec,
     changes: list[list[str]],
-    model: str,
+    model: Priced,
     per: Part | None,
     chart: Path | None,
     as_json: bool,
 ) -> None:
-    from nax_bo.hardware import ChipSpec
     from nax_bo.whatif import Setting, compare, variants
 
     sets = [[Setting.parse(text) for text in texts] for texts in changes if texts]
-    comparison = compare(variants(spec, ChipSpec(), sets), model)
+    comparison = compare(variants(spec, model.chip, sets), model.model)
     if chart is not None:
         from nax_bo.report.whatif_chart import draw_comparison
 
         draw_comparison(comparison, chart)
     if as_json:
-        print_json({"network": spec.name, "cost_model": model, **comparison.to_dict()})
+        print_json({"network": spec.name, "cost_model": model.name, **comparison.to_dict()})
         return
     from nax_cli.whatif_text import breakdown, side_by_side
 
@@ -206,17 +227,17 @@ def _compare(
 
 
 def _sweep(
-    spec: NetworkSpec, changes: list[str], texts: list[str], model: str, chart: Path | None, as_json: bool
+    spec: NetworkSpec, changes: list[str], texts: list[str], model: Priced, chart: Path | None, as_json: bool
 ) -> None:
     from nax_bo.whatif import parse_sweep, sweep
 
-    result = sweep(spec, _chip(spec, changes), [parse_sweep(text) for text in texts], model)
+    result = sweep(spec, _chip(spec, model.chip, changes), [parse_sweep(text) for text in texts], model.model)
     if chart is not None:
         from nax_bo.report.whatif_chart import draw_sweep
 
         draw_sweep(result, chart)
     if as_json:
-        print_json({"network": spec.name, "cost_model": model, "base": changes, **result.to_dict()})
+        print_json({"network": spec.name, "cost_model": model.name, "base": changes, **result.to_dict()})
         return
     from nax_cli.whatif_text import sweep_table
 
@@ -224,25 +245,30 @@ def _sweep(
 
 
 def _sensitivity(
-    spec: NetworkSpec, changes: list[str], texts: list[str], model: str, chart: Path | None, as_json: bool
+    spec: NetworkSpec, changes: list[str], texts: list[str], model: Priced, chart: Path | None, as_json: bool
 ) -> None:
     from nax_bo.whatif import one_at_a_time, parse_sweep, sobol
 
-    axes, chip = [parse_sweep(text) for text in texts], _chip(spec, changes)
-    alone, shares = one_at_a_time(spec, chip, axes, model), sobol(spec, chip, axes, model)
+    axes, chip = [parse_sweep(text) for text in texts], _chip(spec, model.chip, changes)
+    alone, shares = one_at_a_time(spec, chip, axes, model.model), sobol(spec, chip, axes, model.model)
     if chart is not None:
         from nax_bo.report.whatif_chart import draw_sensitivity
 
         draw_sensitivity(shares, chart)
     if as_json:
-        answer: dict[str, Any] = {"network": spec.name, "cost_model": model, "base": changes, "ranges": texts}
+        answer: dict[str, Any] = {
+            "network": spec.name,
+            "cost_model": model.name,
+            "base": changes,
+            "ranges": texts,
+        }
         print_json({**answer, "one_at_a_time": alone.to_dict(), "sobol": shares.to_dict()})
         return
     from nax_cli.whatif_text import influence_rows
 
     print(table(influence_rows(alone.rows(), shares.rows())))
     say(
-        f"\nswing: largest over smallest EDAP while this setting alone moves over its values ({', '.join(texts)}).\n"
+        f"\nswing: largest over smallest cost while this setting alone moves over its values ({', '.join(texts)}).\n"
         "Shares of the variance of each log10 cost when all move at once, interactions counted with every setting "
         f"involved ({shares.method}, {shares.evaluations} designs)."
     )

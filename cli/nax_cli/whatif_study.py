@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nax_cli.output import print_json, say, table
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST, priced
+from nax_bo.report.units import unit_for
+from nax_cli.output import edap_range, in_units, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.study.variants import Variant
@@ -16,11 +18,12 @@ MOST_VARIANTS = 1000
 
 def answer(path: str, number: int, changes: list[list[str]], sweeps: list[str], as_json: bool) -> None:
     """Print the design as it is, and every variant of it."""
+    from nax_bo.search.optimizer import one_thread
     from nax_bo.study import Study
     from nax_bo.study.variants import vary
 
     wanted = _grid(changes[0], sweeps) if sweeps else [c for c in changes if c]
-    with Study(path) as study:
+    with one_thread(), Study(path) as study:
         variants = vary(study, number, [[], *wanted])
         measured = study.row(study.trial(number))
     rows = [_row(v) for v in variants]
@@ -31,7 +34,7 @@ def answer(path: str, number: int, changes: list[list[str]], sweeps: list[str], 
         ]
         print_json({"study": path, "number": number, "measured": measured, "designs": designs})
         return
-    print(table([_shown(row) for row in rows]))
+    print(table(_shown(rows)))
     if measured["accuracy"] is not None:
         accuracy, fidelity = 100 * measured["accuracy"], measured["fidelity"]
         say(f"\nmeasured accuracy of design {number}: {accuracy:.2f} % ({fidelity} training)")
@@ -72,23 +75,25 @@ def _row(variant: Variant) -> dict[str, Any]:
         "accuracy": p and p.accuracy,
         "accuracy_low": p and p.low,
         "accuracy_high": p and p.high,
-        "energy_uj": cost.energy_pj * 1e-6,
-        "latency_ms": cost.latency_ns * 1e-6,
-        "area_mm2": cost.area_um2 * 1e-6,
-        "edap_uj_ms_mm2": cost.edap_uj_ms_mm2,
+        **priced(cost, MAIN_COSTS),
+        "edap_low_uj_ms_mm2": cost.edap_low_uj_ms_mm2,
+        "edap_high_uj_ms_mm2": cost.edap_high_uj_ms_mm2,
     }
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    from nax_cli.output import LABELS
-    from nax_cli.whatif_text import SHORT
-
-    low, high = row["accuracy_low"], row["accuracy_high"]
-    interval = "" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
-    accuracy = "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f}"
-    return {
-        "design": row["name"],
-        "predicted (%)": accuracy,
-        "95 % interval": interval,
-        **{LABELS[name]: row[name] for name in SHORT},
-    }
+def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    costs = in_units([{name: row[name] for name in MAIN_COSTS} for row in rows])
+    unit = unit_for(OUTCOMES[SUMMARY_COST].unit, [row[SUMMARY_COST] for row in rows])
+    lines = []
+    for row, cost in zip(rows, costs, strict=True):
+        low, high = row["accuracy_low"], row["accuracy_high"]
+        lines.append(
+            {
+                "design": row["name"],
+                "predicted (%)": "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f}",
+                "95 % interval": "" if low is None else f"{100 * low:.1f} to {100 * high:.1f}",
+                **cost,
+                "range": edap_range(row["edap_low_uj_ms_mm2"], row["edap_high_uj_ms_mm2"], unit),
+            }
+        )
+    return lines

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from nax_cli.output import LABELS, table
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST
+from nax_bo.report.units import PLAIN, unit_for
+from nax_cli.output import edap_range, in_units, table
 
-SHORT = ("energy_uj", "latency_ms", "area_mm2", "edap_uj_ms_mm2")
+_SUMMARY = OUTCOMES[SUMMARY_COST].label
 
 
 def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
     """One column per design, the first being the baseline, with changes against it."""
     lines: list[dict[str, Any]] = []
-    for name, label in LABELS.items():
-        line: dict[str, Any] = {"": label}
+    for outcome in PRICED:
+        name, unit = outcome.name, unit_for(outcome.unit, [row[outcome.name] for row in rows])
+        line: dict[str, Any] = {"": unit.heading(outcome.label).translate(PLAIN)}
         for i, row in enumerate(rows):
-            line[str(row["design"])] = float(row[name])
+            line[str(row["design"])] = unit.show(row[name])
             if i:
                 line["change" if i == 1 else "change" + " " * (i - 1)] = _change(row[name], rows[0][name])
         lines.append(line)
+        if name == SUMMARY_COST and any(row["edap_high_uj_ms_mm2"] is not None for row in rows):
+            spans = [edap_range(row["edap_low_uj_ms_mm2"], row["edap_high_uj_ms_mm2"], unit) for row in rows]
+            lines.append(
+                {"": "  between sources", **{str(r["design"]): s for r, s in zip(rows, spans, strict=True)}}
+            )
+    if any(row["bound_by"] for row in rows):
+        lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
     if not all(row["feasible"] for row in rows):
         lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
     return table(lines)
 
 
 def _change(value: float, base: float) -> str:
-    if not base:
+    if not base or math.isnan(base):
         return "-"
     ratio = value / base
     return (
@@ -40,28 +51,42 @@ def _change(value: float, base: float) -> str:
 
 def breakdown(rows: Sequence[dict[str, Any]]) -> str:
     """Layer or component rows with readable headings."""
-    return table([{LABELS.get(k, k): v for k, v in row.items()} for row in rows])
+    return table(in_units(rows))
 
 
 def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str:
-    """One line per combination: settings and costs, least EDAP marked; the reason where it is impossible."""
-    possible = [row["edap_uj_ms_mm2"] for row in rows if not row["error"] and row["feasible"]]
+    """One line per combination: settings and costs, the cheapest marked; the reason where it is impossible."""
+    possible = [row[SUMMARY_COST] for row in rows if not row["error"] and row["feasible"]]
     best = min(possible, default=None)
-    lines = []
-    for row in rows:
-        line = {a: row[a] for a in addresses} | {LABELS[m]: row[m] for m in (*SHORT, "tops_w", "tops_mm2")}
-        remark = row["error"] or ("" if row["feasible"] else "does not fit")
-        lines.append({**line, "": remark or ("least EDAP" if row["edap_uj_ms_mm2"] == best else "")})
-    return table(lines)
+    lines = in_units([{name: row[name] for name in (*MAIN_COSTS, "tops_w", "tops_mm2")} for row in rows])
+    return table(
+        [
+            {a: row[a] for a in addresses} | line | {"waits for": row["bound_by"], "": _remark(row, best)}
+            for row, line in zip(rows, lines, strict=True)
+        ]
+    )
+
+
+def _remark(row: dict[str, Any], best: float | None) -> str:
+    cheapest = f"least {_SUMMARY}" if row[SUMMARY_COST] == best else ""
+    return row["error"] or row["adjusted"] or (cheapest if row["feasible"] else "does not fit")
 
 
 def influence_rows(alone: Sequence[dict[str, Any]], shares: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per setting, the most influential on EDAP first: its swing, and its total share of each cost."""
-    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == "edap_uj_ms_mm2"}
-    order = [row["setting"] for row in shares if row["output"] == "edap_uj_ms_mm2"]
+    """One row per setting, the most influential first: its swing of one cost, its total share of each.
+
+    The cost is the summary, or the first that the model defines.
+    """
+    defined = {row["output"] for row in shares if not math.isnan(row["total"])}
+    shown = next((o for o in (SUMMARY_COST, *MAIN_COSTS) if o in defined), SUMMARY_COST)
+    swing = {row["setting"]: row["swing"] for row in alone if row["output"] == shown}
+    order = [row["setting"] for row in shares if row["output"] == shown]
     total = {(row["setting"], row["output"]): row["total"] for row in shares}
-    names = {"edap_uj_ms_mm2": "EDAP", "energy_uj": "energy", "latency_ms": "latency", "area_mm2": "area"}
     return [
-        {"setting": s, "EDAP swing": swing[s], **{f"{n} share": total[s, o] for o, n in names.items()}}
+        {
+            "setting": s,
+            f"{OUTCOMES[shown].label} swing": swing[s],
+            **{f"{OUTCOMES[o].label} share": total[s, o] for o in MAIN_COSTS},
+        }
         for s in order
     ]

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from statistics import fmean, stdev
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity
+from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
-from nax_bo.accuracy.report import AccuracyReport
+from nax_bo.accuracy.recipes import AUTO
+from nax_bo.accuracy.recipes import recipe as named_recipe
+from nax_bo.accuracy.report import AccuracyReport, chip_variance
 from nax_bo.accuracy.training import idealise, train
 from nax_bo.crossbar import CrossbarNetwork, accuracy
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
+from nax_bo.hardware.chip.variation import chips_differ
 from nax_bo.network import NetworkSpec
 
 _IMAGES_PER_READ = 512
@@ -35,9 +43,12 @@ def evaluate(
     data: DataSet,
     *,
     fidelity: str = "full",
+    recipe: str = AUTO,
     seed: int = 0,
     conditions: Conditions | None = None,
     timeout_s: float = float("inf"),
+    least_chips: int = 1,
+    checkpoints: Path | None = None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
@@ -46,38 +57,55 @@ def evaluate(
         chip: The chip it runs on.
         data: Images to train and test on.
         fidelity: Rung of the ladder (:mod:`nax_bo.accuracy.fidelity`).
+        recipe: How networks learn (:mod:`nax_bo.accuracy.recipes`).
         seed: Seed of weights, batches and all noise.
         conditions: Non-idealities; default all of them, read right after programming.
         timeout_s: When training and measuring give up.
+        least_chips: Read at least so many programmed chips, where chips differ: for the tail of their distribution.
+        checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
 
     Raises:
-        InputError: Unknown fidelity or device, or a chip or data that do not fit the network.
+        InputError: Unknown fidelity, recipe or device, or a chip or data that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
     level = rung(fidelity)
+    learning = named_recipe(recipe, level.recipe, network)
     noise = conditions or Conditions()
+    differ = chips_differ(chip, noise)
+    reads = _reads(level, differ, least_chips)
     _check_fit(network, data)
     trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
+    seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
+    kept = [
+        Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level))
+        if checkpoints
+        else None
+        for own in seeds
+    ]
     models = [
         train(
             network,
             chip,
             data,
-            recipe=level.recipe,
-            seed=seed ^ (turn * _TRAINING_STREAM),
+            recipe=learning,
+            seed=own,
             conditions=noise,
             mode=level.mode,
             timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
+            checkpoint=checkpoint,
         )
-        for turn in range(trainings)
+        for own, checkpoint in zip(seeds, kept, strict=True)
     ]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(
-        models, data.test_images, data.test_labels, level, seed=seed, conditions=noise, timeout_s=left_s
+        models, data.test_images, data.test_labels, reads, seed=seed, conditions=noise, timeout_s=left_s
     )
     for model in models:
         idealise(model, data.train_images)
+    for checkpoint in kept:
+        if checkpoint is not None:
+            checkpoint.remove()
     return AccuracyReport(
         draws=tuple(draws),
         clean=fmean(accuracy(model, data.test_images, data.test_labels) for model in models),
@@ -86,7 +114,40 @@ def evaluate(
         seconds=perf_counter() - start,
         confidence=fmean(confidences),
         trainings=len(models),
+        chips_differ=differ,
     )
+
+
+def _reads(level: Fidelity, differ: bool, least_chips: int) -> Fidelity:
+    """The rung with as many chips as are worth reading: one of each network where all are alike and read exactly."""
+    if differ:
+        most = max(
+            level.max_draws, least_chips + level.trainings - 1
+        )  # networks take turns: full rounds only
+        return replace(level, min_draws=max(level.min_draws, least_chips), max_draws=most)
+    return replace(level, min_draws=1) if level.mode == "exact" else level
+
+
+def _identity(
+    network: NetworkSpec,
+    chip: ChipSpec,
+    data: DataSet,
+    recipe: Recipe,
+    seed: int,
+    conditions: Conditions,
+    level: Fidelity,
+) -> dict[str, Any]:
+    """What decides the result of one training."""
+    return {
+        "network": network.to_dict(),
+        "chip": chip.to_dict(),
+        "data": data.fingerprint,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "conditions": asdict(conditions),
+        "mode": level.mode,
+        "versions": [version("naxbo"), torch.__version__],
+    }
 
 
 def measure(
@@ -102,8 +163,8 @@ def measure(
     """Accuracy, and mean probability given to the right class, of one programmed chip after another.
 
     The networks take turns. Chip ``i`` depends on ``seed`` and ``i`` alone, so two designs of one seed meet the same
-    random numbers. Drawing stops once the standard error of the mean accuracy is below ``level.target_standard_error``
-    and every network has had its turn.
+    random numbers. Drawing stops once what the chips add to the standard error of the mean accuracy is below
+    ``level.target_standard_error`` and every network has had its turn: more chips tell nothing about other trainings.
 
     Raises:
         EvaluationError: Time ran out before ``level.min_draws`` chips were read.
@@ -128,9 +189,8 @@ def measure(
             accuracies.append(right)
             confidences.append(confidence)
         n = len(accuracies)
-        if n >= level.min_draws and (
-            n < 2 or stdev(accuracies) / math.sqrt(n) <= level.target_standard_error
-        ):
+        within = chip_variance(accuracies, len(models)) or 0.0
+        if n >= level.min_draws and math.sqrt(within / n) <= level.target_standard_error:
             break
         if perf_counter() > deadline:
             if n >= level.min_draws:

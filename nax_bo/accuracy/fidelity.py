@@ -31,6 +31,11 @@ class Recipe:
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016, arXiv:1512.00567).
         least_steps: Small sets are passed over more often, until so many batches have been learned from.
         calibration_vectors: About so many input vectors of a layer choose its converter's range.
+        weight_decay: Decoupled decay of weights (not of biases and normalisations).
+        warm_up: Share of the training during which the learning rate rises.
+        flip: Whether images are mirrored left to right at random.
+        crop: Images are padded with zeros by so many pixels and cropped back at random.
+        optimiser: ``"adamw"``, or ``"sgd"`` with Nesterov's momentum.
     """
 
     epochs: float
@@ -40,6 +45,11 @@ class Recipe:
     label_smoothing: float = 0.0
     least_steps: int = 0
     calibration_vectors: int = 2048
+    weight_decay: float = 1e-3
+    warm_up: float = 0.15
+    flip: bool = False
+    crop: int = 0
+    optimiser: Literal["adamw", "sgd"] = "adamw"
 
 
 @dataclass(frozen=True, slots=True)

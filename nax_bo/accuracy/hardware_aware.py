@@ -3,16 +3,18 @@
 The step of the input codes is trained with the weights (learned step size quantisation, Esser et al. 2020,
 arXiv:1902.08153); ranges taken from the largest input waste most codes when there are few. Weight noise is drawn anew
 at each step and is the same forward and backward (Joshi et al. 2020, doi:10.1038/s41467-020-16108-9). What wires take
-away from each weight is measured now and then (:func:`measure_ir_drop`) and added to the weights in between. Converters
-and read noise are not in the loop: :func:`nax_bo.accuracy.training.train` calibrates for them afterwards.
+away from each weight is measured now and then (:func:`measure_ir_drop`) and added to the weights in between. So are the
+ranges of converters (:func:`measure_converters`), whose noise and offsets are added to the outputs, anew at each step.
+Converters' rounding, gain and curvature, and read noise, are not in the loop: :func:`nax_bo.accuracy.training.train`
+calibrates for them afterwards.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -21,6 +23,8 @@ from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
 from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork
+from nax_bo.crossbar.arithmetic.calibration import best_converter
+from nax_bo.crossbar.arithmetic.exact import places
 from nax_bo.crossbar.arithmetic.quantise import InputRange, weight_scale
 from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.crossbar.physics.slicing import slice_weights
@@ -29,6 +33,8 @@ from nax_bo.hardware.chip import Conditions
 Layer = CrossbarConv2d | CrossbarLinear
 
 _SMALLEST_STEP = 1e-8
+_VECTORS = 256
+"""On so many of a layer's input vectors a converter's range is estimated."""
 
 
 class HardwareAwareLayer(nn.Module):
@@ -49,11 +55,26 @@ class HardwareAwareLayer(nn.Module):
         self.low, self.high = start.low, start.high
         self.log_step = nn.Parameter(torch.tensor(math.log(start.scale)))
         self.ir_drop: Tensor | None = None  # change of each weight by wires, in weight codes
+        self.converters: ConverterSpread | None = None
 
     @property
     def input_range(self) -> InputRange:
         """The range of input codes that has been learned."""
         return InputRange(max(math.exp(float(self.log_step.detach())), _SMALLEST_STEP), self.low, self.high)
+
+    def measured(self) -> dict[str, Tensor]:
+        """What has been measured of wires and converters, by name; :meth:`remember` puts it back."""
+        found = {} if self.ir_drop is None else {"ir_drop": self.ir_drop}
+        if self.converters is not None:
+            found["converters"] = torch.tensor(astuple(self.converters), dtype=torch.float64)
+        return found
+
+    def remember(self, measured: Mapping[str, Tensor]) -> None:
+        """Inverse of :meth:`measured`."""
+        self.ir_drop = measured.get("ir_drop")
+        self.converters = (
+            ConverterSpread(*measured["converters"].tolist()) if "converters" in measured else None
+        )
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -64,7 +85,31 @@ class HardwareAwareLayer(nn.Module):
             clip, bits = layer.training_state.clip, layer.hardware.array.weight_bits
             value = weight_scale(layer.weight, bits, clip).reshape(-1, *[1] * (weight.ndim - 1))
             weight = weight + self.ir_drop * value
-        return layer.linear(codes, weight, layer.bias)
+        y = layer.linear(codes, weight, layer.bias)
+        return y if self.converters is None else y + self._converter_errors(y, self.converters)
+
+    def _converter_errors(self, y: Tensor, spread: ConverterSpread) -> Tensor:
+        """Noise of every output and one offset per channel, as of a chip that is seen for the first time."""
+        layer, generator = self.layer, self.layer.training_state.generator
+        with torch.no_grad():
+            scale = weight_scale(layer.weight, layer.hardware.array.weight_bits, layer.training_state.clip)
+            unit = (scale * self.input_range.scale).reshape(-1, *[1] * (y.ndim - 2))
+            noise = torch.randn(y.shape, generator=generator).mul_(spread.noise)
+            noise += spread.offset * torch.randn(unit.shape, generator=generator)
+            return noise.mul_(unit)
+
+
+@dataclass(frozen=True)
+class ConverterSpread:
+    """What converters add to an output of a layer, standard deviations in units of weight step times input step.
+
+    Attributes:
+        noise: Of noise, independent between outputs.
+        offset: Of offsets: one per channel, the same for all images and positions.
+    """
+
+    noise: float
+    offset: float
 
 
 @contextmanager
@@ -108,6 +153,34 @@ def measure_ir_drop(layers: Iterable[HardwareAwareLayer]) -> float:
     return math.sqrt(changed / total) if total > 0 else 0.0
 
 
+def measure_converters(
+    network: CrossbarNetwork, layers: Mapping[str, HardwareAwareLayer], images: Tensor, conditions: Conditions
+) -> None:
+    """Update what converters add to the outputs of ``layers``, from the ranges that ``images`` would give them now."""
+    inputs = _inputs(network, layers, images)
+    for path, trained in layers.items():
+        layer = trained.layer
+        array, blocks = layer.hardware.array, layer.geometry.blocks.sizes
+        noise, offset = conditions.noise_lsb(array), conditions.offset_sigma_lsb
+        if layer.hardware.digital or not conditions.converter_errors or noise == offset == 0:
+            continue
+        found = best_converter(
+            layer.input_image(inputs[path].float()),
+            layer.geometry.matrix(layer.codes()[0]),
+            layer.geometry,
+            array,
+            trained.input_range,
+            _VECTORS,
+            noise,
+            conditions.finest_step,
+        )
+        place = places(array, torch.device("cpu"))  # slices x streams
+        size = found.step * math.sqrt(len(blocks))
+        trained.converters = ConverterSpread(
+            size * noise * float(place.square().sum().sqrt()), size * offset * float(place.sum(1).norm())
+        )
+
+
 def _weight_codes(layer: Layer, conditions: Conditions) -> Tensor:
     """What the layer's cells hold once programmed, summed over slices, shaped like its weight, but for a constant."""
     layer.program(conditions, Generator().manual_seed(0), 1)
@@ -118,7 +191,7 @@ def _weight_codes(layer: Layer, conditions: Conditions) -> Tensor:
     return layer.geometry.weight(matrix).reshape(layer.weight.shape)
 
 
-def _inputs(network: CrossbarNetwork, layers: dict[str, Any], images: Tensor) -> dict[str, Tensor]:
+def _inputs(network: CrossbarNetwork, layers: Mapping[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
     """What each layer is given by the network as it is, with batch statistics of ``images``."""
     seen: dict[str, Tensor] = {}
 

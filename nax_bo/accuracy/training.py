@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
-from nax_bo.accuracy.hardware_aware import HardwareAwareLayer, hardware_aware, measure_ir_drop
+from nax_bo.accuracy.hardware_aware import (
+    HardwareAwareLayer,
+    hardware_aware,
+    measure_converters,
+    measure_ir_drop,
+)
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.layers import CrossbarLayer
@@ -28,14 +35,15 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 STEPS_PER_EPOCH = 44
 """Smaller sets are trained in smaller batches, so that an epoch of them still has about this many steps."""
 
-WARM_UP = 0.15
-WEIGHT_DECAY = 1e-3
 CALIBRATION_IMAGES = 128
 IR_DROP_AT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Parts of the training after which IR drop is measured anew."""
 
 IR_DROP_ONCE_AT = (0.5,)
 """The same in trainings of fewer than :data:`MANY_STEPS` steps, which a measurement would lengthen noticeably."""
+
+CONVERTERS_AT = (0.2, 0.6)
+"""Parts of the training after which converters' ranges, and thereby their noise, are estimated anew."""
 
 MANY_STEPS = 200
 NEGLIGIBLE_IR_DROP = 0.02
@@ -54,11 +62,13 @@ def train(
     conditions: Conditions,
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
+    checkpoint: Checkpoint | None = None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
-    AdamW with one cycle of the learning rate: linear warm-up, then a cosine to zero (Smith and Topin 2019,
-    doi:10.1117/12.2520589; Loshchilov and Hutter 2017, arXiv:1608.03983). What the loop leaves out or simplifies,
+    One cycle of the learning rate: linear warm-up, then a cosine to zero (Smith and Topin 2019,
+    doi:10.1117/12.2520589; Loshchilov and Hutter 2017, arXiv:1608.03983), by AdamW (Loshchilov and Hutter 2019,
+    arXiv:1711.05101) or SGD with Nesterov's momentum. What the loop leaves out or simplifies,
     converters and wires above all, shifts and scales outputs per channel. The statistics of the batch normalisations
     are therefore measured again on a programmed chip (adaptive batch normalisation of Joshi et al. 2020,
     doi:10.1038/s41467-020-16108-9), on training images and on another chip than accuracy is measured on.
@@ -72,6 +82,7 @@ def train(
         conditions: Non-idealities.
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
+        checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -85,12 +96,12 @@ def train(
     steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
     examples = _at_least_two(images[:CALIBRATION_IMAGES])
     with hardware_aware(model, examples) as layers:
-        batches = islice(_batches(images, data.train_labels, batch, seed), steps)
-        wires = _Wires(list(layers.values()), steps) if conditions.ir_drop else None
-        _descend(model, batches, steps, recipe, deadline, wires)
+        batches = islice(_batches(images, data.train_labels, batch, seed, recipe), steps)
+        measurements = _Measurements(model, layers, examples, conditions, steps)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
-    model.calibrate(examples, ranges, recipe.calibration_vectors)
+    model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
     deadline.check()
     fit_normalisation(model, examples, seed, conditions, mode)
     return model
@@ -148,19 +159,29 @@ def _descend(
     steps: int,
     recipe: Recipe,
     deadline: _Deadline,
-    wires: _Wires | None,
+    measurements: _Measurements,
+    checkpoint: Checkpoint | None,
 ) -> None:
+    """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
-    betas = (recipe.momentum, recipe.variance_memory)
-    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
-    schedule = _Schedule(steps, recipe.learning_rate)
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    optimiser = _optimiser(groups, recipe)
+    schedule = _Schedule(steps, recipe.learning_rate, recipe.warm_up)
     model.train()
+    begun = checkpoint.restore(model, optimiser) if checkpoint else None
+    if begun is not None:
+        measurements.wires_due = set(begun.wires_due)
     for step, (images, labels) in enumerate(batches):
+        if begun is not None and step < begun.step:
+            continue
         deadline.check()
-        if wires is not None:
-            wires.before(step)
+        if checkpoint is not None and checkpoint.due:
+            checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
+        measurements.before(step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
@@ -174,26 +195,58 @@ def _descend(
         optimiser.step()
 
 
+def _optimiser(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "sgd":
+        nesterov = recipe.momentum > 0
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
+    betas = (recipe.momentum, recipe.variance_memory)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
+
+
 @dataclass(frozen=True)
 class _Schedule:
-    """One cycle over ``steps``, with its peak at ``learning_rate``."""
+    """One cycle over ``steps``, with its peak at ``learning_rate`` after the share ``warm_up``."""
 
     steps: int
     learning_rate: float
+    warm_up: float
 
     def at(self, step: int) -> float:
         progress = (step + 0.5) / self.steps
-        if progress < WARM_UP:
-            return self.learning_rate * progress / WARM_UP
-        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
+        if progress < self.warm_up:
+            return self.learning_rate * progress / self.warm_up
+        fall = (progress - self.warm_up) / (1.0 - self.warm_up)
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * fall))
 
 
-def _batches(images: Tensor, labels: Tensor, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled batches, epoch after epoch, without end."""
+def _batches(
+    images: Tensor, labels: Tensor, batch: int, seed: int, recipe: Recipe
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled and augmented batches, epoch after epoch, without end."""
     order = Generator().manual_seed(seed)
     while True:
         for chosen in torch.split(torch.randperm(len(images), generator=order), batch):
-            yield _at_least_two(images[chosen]), _at_least_two(labels[chosen])
+            seen = augment(images[chosen], recipe.flip, recipe.crop, order)
+            yield _at_least_two(seen), _at_least_two(labels[chosen])
+
+
+def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
+    """Mirror each of ``images`` (N x C x H x W) with probability 1/2, and shift it by up to ``crop`` pixels over zeros.
+
+    Draws nothing, and returns ``images`` itself, where neither is asked for.
+    """
+    n, _, height, width = images.shape
+    if flip:
+        mirrored = torch.rand(n, generator=random) < 0.5
+        images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    if crop:
+        padded = functional.pad(images, (crop, crop, crop, crop))
+        down, right = torch.randint(2 * crop + 1, (2, n), generator=random)
+        rows = (down[:, None] + torch.arange(height))[:, None, :, None]
+        columns = (right[:, None] + torch.arange(width))[:, None, None, :]
+        at = torch.arange(n)[:, None, None, None]
+        images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
+    return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
 
 
 def _at_least_two(values: Tensor) -> Tensor:
@@ -201,17 +254,27 @@ def _at_least_two(values: Tensor) -> Tensor:
     return values if len(values) > 1 else torch.cat([values, values])
 
 
-class _Wires:
-    """Measures IR drop at some steps of a training, unless it turns out not to matter."""
+class _Measurements:
+    """Measures at some steps of a training what wires and converters do; wires no more once they do little."""
 
-    def __init__(self, layers: list[HardwareAwareLayer], steps: int) -> None:
-        self.layers = layers
-        fractions = IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT
-        self.due = {round(f * steps) for f in fractions}
+    def __init__(
+        self,
+        model: CrossbarNetwork,
+        layers: Mapping[str, HardwareAwareLayer],
+        examples: Tensor,
+        conditions: Conditions,
+        steps: int,
+    ) -> None:
+        self.model, self.layers, self.examples, self.conditions = model, layers, examples, conditions
+        parts = (IR_DROP_AT if steps >= MANY_STEPS else IR_DROP_ONCE_AT) if conditions.ir_drop else ()
+        self.wires_due = {round(part * steps) for part in parts}
+        self.converters_due = {round(part * steps) for part in CONVERTERS_AT}
 
     def before(self, step: int) -> None:
-        if step in self.due and measure_ir_drop(self.layers) < NEGLIGIBLE_IR_DROP:
-            self.due = set()
+        if step in self.wires_due and measure_ir_drop(self.layers.values()) < NEGLIGIBLE_IR_DROP:
+            self.wires_due = set()
+        if step in self.converters_due:
+            measure_converters(self.model, self.layers, self.examples, self.conditions)
 
 
 class _Deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,10 @@ from torch import Generator, Tensor
 from nax_bo.crossbar.arithmetic.adaptive import sampled_sums
 from nax_bo.crossbar.physics.cells import nominal_cells, program_cells
 from nax_bo.hardware.chip import Conditions
+from nax_bo.hardware.chip.effects import acting
 
 if TYPE_CHECKING:
     from nax_bo.crossbar.layers import CrossbarLayer
-
-_EFFECTS = ("programming_noise", "faults", "ir_drop", "read_noise")
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class Explanation:
         facts: What was sliced, streamed, converted and clipped.
         error_budget: Root mean square error of the layer's output by source, relative to the root mean square of its
             unquantised output. ``quantisation``: of weights and inputs. ``adc``: added by converters with cells as
-            intended. Each device effect: added when it alone is switched on; ``drift`` with its compensation,
-            ``read_noise`` at the time of reading. ``total``: of all together. Sources interact, so that they do not
-            add up exactly.
+            intended. Every effect of :func:`~nax_bo.hardware.chip.effects.acting`, and no other: added when it alone is
+            switched on; ``drift`` with its compensation, programming and read noise at the time of reading; offset,
+            gain and curvature of converters beside their noise, which keeps small ones from being rounded away, as the
+            difference of squares. ``total``: of all together. Sources interact, so that they do not add up exactly.
     """
 
     layer: str
@@ -61,7 +62,6 @@ def explain(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) 
 
 def _facts(layer: CrossbarLayer, x: Tensor) -> dict[str, Any]:
     array, geometry, inputs = layer.hardware.array, layer.geometry, layer.calibrated_range()
-    limit = inputs.scale * (inputs.high + 0.5)
     facts: dict[str, Any] = {
         "digital": layer.hardware.digital,
         "matrix_rows": geometry.rows,
@@ -69,7 +69,7 @@ def _facts(layer: CrossbarLayer, x: Tensor) -> dict[str, Any]:
         "groups": geometry.groups,
         "signed_inputs": inputs.signed,
         "input_step": inputs.scale,
-        "inputs_clipped": float((x.abs() > limit).float().mean()),
+        "inputs_clipped": inputs.clipped(x),
     }
     if layer.hardware.digital or layer.converter is None:
         return facts
@@ -107,17 +107,45 @@ def _budget(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) 
     if layer.hardware.digital:
         return budget | {"total": budget["quantisation"]}
 
-    def read(effect: str | None, time_s: float) -> Tensor:
-        only = {name: name == effect and getattr(conditions, name) for name in _EFFECTS}
-        return _read(layer, x, replace(conditions, **only, time_s=time_s), seed)
-
-    nominal, aged = read(None, 0.0), read(None, conditions.time_s)
+    found = acting(layer.hardware.device, conditions, layer.hardware.array)
+    nominal = _read(layer, x, _only(conditions, None), seed)
+    aged = _read(layer, x, _only(conditions, "drift"), seed) if "drift" in found else nominal
     budget["adc"] = error(nominal, ideal)
-    for effect in ("programming_noise", "faults", "ir_drop"):
-        budget[effect] = error(read(effect, 0.0), nominal)
-    budget["drift"] = error(aged, nominal)
-    budget["read_noise"] = error(read("read_noise", conditions.time_s), aged)
+    noisy = (
+        _read(layer, x, _only(conditions, "converter_noise"), seed) if "converter_noise" in found else nominal
+    )
+    for effect in found:
+        if effect in _CURVE:
+            both = error(_read(layer, x, _only(conditions, effect), seed), nominal)
+            budget[effect] = math.sqrt(max(0.0, both**2 - error(noisy, nominal) ** 2))
+        elif effect == "drift":
+            budget[effect] = error(aged, nominal)
+        else:
+            alone = noisy if effect == "converter_noise" else _read(layer, x, _only(conditions, effect), seed)
+            budget[effect] = error(alone, aged if effect in _AGED else nominal)
     return budget | {"total": error(_read(layer, x, conditions, seed), true)}
+
+
+_AGED = ("programming_noise", "read_noise")
+"""Effects that depend on time, and are seen beside the drift until then."""
+
+_CURVE = {
+    "converter_offset": "converter_offset_lsb",
+    "converter_gain": "converter_gain_error",
+    "converter_inl": "converter_inl_lsb",
+}
+"""What bends converters' curves, and its field of :class:`Conditions`."""
+
+
+def _only(conditions: Conditions, effect: str | None) -> Conditions:
+    """``conditions`` with one effect switched on; what bends curves, beside the converters' noise."""
+    changes: dict[str, Any] = {
+        name: name == effect for name in ("programming_noise", "read_noise", "faults", "ir_drop")
+    }
+    changes |= {field: 0.0 for name, field in _CURVE.items() if name != effect}
+    changes["time_s"] = conditions.time_s if effect == "drift" or effect in _AGED else 0.0
+    changes["converter_errors"] = effect in _CURVE or effect == "converter_noise"
+    return replace(conditions, **changes)
 
 
 def _read(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) -> Tensor:
@@ -133,7 +161,8 @@ def _read(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) ->
         conditions=conditions,
         generators=[generator],
     )
-    arrays = layer.arrays_of(cells, 0)
+    errors = layer.converter_errors(conditions, generator)
+    arrays = layer.arrays_of(cells, 0, errors)
     bias = torch.zeros_like(scale) if layer.bias is None else layer.bias
     y = arrays.read(layer.input_image(x), scale * arrays.inputs.scale, bias, generator)
     return layer.from_image(y, x)

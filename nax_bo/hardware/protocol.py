@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.reads import Reads
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.hardware.workload import Workload
 from nax_bo.network.spec import NetworkSpec
@@ -16,7 +18,11 @@ from nax_bo.network.spec import NetworkSpec
 
 @runtime_checkable
 class CostEvaluator(Protocol):
-    """The least a user's own cost model must do."""
+    """The least a user's own cost model must do.
+
+    One that reads some settings of a chip only may say so in an attribute ``reads``
+    (:class:`~nax_bo.hardware.reads.Reads`).
+    """
 
     def evaluate(self, network: NetworkSpec, chip: ChipSpec) -> CostReport:
         """Price one design."""
@@ -34,6 +40,7 @@ class CostModel(CostEvaluator, Protocol):
 
 _EXTERNAL = {
     "neurosim": "nax_bo.hardware.simulators.neurosim.profile:NeuroSimCostModel",
+    "xpertsim": "nax_bo.hardware.simulators.neurosim.per_layer:XpertSimCostModel",
     "xpert-lut": "nax_bo.hardware.simulators.xpert_lut:XpertLutCostModel",
 }
 
@@ -49,9 +56,9 @@ def cost_model(reference: str | Path = "published") -> CostModel:
     """The cost model that a reference names.
 
     Args:
-        reference: ``published``, ``isaac``, ``puma``, ``neurosim`` or ``xpert-lut``; the path of a TOML profile; or
-            ``package.module:Class`` or ``file.py:Class``, a class (or factory) that is called without arguments. A
-            class that has ``evaluate`` only is accepted: :func:`evaluate_designs` calls it for each design.
+        reference: ``published``, ``isaac``, ``puma``, ``neurosim``, ``xpertsim`` or ``xpert-lut``; the path of a TOML
+            profile; or ``package.module:Class`` or ``file.py:Class``, a class (or factory) that is called without
+            arguments. A class that has ``evaluate`` only is accepted: :func:`evaluate_designs` calls it per design.
 
     Raises:
         InputError: The reference names nothing, or what it names cannot evaluate.
@@ -82,6 +89,47 @@ def evaluate_designs(model: CostEvaluator, networks: list[NetworkSpec], chips: l
     if len(networks) != len(chips):
         raise InputError(f"{len(networks)} networks and {len(chips)} chips", "Give one chip per network.")
     return CostBatch.stack([model.evaluate(n, c) for n, c in zip(networks, chips, strict=True)])
+
+
+def base_chip(model: CostEvaluator) -> ChipSpec:
+    """The chip that a cost model starts from: its own, or the default one."""
+    reads = _reads(model)
+    return reads.base if reads else ChipSpec()
+
+
+def fitted(model: CostModel, chips: Sequence[ChipSpec]) -> CostModel:
+    """The model for designs like these: settings that it does not read and all share are replaced by its own.
+
+    Raises:
+        InputError: The designs differ in settings that the model does not read.
+    """
+    reads = _reads(model)
+    if reads is None or not (own := reads.for_designs(chips)).fixed:
+        return model
+    return OneByOne(_Own(model.evaluator, own)) if isinstance(model, OneByOne) else _OwnBatch(model, own)
+
+
+def _reads(model: CostEvaluator) -> Reads | None:
+    evaluator = model.evaluator if isinstance(model, OneByOne) else model
+    reads: Reads | None = getattr(evaluator, "reads", None)
+    return reads
+
+
+class _Own:
+    """A model that prices chips with its own values for what it does not read."""
+
+    def __init__(self, model: CostEvaluator, reads: Reads) -> None:
+        self.model, self.reads = model, reads
+
+    def evaluate(self, network: NetworkSpec, chip: ChipSpec) -> CostReport:
+        return self.model.evaluate(network, self.reads.own_chip(chip))
+
+
+class _OwnBatch(_Own):
+    model: CostModel
+
+    def evaluate_batch(self, workload: Workload) -> CostBatch:
+        return self.model.evaluate_batch(self.reads.own_workload(workload))
 
 
 class OneByOne:

@@ -10,6 +10,10 @@ import numpy as np
 
 from nax_bo.hardware.tables import Floats
 
+RESOURCES = ("compute", "digital", "noc", "buffer", "dram", "reload")
+"""What a layer may wait for: crossbars or multipliers, vector lanes, network on chip, port of the global buffer,
+off-chip memory, loading of weights."""
+
 Details = Mapping[str, Mapping[str, Floats]]
 """``"layer" | "energy" | "area" -> name -> array``; see :meth:`CostBatch.details`."""
 
@@ -28,6 +32,8 @@ class CostBatch:
         macs: Multiply-accumulates of matrix products per inference.
         utilisation: Share of the installed cells that hold weights (0 if there are none).
         unplaced_bits: Bits of feature maps or weights that fit nowhere; a design is feasible if 0.
+        missing_tiles: Tiles that copies of weights lack on a chip with a fixed number; a design is feasible if 0, else
+            it is priced without copies.
     """
 
     energy_pj: Floats
@@ -39,6 +45,7 @@ class CostBatch:
     macs: Floats
     utilisation: Floats
     unplaced_bits: Floats
+    missing_tiles: Floats
     _details: Callable[[], Details] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -65,24 +72,43 @@ class CostBatch:
         return 1e9 / self.latency_ns
 
     @property
+    def power_mw(self) -> Floats:
+        """Mean power while inferences follow each other at the interval, mW."""
+        return self.energy_pj / self.latency_ns
+
+    @property
     def feasible(self) -> np.ndarray:
         """Whether every feature map and weight has a place; bool."""
-        return np.asarray(self.unplaced_bits == 0)
+        return np.asarray((self.unplaced_bits == 0) & (self.missing_tiles == 0))
 
     def violations(self, index: int) -> tuple[str, ...]:
         """What is wrong with a design, in words; empty if feasible."""
-        bits = float(self.unplaced_bits[index])
-        if not bits:
-            return ()
-        return (f"{bits / 8192:.4g} kB fit into no on-chip buffer, and the chip has no off-chip memory",)
+        bits, tiles = float(self.unplaced_bits[index]), float(self.missing_tiles[index])
+        found = []
+        if bits:
+            found.append(f"{bits / 8192:.4g} kB have no place on the chip, which has no off-chip memory")
+        if tiles:
+            found.append(f"copies of weights (duplication) need {tiles:.0f} tiles more than the chip has")
+        return tuple(found)
+
+    def bound_by(self) -> list[str]:
+        """Of each design, the resource that the layers wait for that take most of the time; empty if unknown."""
+        layer = self.details()["layer"]
+        if "bound" not in layer:
+            return [""] * len(self)
+        times = [
+            np.where(layer["bound"] == i, layer["latency_ns"], 0.0).sum(axis=1) for i in range(len(RESOURCES))
+        ]
+        return [RESOURCES[i] for i in np.argmax(times, axis=0)]
 
     def details(self) -> Details:
         """Breakdowns, computed on request.
 
         Returns:
             ``"layer"``: n x L arrays ``energy_pj``, ``latency_ns``, ``area_um2``, ``tiles``, ``arrays``,
-            ``utilisation``. ``"energy"`` and ``"area"``: (n,) arrays per component that sum to the totals;
-            ``"area"`` of layers leaves out what the chip has once (global buffer, digital unit).
+            ``utilisation``, ``passes``, ``bound`` (index into :data:`RESOURCES`, -1: no slot). ``"energy"`` and
+            ``"area"``: (n,) arrays per component that sum to the totals; ``"area"`` of layers leaves out what the
+            chip has once (global buffer, digital unit).
 
         Empty mappings if the model that made the batch keeps none.
         """
@@ -99,13 +125,20 @@ class CostBatch:
 
 _TOTALS = (
     "energy_pj", "latency_ns", "area_um2", "leakage_pj", "response_ns", "period_ns", "macs", "utilisation",
-    "unplaced_bits",
+    "unplaced_bits", "missing_tiles",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """One slot of a network: energy (with its share of leakage), time, the area of its tiles."""
+    """One slot of a network: energy (with its share of leakage), time, the area of its tiles.
+
+    Attributes:
+        tiles, arrays: That hold its weights and their copies.
+        utilisation: Share of the cells of its tiles that hold weights.
+        passes: Times that its input vectors are applied, because its weights do not fit at once.
+        bound_by: What it waits for longest; empty if the model does not say.
+    """
 
     name: str
     energy_pj: float
@@ -114,6 +147,8 @@ class LayerCost:
     tiles: int = 0
     arrays: int = 0
     utilisation: float = 0.0
+    passes: int = 1
+    bound_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +165,11 @@ class CostReport:
     """Cost of one design.
 
     Attributes:
-        energy_pj, latency_ns, area_um2, leakage_pj, response_ns, period_ns, macs, utilisation, unplaced_bits: As in
-            :class:`CostBatch`.
+        energy_pj, latency_ns, area_um2, leakage_pj, response_ns, period_ns, macs, utilisation, unplaced_bits,
+            missing_tiles: As in :class:`CostBatch`.
         layers: One row per slot; layer areas leave out what the chip has once.
         components: One row per component; energies and areas sum to the totals.
-        edap_low, edap_high: Factors on EDAP that span the disagreement of sources (see
+        edap_low_factor, edap_high_factor: Factors on EDAP that span the disagreement of sources (see
             :mod:`nax_bo.hardware.pricing.uncertainty`); 1 if unknown.
         model: Name of the profile or model.
     """
@@ -148,10 +183,11 @@ class CostReport:
     macs: float = 0.0
     utilisation: float = 0.0
     unplaced_bits: float = 0.0
+    missing_tiles: float = 0.0
     layers: tuple[LayerCost, ...] = ()
     components: tuple[ComponentCost, ...] = ()
-    edap_low: float = 1.0
-    edap_high: float = 1.0
+    edap_low_factor: float = 1.0
+    edap_high_factor: float = 1.0
     model: str = ""
 
     @property
@@ -176,14 +212,41 @@ class CostReport:
         return 1e9 / self.latency_ns if self.latency_ns else 0.0
 
     @property
+    def power_mw(self) -> float:
+        """Mean power while inferences follow each other at the interval, mW."""
+        return self.energy_pj / self.latency_ns if self.latency_ns else 0.0
+
+    @property
     def uncertainty(self) -> tuple[float, float]:
         """Low and high factor on EDAP."""
-        return self.edap_low, self.edap_high
+        return self.edap_low_factor, self.edap_high_factor
+
+    @property
+    def edap_low_uj_ms_mm2(self) -> float | None:
+        """Least EDAP that sources of component data give; None if the model states no range."""
+        return self.edap_uj_ms_mm2 * self.edap_low_factor if self._ranged else None
+
+    @property
+    def edap_high_uj_ms_mm2(self) -> float | None:
+        """Largest EDAP that sources of component data give; None if the model states no range."""
+        return self.edap_uj_ms_mm2 * self.edap_high_factor if self._ranged else None
+
+    @property
+    def _ranged(self) -> bool:
+        return self.edap_high_factor > self.edap_low_factor
 
     @property
     def feasible(self) -> bool:
         """Whether every feature map and weight has a place."""
-        return self.unplaced_bits == 0
+        return self.unplaced_bits == 0 and self.missing_tiles == 0
+
+    @property
+    def bound_by(self) -> str:
+        """What the layers wait for that take most of the time; empty if the model does not say."""
+        waits: dict[str, float] = {}
+        for layer in self.layers:
+            waits[layer.bound_by] = waits.get(layer.bound_by, 0.0) + layer.latency_ns
+        return max(waits, key=lambda name: waits[name], default="")
 
     @property
     def violations(self) -> tuple[str, ...]:
@@ -202,7 +265,17 @@ class CostReport:
         }
 
 
-_DERIVED = ("edap_uj_ms_mm2", "edap_low", "edap_high", "tops_w", "tops_mm2", "fps", "feasible")
+_DERIVED = (
+    "bound_by",
+    "edap_uj_ms_mm2",
+    "edap_low_uj_ms_mm2",
+    "edap_high_uj_ms_mm2",
+    "tops_w",
+    "tops_mm2",
+    "fps",
+    "power_mw",
+    "feasible",
+)
 
 
 def _plain(row: LayerCost | ComponentCost) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from nax_bo.errors import InputError
-from nax_bo.network.graph import Graph
+from nax_bo.network.graph import Graph, Size
 from nax_bo.network.spec import INPUT, NetworkSpec, Shape
 
 
@@ -36,16 +36,31 @@ def vgg(
     if not widths or len(sides) != len(widths):
         raise InputError(f"{len(widths)} widths and {len(sides)} kernels", "Give one kernel side per width.")
     graph = Graph(name, input_shape)
+    vgg_layers(graph, num_classes, widths, sides, pool_after, hidden)
+    return graph.build()
+
+
+def vgg_layers(
+    graph: Graph,
+    num_classes: int,
+    widths: Sequence[Size],
+    kernels: Sequence[Size],
+    pool_after: Collection[int] = (),
+    hidden: Sequence[Size] = (),
+    *,
+    depth: Size | None = None,
+) -> None:
+    """Add the layers of :func:`vgg`; convolutions from ``depth`` on are absent."""
     x = INPUT
-    for i, (width, side) in enumerate(zip(widths, sides, strict=True)):
-        x = graph.conv(x, width, kernel=side, norm="batch", activation="relu")
-        if i in pool_after:
-            x = graph.maxpool(x)
+    for i, (width, side) in enumerate(zip(widths, kernels, strict=True)):
+        with graph.present(True if depth is None else depth > i):
+            x = graph.conv(x, width, kernel=side, norm="batch", activation="relu", name=f"conv{i + 1}")
+            if i in pool_after:
+                x = graph.maxpool(x, name=f"pool{i + 1}")
     x = graph.flatten(graph.global_avgpool(x))
     for width in hidden:
         x = graph.linear(x, width, activation="relu")
     graph.linear(x, num_classes, name="classifier")
-    return graph.build()
 
 
 def resnet(
@@ -82,17 +97,55 @@ def resnet(
             "Give one of each per stage.",
         )
     graph = Graph(name, input_shape)
-    x = graph.conv(INPUT, stem_width or widths[0], kernel=3, norm="batch", activation="relu")
-    for stage, (width, count, side) in enumerate(zip(widths, counts, sides, strict=True)):
-        for block in range(count):
-            stride = 2 if stage > 0 and block == 0 else 1
-            y = graph.conv(x, width, kernel=side, stride=stride, norm="batch", activation="relu")
-            y = graph.conv(y, width, kernel=side, norm="batch")
-            if stride != 1 or graph.shape(x)[0] != width:
-                x = graph.conv(x, width, kernel=1, stride=stride, padding=0, norm="batch")
-            x = graph.add(y, x, activation="relu")
-    graph.linear(graph.flatten(graph.global_avgpool(x)), num_classes, name="classifier")
+    stages = [[side] * (2 * count) for side, count in zip(sides, counts, strict=True)]
+    resnet_layers(graph, num_classes, widths, counts, stages, stem_width or widths[0])
     return graph.build()
+
+
+def resnet_layers(
+    graph: Graph,
+    num_classes: int,
+    widths: Sequence[Size],
+    blocks: Sequence[Size],
+    kernels: Sequence[Sequence[Size]],
+    stem_width: Size,
+    *,
+    stages: Size | None = None,
+) -> None:
+    """Add the layers of :func:`resnet`, named ``stem``, ``s2.b1.conv1``, ``s2.b1.shortcut``.
+
+    Args:
+        graph: What they are added to.
+        num_classes: Outputs of the classifier.
+        widths: Channels of each stage.
+        blocks: Blocks of each stage; those beyond are absent.
+        kernels: Kernel side of each convolution of each stage: two for each possible block.
+        stem_width: Channels of the stem.
+        stages: Number of stages, if designs differ in it.
+    """
+    x = graph.conv(INPUT, stem_width, kernel=3, norm="batch", activation="relu", name="stem")
+    for stage, (width, count, sides) in enumerate(zip(widths, blocks, kernels, strict=True)):
+        for block in range(len(sides) // 2):
+            name, stride = f"s{stage + 1}.b{block + 1}", 2 if stage > 0 and block == 0 else 1
+            has = count > block if stages is None else (count > block) & (stages > stage)
+            with graph.present(has):
+                first, second = sides[2 * block : 2 * block + 2]
+                y = graph.conv(
+                    x,
+                    width,
+                    kernel=first,
+                    stride=stride,
+                    norm="batch",
+                    activation="relu",
+                    name=f"{name}.conv1",
+                )
+                y = graph.conv(y, width, kernel=second, norm="batch", name=f"{name}.conv2")
+                with graph.present((graph.shape(x)[0] != width) | (stride != 1)):
+                    x = graph.conv(
+                        x, width, kernel=1, stride=stride, padding=0, norm="batch", name=f"{name}.shortcut"
+                    )
+                x = graph.add(y, x, activation="relu", name=f"{name}.add")
+    graph.linear(graph.flatten(graph.global_avgpool(x)), num_classes, name="classifier")
 
 
 def mlp(input_shape: Shape, num_classes: int, hidden: Sequence[int], name: str = "mlp") -> NetworkSpec:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nax_bo.errors import InputError
-from nax_bo.network.graph import Graph
+from nax_bo.network.graph import Condition, Graph, Size
 from nax_bo.network.spec import INPUT, Activation, NetworkSpec, Shape
 
 
@@ -26,11 +28,11 @@ class InvertedBlock:
         activation: After expansion and depthwise convolution; the projection is linear.
     """
 
-    expanded: int
-    width: int
-    kernel: int = 3
-    stride: int = 1
-    squeeze: bool = False
+    expanded: Size
+    width: Size
+    kernel: Size = 3
+    stride: Size = 1
+    squeeze: Condition = False
     activation: Activation = "relu6"
 
 
@@ -65,10 +67,10 @@ def mobilenet(
     if not blocks:
         raise InputError("a mobilenet without blocks", "Give at least one InvertedBlock.")
     graph = Graph(name, input_shape)
-    x = graph.conv(INPUT, stem_width, stride=stem_stride, norm="batch", activation=activation)
-    for block in blocks:
-        x = _inverted(graph, x, block)
-    x = graph.conv(x, last_width, kernel=1, norm="batch", activation=activation)
+    x = graph.conv(INPUT, stem_width, stride=stem_stride, norm="batch", activation=activation, name="stem")
+    for i, block in enumerate(blocks, 1):
+        x = inverted_block(graph, x, block, f"b{i}")
+    x = graph.conv(x, last_width, kernel=1, norm="batch", activation=activation, name="head")
     x = graph.flatten(graph.global_avgpool(x))
     for width in hidden:
         x = graph.linear(x, width, activation=activation)
@@ -76,21 +78,31 @@ def mobilenet(
     return graph.build()
 
 
-def round_channels(channels: float, divisor: int = 8) -> int:
+def round_channels(channels: Size, divisor: int = 8) -> Size:
     """Nearest multiple of ``divisor`` that loses at most 10 % (the rule of both papers' reference code)."""
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded if rounded >= 0.9 * channels else rounded + divisor
+    rounded = np.maximum(divisor, (channels + divisor / 2) // divisor * divisor)
+    rounded = np.where(rounded >= 0.9 * channels, rounded, rounded + divisor).astype(np.int64)
+    return rounded if rounded.ndim else int(rounded)
 
 
-def _inverted(graph: Graph, x: str, block: InvertedBlock) -> str:
+def inverted_block(graph: Graph, x: str, block: InvertedBlock, name: str) -> str:
+    """Add one block; the names of its layers begin with ``name``."""
     channels = graph.shape(x)[0]
     y = x
-    if block.expanded != channels:
-        y = graph.conv(y, block.expanded, kernel=1, norm="batch", activation=block.activation)
+    with graph.present(block.expanded != channels):
+        y = graph.conv(
+            y, block.expanded, kernel=1, norm="batch", activation=block.activation, name=f"{name}.expand"
+        )
     y = graph.conv(y, block.expanded, kernel=block.kernel, stride=block.stride, groups=block.expanded,
-                   norm="batch", activation=block.activation)  # fmt: skip
-    if block.squeeze:
-        gate = graph.linear(graph.global_avgpool(y), round_channels(block.expanded / 4), activation="relu")
-        y = graph.scale(y, graph.linear(gate, block.expanded, activation="hardsigmoid"))
-    y = graph.conv(y, block.width, kernel=1, norm="batch")
-    return graph.add(y, x) if block.stride == 1 and channels == block.width else y
+                   norm="batch", activation=block.activation, name=f"{name}.depthwise")  # fmt: skip
+    with graph.present(block.squeeze):
+        narrow = round_channels(block.expanded / 4)
+        gate = graph.linear(
+            graph.global_avgpool(y, name=f"{name}.pool"), narrow, activation="relu", name=f"{name}.squeeze"
+        )
+        gate = graph.linear(gate, block.expanded, activation="hardsigmoid", name=f"{name}.gate")
+        y = graph.scale(y, gate, name=f"{name}.scale")
+    y = graph.conv(y, block.width, kernel=1, norm="batch", name=f"{name}.project")
+    with graph.present((block.stride == 1) & (channels == block.width)):
+        y = graph.add(y, x, name=f"{name}.add")
+    return y  # noqa: RET504 (where the sum is absent, y passes on)

@@ -123,33 +123,34 @@ def _vgg(name: str, input_shape: Shape, num_classes: int) -> NetworkSpec:
 def _residual(blocks: Sequence[int], bottleneck: bool) -> Callable[[str, Shape, int], NetworkSpec]:
     """He et al. 2016, doi:10.1109/CVPR.2016.90, Table 1; a bottleneck strides in its 3 x 3 convolution."""
 
-    def build(name: str, input_shape: Shape, num_classes: int) -> NetworkSpec:
-        graph = Graph(name, input_shape)
+    def build(title: str, input_shape: Shape, num_classes: int) -> NetworkSpec:
+        graph = Graph(title, input_shape)
         if _small(input_shape):
-            x = graph.conv(INPUT, 64, norm="batch", activation="relu")
+            x = graph.conv(INPUT, 64, norm="batch", activation="relu", name="stem")
         else:
-            x = graph.conv(INPUT, 64, kernel=7, stride=2, norm="batch", activation="relu")
+            x = graph.conv(INPUT, 64, kernel=7, stride=2, norm="batch", activation="relu", name="stem")
             x = graph.maxpool(x, 3, stride=2, padding=1)
         for stage, count in enumerate(blocks):
             for block in range(count):
                 stride = 2 if stage and not block else 1
-                x = _residual_block(graph, x, 64 << stage, stride, bottleneck)
+                name = f"s{stage + 1}.b{block + 1}"
+                x = _residual_block(graph, x, 64 << stage, stride, bottleneck, name)
         graph.linear(graph.flatten(graph.global_avgpool(x)), num_classes, name="classifier")
         return graph.build()
 
     return build
 
 
-def _residual_block(graph: Graph, x: str, width: int, stride: int, bottleneck: bool) -> str:
+def _residual_block(graph: Graph, x: str, width: int, stride: int, bottleneck: bool, name: str) -> str:
     out = 4 * width if bottleneck else width
-    y = x
+    y, at = x, 1
     if bottleneck:
-        y = graph.conv(y, width, kernel=1, norm="batch", activation="relu")
-    y = graph.conv(y, width, stride=stride, norm="batch", activation="relu")
-    y = graph.conv(y, out, kernel=1 if bottleneck else 3, norm="batch")
+        y, at = graph.conv(y, width, kernel=1, norm="batch", activation="relu", name=f"{name}.conv1"), 2
+    y = graph.conv(y, width, stride=stride, norm="batch", activation="relu", name=f"{name}.conv{at}")
+    y = graph.conv(y, out, kernel=1 if bottleneck else 3, norm="batch", name=f"{name}.conv{at + 1}")
     if stride != 1 or graph.shape(x)[0] != out:
-        x = graph.conv(x, out, kernel=1, stride=stride, norm="batch")
-    return graph.add(y, x, activation="relu")
+        x = graph.conv(x, out, kernel=1, stride=stride, norm="batch", name=f"{name}.shortcut")
+    return graph.add(y, x, activation="relu", name=f"{name}.add")
 
 
 def _resnet20(name: str, input_shape: Shape, num_classes: int) -> NetworkSpec:

@@ -29,7 +29,7 @@ class Network(nn.Module):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.blocks = nn.ModuleDict({layer.name: Block(layer) for layer in spec.layers})
+        self.blocks = Blocks(spec)
         reads = [source for layer in spec.layers for source in layer.inputs]
         self._last_read = {source: i for i, source in enumerate(reads)}
 
@@ -45,6 +45,24 @@ class Network(nn.Module):
                 read += 1
             values[layer.name] = self.blocks[layer.name](*arguments)
         return values[self.spec.layers[-1].name].flatten(1)
+
+
+class Blocks(nn.Module):
+    """Blocks by layer name; ``s2.b1.conv1`` lies in a tree, so parameters are named after their layers."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        for layer in spec.layers:
+            *groups, last = layer.name.split(".")
+            at: nn.Module = self
+            for group in groups:
+                if group not in dict(at.named_children()):
+                    at.add_module(group, nn.Module())
+                at = at.get_submodule(group)
+            at.add_module(last, Block(layer))
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.get_submodule(name)
 
 
 class Block(nn.Module):

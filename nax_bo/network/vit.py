@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nax_bo.errors import InputError
-from nax_bo.network.graph import Graph
+from nax_bo.network.graph import Graph, Size
 from nax_bo.network.spec import INPUT, NetworkSpec, Shape
 
 
@@ -51,14 +51,36 @@ def vit(
     head_counts = _per_layer("heads", heads, depth)
     hidden = _per_layer("mlp_widths", 4 * width if mlp_widths is None else mlp_widths, depth)
     graph = Graph(name, input_shape)
-    x = graph.tokens(graph.conv(INPUT, width, kernel=patch, stride=patch, padding=0))
-    for count, mlp_width in zip(head_counts, hidden, strict=True):
-        qkv = graph.linear(graph.layernorm(x), 3 * count * head_width)
-        x = graph.add(x, graph.linear(graph.attention(qkv, heads=count), width))
-        mlp = graph.linear(graph.layernorm(x), mlp_width, activation="gelu")
-        x = graph.add(x, graph.linear(mlp, width))
-    graph.linear(graph.first_token(graph.layernorm(x)), num_classes, name="classifier")
+    vit_layers(graph, num_classes, width, head_counts, hidden, head_width=head_width, patch=patch)
     return graph.build()
+
+
+def vit_layers(
+    graph: Graph,
+    num_classes: int,
+    width: Size,
+    heads: Sequence[Size],
+    mlp_widths: Sequence[Size],
+    *,
+    depth: Size | None = None,
+    head_width: Size = 64,
+    patch: int = 16,
+) -> None:
+    """Add the layers of :func:`vit`; encoder layers from ``depth`` on are absent."""
+    x = graph.conv(INPUT, width, kernel=patch, stride=patch, padding=0, name="patch")
+    x = graph.tokens(x, name="tokens")
+    for i, (count, mlp_width) in enumerate(zip(heads, mlp_widths, strict=True)):
+        layer = f"l{i + 1}"
+        with graph.present(True if depth is None else depth > i):
+            qkv = graph.linear(
+                graph.layernorm(x, name=f"{layer}.norm1"), 3 * count * head_width, name=f"{layer}.qkv"
+            )
+            mixed = graph.attention(qkv, heads=count, name=f"{layer}.attention")
+            x = graph.add(x, graph.linear(mixed, width, name=f"{layer}.out"), name=f"{layer}.add1")
+            normed = graph.layernorm(x, name=f"{layer}.norm2")
+            mlp = graph.linear(normed, mlp_width, activation="gelu", name=f"{layer}.mlp1")
+            x = graph.add(x, graph.linear(mlp, width, name=f"{layer}.mlp2"), name=f"{layer}.add2")
+    graph.linear(graph.first_token(graph.layernorm(x, name="norm")), num_classes, name="classifier")
 
 
 def _per_layer(what: str, value: Sequence[int] | int, depth: int) -> list[int]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.hardware import ChipSpec, CostReport
+from nax_bo.hardware.protocol import OneByOne
 from nax_bo.network import NetworkSpec
-from nax_bo.report.data import ComponentShare, LayerRow
+from nax_bo.report.data import ComponentShare, Layer, LayerRow
 from nax_bo.study import Study, Trial
-from nax_bo.study.problem import ERROR
 
 _CHOICES = {
     "rows": "crossbar rows",
@@ -64,13 +64,13 @@ def _accuracy(study: Study, trial: Trial) -> tuple[bool, float]:
 def knee(study: Study, front: list[Trial]) -> tuple[Trial, str]:
     """The design of a front at its sharpest bend, and why it was chosen.
 
-    The bend is the point farthest from the line between the front's ends, in error and log10 EDAP each scaled to
-    [0, 1] (Das 1999, doi:10.1007/BF01195985). A front of one or two designs has none: then it is the most accurate.
+    The bend is the point farthest from the line between the front's ends, in the objectives' measure scales, each
+    mapped to [0, 1] (Das 1999, doi:10.1007/BF01195985). A front of one or two has none: then it is the most accurate.
     """
     if len(front) < 3:
         return front[0], "the most accurate of the front"
     problem = study.study_problem.problem(study.store.meta("reference_point"))
-    rows = [{**t.costs, ERROR: 1.0 - study.accuracy(e)} for t in front if (e := t.at(FULL.name))]
+    rows = [study.values(t) for t in front]
     y = np.array([[float(o.scales.to_measure(row[o.name])) for o in problem.objectives] for row in rows])
     scaled = (y - y.min(axis=0)) / np.maximum(np.ptp(y, axis=0), 1e-12)
     return front[int(np.argmin(scaled.sum(axis=1)))], "the bend of the front"
@@ -90,6 +90,27 @@ def anatomy(study: Study, trial: Trial) -> Anatomy:
         [f"device {chip.device}", f"{chip.arrays[0].adc_type} ADC", f"{chip.technology_nm:g} nm", *same]
     )
     return Anatomy(names, rows, _components(cost), f"All layers: {shared}.")
+
+
+def layers_of(study: Study, trial: Trial) -> tuple[Layer, ...]:
+    """What each layer of a design costs and how it is set; empty where the cost model gives no breakdown."""
+    model = study.study_problem.cost_model
+    if isinstance(model, OneByOne):  # takes seconds for each
+        return ()
+    network, chip = study.study_problem.system.decode(trial.design)
+    cost = model.evaluate(network, chip)
+    rows = _choice_rows(network, chip, tuple(layer.name for layer in cost.layers))
+    return tuple(
+        Layer(
+            layer.name,
+            layer.energy_pj * 1e-6,
+            layer.latency_ns * 1e-6,
+            layer.area_um2 * 1e-6,
+            layer.bound_by,
+            ", ".join(f"{r.name} {r.values[i]:g}" for r in rows if np.isfinite(r.values[i])),
+        )
+        for i, layer in enumerate(cost.layers)
+    )
 
 
 def _choice_rows(network: NetworkSpec, chip: ChipSpec, names: tuple[str, ...]) -> tuple[LayerRow, ...]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
-from nax_bo.report.chosen import anatomy, choose
+from nax_bo.hardware.chip.devices import device
+from nax_bo.hardware.chip.effects import EFFECTS, acting
+from nax_bo.outcomes import OUTCOMES, Outcome
+from nax_bo.report.chosen import anatomy, choose, knee, layers_of
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
+from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
 from nax_bo.report.history import hypervolume_history
+from nax_bo.report.units import band_digits, percent_places, unit_for
+from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
 from nax_bo.study.prediction import cross_validate
 
@@ -21,6 +29,12 @@ BUILT_IN = ("gp", "gbt")
 
 CALIBRATION_FOLDS = 5
 """Parts of the designs, each predicted from the others: half the time of the ten that ``surrogates compare`` takes."""
+
+MOST_DETAILED = 1000
+"""Designs that can be taken apart on the page, the front first: the rest are points only."""
+
+NEAR_POINTS = 0.5
+"""Percentage points below the best accuracy within which the cheapest design is named."""
 
 _MOST_LISTED = 12
 
@@ -38,7 +52,13 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     Raises:
         InputError: There is no such design.
     """
+    with one_thread():
+        return _collected(study, design)
+
+
+def _collected(study: Study, design: int | None) -> ReportData:
     trials, front = study.trials(), study.front()
+    images = study.store.meta("data")["test_images"]
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
     plots, notes = _calibration(study)
@@ -46,13 +66,18 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     return ReportData(
         title=study.store.path.name,
         facts=_facts(study, trials, front),
-        accuracy_label=_accuracy_label(study),
+        accuracy_label=study.config.headline.label,
+        cost=study.config.main_cost,
+        costs=study.config.cost_columns,
+        answer=_answer(study, front, images),
+        footer=_footer(study),
         points=_points(study, trials, front),
-        front_rows=tuple(_front_row(study, t) for t in front),
+        test_images=images,
         history=hypervolume_history(study),
         calibration=plots,
         calibration_notes=notes,
         chosen=f"Design {picked[0].number}, {picked[1]}. {parts.shared}" if picked and parts else "",
+        number=picked[0].number if picked else None,
         layer_names=parts.layer_names if parts else (),
         layer_rows=parts.layer_rows if parts else (),
         components=parts.components if parts else (),
@@ -80,14 +105,6 @@ def _listed(numbers: list[int]) -> str:
     return shown + (", ..." if len(numbers) > _MOST_LISTED else "")
 
 
-def _accuracy_label(study: Study) -> str:
-    return (
-        "noise-aware accuracy"
-        if study.config.accuracy_stat == "mean"
-        else "accuracy that 95 % of chips exceed"
-    )
-
-
 def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple[str, str], ...]:
     config, data = study.config, study.store.meta("data")
     images = f"{_shape(data['input_shape'])} pixels, {data['num_classes']} classes, {data['test_images']} test images"
@@ -98,42 +115,40 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
         ("data", f"{config.data}: {images}"),
         ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
-        ("costs", f"{config.cost_model}" + (", EDAP learned" if config.learn_edap else "")),
-        ("noise", _conditions(asdict(config.conditions))),
+        ("costs", f"{config.cost_model}" + (", learned" if config.learn_costs else "")),
+        ("noise", _conditions(study, trials)),
         ("designs", f"{len(trials)} of {config.budget}, {full} trained in full, {failed} failed"),
         ("training time", _time(sum(e.seconds for e in evaluations))),
     ]
     limits = [f"{k} ≤ {v:g}" for k, v in config.max.items()]
-    limits += [f"accuracy ≥ {config.min_accuracy:g}"] if config.min_accuracy else []
+    limits += [f"{k} ≥ {v:g}" for k, v in config.min.items()]
     facts += [("limits", ", ".join(limits))] if limits else []
     if front:
-        reference = study.store.meta("reference_point")
-        worst = ", ".join(f"{_OUTCOMES.get(k, k)} {v:.3g}" for k, v in reference.items())
-        facts.append(("hypervolume", f"{study.hypervolume():.4g} in error × log10 EDAP, below {worst}"))
+        worst = ", ".join(f"{OUTCOMES[k].label} {v:.3g}" for k, v in study.reference_point().items())
+        names = " × ".join(_measure(OUTCOMES[name]) for name in config.objectives)
+        facts.append(("hypervolume", f"{study.hypervolume():.4g} in {names}, from {worst}"))
     return tuple(facts)
 
 
-_OUTCOMES = {"error": "error", "edap_uj_ms_mm2": "EDAP"}
+def _measure(outcome: Outcome) -> str:
+    return f"log10 {outcome.label}" if outcome.scale == "log10" else outcome.label
 
 
 def _shape(shape: list[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _conditions(values: Mapping[str, Any]) -> str:
-    switches = {
-        "programming_noise": "programming noise",
-        "read_noise": "read noise",
-        "faults": "stuck cells",
-        "ir_drop": "IR drop",
-    }
-    on = [label for name, label in switches.items() if values[name]]
-    text = (", ".join(on) or "none") + f"; {values['temperature_k']:g} K"
-    when = (
-        "right after programming" if not values["time_s"] else f"{_time(values['time_s'])} after programming"
-    )
-    scale = "" if values["variation_scale"] == 1 else f", variation × {values['variation_scale']:g}"
-    return f"{text}, {when}{scale}"
+def _conditions(study: Study, trials: list[Trial]) -> str:
+    """When chips are read, and what acts on any of those that were tried."""
+    conditions, acts = study.config.conditions, set[str]()
+    for trial in trials:
+        _, chip = study.study_problem.system.decode(trial.design)
+        for array in set(chip.arrays):
+            acts.update(acting(device(chip.device), conditions, array))
+    text = ", ".join(label for name, label in EFFECTS.items() if name in acts) or "none"
+    time_s, scale = conditions.time_s, conditions.variation_scale
+    when = f"{_time(time_s)} after programming" if time_s else "right after programming"
+    return f"{text}; {when}" + ("" if scale == 1 else f", variation × {scale:g}")
 
 
 def _time(seconds: float) -> str:
@@ -145,21 +160,72 @@ def _time(seconds: float) -> str:
 
 def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Point, ...]:
     best = {t.number for t in front}
+    tied = set(ties([study.row(t) for t in front]))
+    kept = survivors(study)
+    looked = [t for t in trials if t.at(FULL.name) or t.at(SHORT.name)]
+    looked.sort(key=lambda t: (t.number not in best, t.at(FULL.name) is None, t.number))
     points = []
-    for trial in trials:
+    for place, trial in enumerate(looked):
         evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
-        if evaluation is None:
-            continue
-        accuracy, std = study.accuracy(evaluation), float(evaluation.outcome["std"])
-        edap = trial.costs["edap_uj_ms_mm2"]
-        label = (
-            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * std:.1f}, EDAP {edap:.3g} µJ·ms·mm²\n"
-            f"{describe(trial.design)}"
-        )
+        assert evaluation is not None
+        detailed = place < MOST_DETAILED
         points.append(
-            Point(trial.number, accuracy, std, edap, evaluation.fidelity, trial.number in best, label)
+            Point(
+                design_row(study, trial) if detailed else {**study.row(trial), LOW: None, HIGH: None},
+                study.accuracy(evaluation),
+                trial.number in best,
+                trial.number in tied,
+                tuple(name for name, numbers in kept.items() if trial.number in numbers),
+                describe(trial.design),
+                layers_of(study, trial) if detailed else (),
+            )
         )
-    return tuple(points)
+    return tuple(sorted(points, key=lambda p: p.number))
+
+
+def _answer(study: Study, front: list[Trial], test_images: int) -> tuple[str, ...]:
+    """What a reader wants first, in sentences."""
+    if not front:
+        return ()
+    rows = [design_row(study, t) for t in front]
+    places = percent_places([r["standard_error"] for r in rows], test_images)
+    cost = study.config.main_cost
+    unit = unit_for(cost.unit, [r[cost.name] for r in rows])
+
+    def say(row: Mapping[str, Any]) -> str:
+        low, high = edap_ends(row, cost)
+        known = "" if low is None else f", {unit.show(low, 2)} to {unit.show(high, 2)} by source"
+        return (
+            f"design {row['number']} ({100 * row['accuracy']:.{places}f} %, {cost.label} "
+            f"{unit.show(row[cost.name], band_digits(low, high))} {unit.name}{known})"
+        )
+
+    bend, _ = knee(study, front)
+    near = cheapest_within(rows, NEAR_POINTS, cost)
+    said = (
+        [f"The knee is {say(next(r for r in rows if r['number'] == bend.number))}."] if len(rows) > 2 else []
+    )
+    if near is not None:
+        said.append(f"Within {NEAR_POINTS:g} points of the best accuracy, the cheapest is {say(near)}.")
+    tied = ties(rows)
+    if len(tied) > 1:
+        numbers = f"{', '.join(map(str, tied[:-1]))} and {tied[-1]}"
+        said.append(
+            f"The most accurate designs {numbers} tie: their differences are within the noise of measuring."
+        )
+    else:
+        said.append(f"Design {tied[0]} is the most accurate beyond the noise of measuring.")
+    return tuple(said)
+
+
+def _footer(study: Study) -> tuple[tuple[str, str], ...]:
+    data = study.store.meta("data")
+    return (
+        ("written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("by", f"naxbo {version('naxbo')}, study begun by {study.store.meta('naxbo')}"),
+        ("command", " ".join(["naxbo", *sys.argv[1:]]) if sys.argv[0].endswith("naxbo") else "Python"),
+        ("data", f"{data['name']}, fingerprint {data['fingerprint']}"),
+    )
 
 
 def describe(design: Mapping[str, Any]) -> str:
@@ -169,21 +235,6 @@ def describe(design: Mapping[str, Any]) -> str:
         stem, _, index = name.rpartition("_")
         grouped.setdefault(stem if index.isdigit() else name, []).append(str(value))
     return ", ".join(f"{name.replace('_', ' ')} {'-'.join(values)}" for name, values in grouped.items())
-
-
-def _front_row(study: Study, trial: Trial) -> dict[str, Any]:
-    row = study.row(trial)
-    return {
-        "design": trial.number,
-        "accuracy (%)": 100 * row["accuracy"],
-        "± between chips": 100 * row["std"],
-        "worst 5 % (%)": 100 * row["p05"],
-        "EDAP (µJ·ms·mm²)": row["edap_uj_ms_mm2"],
-        "energy (µJ)": row["energy_uj"],
-        "latency (ms)": row["latency_ms"],
-        "area (mm²)": row["area_mm2"],
-        "choices": describe(trial.design),
-    }
 
 
 def _calibration(study: Study) -> tuple[tuple[CalibrationPlot, ...], tuple[str, ...]]:

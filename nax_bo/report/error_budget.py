@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import NaxboError
+from nax_bo.hardware.chip.effects import EFFECTS
 from nax_bo.report.data import LayerRow
 from nax_bo.study import Study, Trial
 from nax_bo.study.job import job_seed
@@ -11,16 +12,7 @@ from nax_bo.study.job import job_seed
 MOST_SECONDS = 10.0
 """A design whose short training takes longer is not trained again for a report."""
 
-_LABELS = {
-    "quantisation": "quantisation",
-    "adc": "ADC",
-    "programming_noise": "programming noise",
-    "faults": "stuck cells",
-    "ir_drop": "IR drop",
-    "drift": "drift",
-    "read_noise": "read noise",
-    "total": "all together",
-}
+_LABELS = {"quantisation": "quantisation", "adc": "ADC", **EFFECTS, "total": "all together"}
 
 
 def error_budget(study: Study, trial: Trial) -> tuple[tuple[str, ...], tuple[LayerRow, ...]]:

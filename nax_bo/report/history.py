@@ -9,22 +9,19 @@ from nax_bo.report.data import HistoryPoint
 from nax_bo.search import Problem
 from nax_bo.search.pareto import hypervolume
 from nax_bo.study import Study
-from nax_bo.study.problem import ERROR
 
 
 def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
     """Hypervolume after each finished full training, starting from zero; empty before the first.
 
-    Measured below the stored reference point, of designs that meet the study's limits, exactly as
-    :meth:`nax_bo.study.Study.hypervolume` does. Seconds add up over all trainings, failed and short ones included:
-    what one worker would have needed.
+    Measured below the reference point as it stands at the end (it follows the best accuracy), of designs that meet the
+    study's limits, exactly as :meth:`nax_bo.study.Study.hypervolume` does. Seconds add up over all trainings, failed
+    and short ones included: what one worker would have needed.
     """
     trials = study.trials()
     problem = study.study_problem.problem(study.store.meta("reference_point"))
-    reference = np.minimum(
-        [float(o.scales.to_measure(problem.reference_point[o.name])) for o in problem.objectives],
-        problem.limits(),
-    )
+    worst = study.reference_point()
+    reference = np.array([float(o.scales.to_measure(worst[o.name])) for o in problem.objectives])
     finished = sorted(
         (e for t in trials for e in t.evaluations if e.order is not None), key=lambda e: e.order or 0
     )
@@ -33,7 +30,7 @@ def hypervolume_history(study: Study) -> tuple[HistoryPoint, ...]:
         seconds += evaluation.seconds
         if evaluation.fidelity != FULL.name or evaluation.state != "done":
             continue
-        values = {**trials[evaluation.trial].costs, ERROR: 1.0 - study.accuracy(evaluation)}
+        values = study.values(trials[evaluation.trial])
         if meets_limits(problem, values):
             points.append([float(o.scales.to_measure(values[o.name])) for o in problem.objectives])
         history.append(HistoryPoint(count, seconds, hypervolume(points, reference) if points else 0.0))

@@ -77,6 +77,12 @@ class Constraint:
         """Model scale."""
         return Scale.of(self.name, self.scale, None, False)
 
+    @property
+    def words(self) -> str:
+        """The limits as text: ``area <= 5``."""
+        ends = ((">=", self.lower), ("<=", self.upper))
+        return " and ".join(f"{self.name} {sign} {v:g}" for sign, v in ends if v is not None)
+
     def violation(self, raw: ArrayLike) -> Array:
         """How far raw values lie outside the limits, relative to the limit, ``n``; 0 where they hold."""
         y = np.asarray(raw, dtype=float)
@@ -135,6 +141,8 @@ class Problem:
         known_outcomes: Computes several known outcomes in one call; its names need no ``known`` of their own.
         reference_point: Raw worst values of interest by objective; what is missing is fixed after the initial design.
         fidelities: The ladder, cheapest first; only ``full`` by default.
+        within: How far, in the measure scale, a full result may lie from the best of an objective to count: by the
+            objective's name. The reference point follows the best; front and hypervolume hold nothing beyond it.
         complete: Maps index vectors ``n x d`` to ones whose cost-only variables are at their exact best.
 
     Raises:
@@ -148,6 +156,7 @@ class Problem:
     known_outcomes: Callable[[Columns], Mapping[str, ArrayLike]] | None = None
     reference_point: Mapping[str, float] = field(default_factory=dict)
     fidelities: Sequence[Fidelity] = (FULL,)
+    within: Mapping[str, float] = field(default_factory=dict)
     complete: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
 
     def __post_init__(self) -> None:
@@ -157,9 +166,11 @@ class Problem:
             raise InputError(
                 f"the objectives are {names}", "Give at least one objective, each with its own name."
             )
-        unknown = set(self.reference_point) - set(names)
-        if unknown:
-            raise InputError(f"the reference point names {sorted(unknown)}", f"The objectives are {names}.")
+        for what, given in (("reference point", self.reference_point), ("setting 'within'", self.within)):
+            if unknown := set(given) - set(names):
+                raise InputError(f"the {what} names {sorted(unknown)}", f"The objectives are {names}.")
+        if any(not far > 0 for far in self.within.values()):
+            raise InputError(f"within = {dict(self.within)}", "Give distances above 0.")
         for o in self.objectives:
             worst = self.reference_point.get(o.name, 0.5)
             if not np.isfinite(o.scales.to_measure(worst)):

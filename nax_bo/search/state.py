@@ -158,7 +158,7 @@ class SearchState:
         """Reference point in the measure scale, ``m``: as given, else fixed by the first observations.
 
         A missing entry is the worst among the first observed designs (as many as an initial design has) plus a
-        tenth of their range. Limits on an objective clip it.
+        tenth of their range. Limits on an objective clip it, and ``Problem.within`` lets it follow the best.
         """
         problem = self.problem
         out = np.empty(len(problem.objectives))
@@ -178,12 +178,30 @@ class SearchState:
                 spread = float(np.ptp(seen)) if len(seen) else 0.0
                 spread = spread or 1e-6 * float(np.abs(seen).max(initial=0.0)) or 1e-9  # all the same
                 out[j] = seen.max() + 0.1 * spread if len(seen) else np.inf
-        return np.minimum(out, problem.limits())
+        return np.minimum(np.minimum(out, problem.limits()), self.cut)
+
+    @cached_property
+    def cut(self) -> Array:
+        """The worst that counts of each objective, ``m``: ``Problem.within`` from the best; infinite without one.
+
+        The best among feasible full results; among all results while there are none.
+        """
+        out = np.full(len(self.problem.objectives), np.inf)
+        if not self.problem.within:
+            return out
+        for told in (self.full, self.best_looks):
+            _, y, violation = self.points(told)
+            y = y[(violation <= 0) & np.isfinite(y).all(axis=1)]
+            if len(y):
+                for j, objective in enumerate(self.problem.objectives):
+                    out[j] = y[:, j].min() + self.problem.within.get(objective.name, np.inf)
+                return out
+        return out
 
     def front(self) -> tuple[NDArray[np.int64], Array]:
-        """Nondominated feasible designs (``k x d``) and their measured objectives (``k x m``)."""
+        """Nondominated feasible designs that count (``k x d``) and their measured objectives (``k x m``)."""
         x, y, violation = self.points()
-        rows = np.flatnonzero(violation <= 0)
+        rows = np.flatnonzero((violation <= 0) & (y <= self.cut).all(axis=1))
         rows = rows[nondominated(y[rows])] if len(rows) else rows
         return x[rows], y[rows]
 

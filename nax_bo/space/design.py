@@ -6,14 +6,26 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
-from nax_bo.space.variable import Value
+from nax_bo.space.variable import Value, Variable
 
-if TYPE_CHECKING:
-    from nax_bo.space.space import Space
+
+class SpaceLike(Protocol):
+    """What a design needs to know of its space (:class:`~nax_bo.space.space.Space`)."""
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Its variables, in the order of index vectors."""
+        ...
+
+    def active_mask(self, indices: Any) -> NDArray[np.bool_]:
+        """Which variables are active, ``n x d``."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +35,7 @@ class Design(Mapping[str, Value]):
     Two designs are equal when their canonical index vectors are: inactive variables do not matter.
     """
 
-    space: Space
+    space: SpaceLike
     indices: tuple[int, ...]
 
     @cached_property

@@ -221,13 +221,18 @@ class Space:
     def columns(self, indices: ArrayLike) -> dict[str, NDArray[Any]]:
         """Values by variable name, each of length ``n``: what vectorised objectives take.
 
-        An inactive variable shows its first value.
+        An inactive variable shows its first value, or its ``idle`` one.
         """
         x = self.canonical(indices)
-        return {
+        out = {
             v.name: a[x[:, i]]
             for i, (v, a) in enumerate(zip(self.variables, self._value_arrays, strict=True))
         }
+        if idle := [(i, v) for i, v in enumerate(self.variables) if v.idle is not None]:
+            active = self.active_mask(x)
+            for i, v in idle:
+                out[v.name] = np.where(active[:, i], out[v.name], np.array(v.idle))
+        return out
 
     def encode(self, designs: ArrayLike | Iterable[Design]) -> NDArray[np.float64]:
         """Model inputs ``n x d``: ordinals as rank in [0, 1], categoricals as their index."""

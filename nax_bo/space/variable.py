@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isnan
+from math import isclose, isnan
 from typing import Any, Literal
 
 from nax_bo.errors import InputError
 
 Value = int | float | str | bool
+_ROUNDING = 1e-9
+"""Numbers so close to a value of a variable, relatively, are that value."""
+
 Kind = Literal["ordinal", "categorical"]
 Affects = Literal["both", "accuracy", "cost"]
 
@@ -39,6 +42,7 @@ class Variable:
         active_when: All of these must hold, else the variable is inactive and does not matter.
         affects: ``"cost"`` marks a choice that cannot change a learned objective (column sharing, say): it is
             hidden from surrogates and solved exactly on the known costs. ``"accuracy"`` marks the opposite.
+        idle: Value shown while inactive, where that is not the first one.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Variable:
     scope: str = "chip"
     active_when: tuple[Condition, ...] = ()
     affects: Affects = "both"
+    idle: Value | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -85,6 +90,11 @@ class Variable:
         for i, candidate in enumerate(self.values):
             if _key(candidate) == _key(value):
                 return i
+        for i, candidate in enumerate(self.values):  # 0.1 + 0.2 is meant to be 0.3
+            if _key(candidate)[0] == _key(value)[0] == "number" and isclose(
+                float(candidate), float(value), rel_tol=_ROUNDING
+            ):
+                return i
         raise InputError(
             f"{self.name} = {value!r} is not a value of this space",
             f"Choose one of: {', '.join(map(str, self.values))}.",
@@ -98,7 +108,7 @@ class Variable:
         for candidate in self.values:
             if isinstance(candidate, (int, float)) and not isinstance(candidate, bool):
                 try:
-                    if float(text) == candidate:
+                    if isclose(float(text), candidate, rel_tol=_ROUNDING):
                         return candidate
                 except ValueError:
                     break
@@ -114,6 +124,8 @@ class Variable:
             out["scope"] = self.scope
         if self.affects != "both":
             out["affects"] = self.affects
+        if self.idle is not None:
+            out["idle"] = self.idle
         if self.active_when:
             out["active_when"] = [
                 {"variable": c.variable, "values": list(c.values)} for c in self.active_when
@@ -133,6 +145,7 @@ class Variable:
                     Condition(c["variable"], tuple(c["values"])) for c in data.get("active_when", ())
                 ),
                 affects=data.get("affects", "both"),
+                idle=data.get("idle"),
             )
         except (KeyError, TypeError) as ex:
             raise InputError(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
-
-KNOWN_COSTS = ("edap_uj_ms_mm2", "energy_uj", "latency_ms", "area_mm2")
-"""Outcomes of the cost model that may be limited with ``max``."""
+from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
 
 FREE_TO_CHANGE = ("budget", "workers", "timeout_s")
 """Settings that may differ when a study is resumed; all others are part of what the study is."""
@@ -24,18 +23,23 @@ class StudyConfig:
 
     Attributes:
         system: Joint design space: a built-in name or ``package.module:Factory`` or ``file.py:Factory``.
-        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``.
+        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how much of it is used
+            may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
         surrogate: Model of the accuracy: a name, ``package.module:Class`` or ``file.py:Class``, with
             ``,key=value`` arguments.
-        learn_edap: Learn EDAP like accuracy instead of computing it for every candidate (for slow cost models).
+        objectives: Outcomes to optimise, by name (:data:`nax_bo.outcomes.OUTCOMES`); at least one that is measured.
+        choose: Values that variables of the space are confined to, as text by name: ``{"device": ("rram",)}``. A name
+            without its layer stands for all layers: ``crossbar`` is ``crossbar_1``, ``crossbar_2``, ...
+        within: Points of accuracy below the best found that the search, the front and the hypervolume care about;
+            100 for all down to guessing. A limit on the accuracy itself takes its place.
+        learn_costs: Learn costs like accuracy instead of computing them for every candidate (for slow cost models).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
         calibrate_every: After this many designs, the most promising one is trained in full.
-        accuracy_stat: What is maximised over noise draws: ``mean``, or ``p05``, the 5 % quantile.
-        max: Upper limits on known costs, by name (:data:`KNOWN_COSTS`).
-        min_accuracy: Lower limit on accuracy.
+        max: Upper limits on outcomes, by name.
+        min: Lower limits on outcomes, by name.
         conditions: Non-idealities under which accuracy is measured.
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
@@ -47,12 +51,14 @@ class StudyConfig:
     seed: int = 0
     strategy: str = "naxbo"
     surrogate: str = "gp"
-    learn_edap: bool = False
+    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
+    choose: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    within: float = 10.0
+    learn_costs: bool = False
     cost_model: str = "published"
     calibrate_every: int = 10
-    accuracy_stat: Literal["mean", "p05"] = "mean"
     max: Mapping[str, float] = field(default_factory=dict)
-    min_accuracy: float = 0.0
+    min: Mapping[str, float] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
     workers: int = 0
     timeout_s: float = 3600.0
@@ -65,28 +71,59 @@ class StudyConfig:
         for name in ("system", "data", "strategy", "surrogate", "cost_model"):
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
-        if not isinstance(self.learn_edap, bool):
-            raise InputError(f"learn_edap = {self.learn_edap!r}", "Give true or false, without quotes.")
-        if self.accuracy_stat not in ("mean", "p05"):
-            raise InputError(f"accuracy_stat = {self.accuracy_stat!r}", "Use 'mean' or 'p05'.")
-        if not 0 <= self.min_accuracy < 1:
-            raise InputError(
-                f"a minimum accuracy of {self.min_accuracy!r}", "Give a fraction from 0 to 1, such as 0.9."
-            )
+        if not isinstance(self.learn_costs, bool):
+            raise InputError(f"learn_costs = {self.learn_costs!r}", "Give true or false, without quotes.")
+        number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
+        if not (number and 0 < self.within <= 100):
+            raise InputError(f"within = {self.within!r}", "Give points of accuracy, above 0 and up to 100.")
         if not self.timeout_s > 0:
             raise InputError(f"timeout_s = {self.timeout_s!r}", "Give a positive number of seconds.")
-        for name in ("max", "conditions"):
+        for name in ("max", "min", "choose", "conditions"):
             if not isinstance(getattr(self, name), (Mapping, Conditions)):
                 raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
-        for name, limit in self.max.items():
-            if name not in KNOWN_COSTS:
-                raise InputError(f"cannot limit {name!r}", f"Limits exist for {', '.join(KNOWN_COSTS)}.")
-            if not (isinstance(limit, (int, float)) and limit > 0):
-                raise InputError(f"{name} <= {limit!r} is not a limit", "Give a positive number.")
+        object.__setattr__(self, "objectives", _objectives(self.objectives))
+        object.__setattr__(self, "choose", _choices(self.choose))
+        for side in ("max", "min"):
+            object.__setattr__(self, side, _limits(side, getattr(self, side)))
+        for name, low in self.min.items():
+            if low > self.max.get(name, low):
+                raise InputError(
+                    f"{name} is to be at least {low:g} and at most {self.max[name]:g}",
+                    "Mend one of the limits.",
+                )
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The objectives, then what is limited besides."""
+        names = dict.fromkeys((*self.objectives, *self.max, *self.min))
+        return tuple(OUTCOMES[name] for name in names)
+
+    @property
+    def headline(self) -> Outcome:
+        """The measured objective: what "accuracy" means in this study; the first where there are several."""
+        return next(o for o in self.outcomes if o.source == "measured")
+
+    @property
+    def main_cost(self) -> Outcome:
+        """The cost that stands against accuracy where a table or figure shows one: the first priced objective."""
+        return next((o for o in self.outcomes if o.source == "priced"), OUTCOMES[SUMMARY_COST])
+
+    @property
+    def cost_columns(self) -> tuple[str, ...]:
+        """Costs that tables of designs show: what is optimised or limited first, then the usual ones."""
+        chosen = (o.name for o in self.outcomes if o.source == "priced")
+        return tuple(dict.fromkeys((*chosen, SUMMARY_COST, *MAIN_COSTS)))
+
+    @property
+    def least_chips(self) -> int:
+        """Programmed chips that every evaluation must read."""
+        return LEAST_CHIPS if any(o.name == "p05" for o in self.outcomes) else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
-        return {**asdict(self), "max": dict(self.max)}
+        lists = {name: list(values) for name, values in self.choose.items()}
+        plain = {"objectives": list(self.objectives), "choose": lists}
+        return {**asdict(self), **plain, "max": dict(self.max), "min": dict(self.min)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> StudyConfig:
@@ -123,8 +160,9 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             f"{path} is not valid TOML: {ex}", "Compare it with a fresh one from: naxbo init"
         ) from ex
     changed = dict(overrides or {})
-    if isinstance(data.get("max"), Mapping) and "max" in changed:
-        changed["max"] = {**data["max"], **changed["max"]}  # limits add up
+    for name in ("max", "min", "choose"):
+        if isinstance(data.get(name), Mapping) and name in changed:
+            changed[name] = {**data[name], **changed[name]}  # limits and choices add up
     return StudyConfig.from_dict({**data, **changed})
 
 
@@ -135,28 +173,70 @@ def config_toml(config: StudyConfig | None = None) -> str:
     lines = ["# Settings of a naxbo study; run it with: naxbo optimize --config FILE", ""]
     for name, comment in _COMMENTS.items():
         lines += [f"# {comment}", f"{name} = {_toml(plain[name])}", ""]
-    lines += ["# Upper limits on costs, for example: area_mm2 = 5.0", "[max]"]
-    lines += [f"{k} = {_toml(v)}" for k, v in config.max.items()]
-    lines += ["", "# Non-idealities under which accuracy is measured", "[conditions]"]
+    for name, comment in _TABLES.items():
+        lines += [f"# {comment}", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in plain[name].items()), ""]
+    lines += ["# Non-idealities under which accuracy is measured", "[conditions]"]
     lines += [f"{f.name} = {_toml(getattr(config.conditions, f.name))}" for f in fields(Conditions)]
     return "\n".join(lines) + "\n"
 
 
 _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
-    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH",
+    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; options: ,train=5000,test=2000,size=16",
     "budget": "designs to look at",
     "seed": "same seed, same designs",
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
-    "learn_edap": "learn EDAP instead of computing it for every candidate: only for slow cost models",
-    "cost_model": "published | isaac | puma | neurosim | a TOML profile | package.module:Class | file.py:Class",
+    "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
+    "power, tops_w, tops_mm2, fps, utilisation)",
+    "within": "points of accuracy below the best found that count; a limit on the accuracy itself takes its place",
+    "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
+    "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
-    "accuracy_stat": "mean over noise draws, or p05: the accuracy that 95 % of chips exceed",
-    "min_accuracy": "designs below it do not count",
     "workers": "trainings at once; 0: one per core",
     "timeout_s": "a training that takes longer counts as failed",
 }
+
+_TABLES = {
+    "max": "upper limits on outcomes, for example: area_mm2 = 5.0",
+    "min": "lower limits on outcomes, for example: accuracy = 0.9",
+    "choose": 'values that variables are confined to, for example: device = ["rram"]',
+}
+
+
+def _objectives(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InputError(f"objectives = {names!r}", 'Give a list: ["accuracy", "edap"].')
+    chosen = tuple(outcome(name).name for name in names)
+    if len(set(chosen)) < len(chosen):
+        raise InputError(f"the objectives {', '.join(chosen)} name one twice", "Name each once.")
+    if not any(OUTCOMES[name].source == "measured" for name in chosen):
+        raise InputError(
+            f"the objectives are {', '.join(chosen) or 'none'}: nothing that a training would measure",
+            "Add accuracy or p05; for costs alone see naxbo what-if.",
+        )
+    return chosen
+
+
+def _limits(side: str, given: Mapping[str, Any]) -> dict[str, float]:
+    limits: dict[str, float] = {}
+    for name, limit in given.items():
+        found = outcome(name)
+        found.check_limit(limit)
+        if found.name in limits:
+            raise InputError(f"{found.name} has two limits with {side}", "Give one.")
+        limits[found.name] = float(limit)
+    return limits
+
+
+def _choices(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    choices: dict[str, tuple[str, ...]] = {}
+    for name, values in given.items():
+        several = values if isinstance(values, (list, tuple)) else (values,)
+        if not several:
+            raise InputError(f"{name} is left without a value", "Choose at least one, or leave it out.")
+        choices[name] = tuple(map(str, several))
+    return choices
 
 
 def _toml(value: Any) -> str:
@@ -164,6 +244,8 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     return repr(value)
 
 

@@ -30,6 +30,7 @@ class Job:
         fidelity: Rung of the ladder.
         seed: Seed of initial weights, batches and noise draws.
         timeout_s: After this time the training gives up.
+        least_chips: Programmed chips to read at least, where chips differ.
     """
 
     network: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Job:
     fidelity: str
     seed: int
     timeout_s: float
+    least_chips: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def run_job(job: Job) -> JobResult:
             seed=job.seed,
             conditions=Conditions(**job.conditions),
             timeout_s=job.timeout_s,
+            least_chips=job.least_chips,
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)

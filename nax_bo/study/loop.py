@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
+from nax_bo.accuracy.report import statistics_of
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
@@ -24,7 +27,7 @@ FINAL_SHARE, FINAL_LEAST = 0.08, 10
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty."""
+    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy."""
 
     designs: int
     budget: int
@@ -33,6 +36,7 @@ class Progress:
     failed: int
     hypervolume: float
     front: int
+    best: float | None
     eta_s: float | None
     news: str
 
@@ -59,16 +63,20 @@ class Run:
         self.store = study.store
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
+        self._nothing_left = False
         self.started, self.work_done = monotonic(), 0.0
+        self.news: list[str] = []
 
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
-        self._report("")
         while True:
             while len(self.futures) < (1 if self.suspects else self.workers):
                 if (evaluation := self._next()) is None:
                     break
                 self._submit(evaluation)
+            for line in self.news or [""]:  # only now, so that what runs again is counted
+                self._report(line)
+            self.news = []
             if not self.futures:
                 return
             done, _ = wait(self.futures, return_when=FIRST_COMPLETED)
@@ -92,21 +100,41 @@ class Run:
     def _decide(self) -> Suggestion | None:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         trials = self.store.trials()
-        spent = len(trials) >= self.config.budget
+        spent = len(trials) >= self._budget or self._nothing_left
         _, since, final = _looks(trials)
         due = final < self._final if spent else since >= self.config.calibrate_every
         if due and (promoted := self.optimizer.promotions(1)):
             return promoted[0]
-        return None if spent else next(iter(self.optimizer.ask(1)), None)
+        if spent:
+            return None
+        suggestion = next(iter(self.optimizer.ask(1)), None)
+        if suggestion is None or not self._within_limits(suggestion):
+            if suggestion is not None:
+                self.optimizer.withdraw(suggestion.design, suggestion.fidelity)
+            self._nothing_left = (
+                True  # all that may be built has been seen: what remains is to train the best
+            )
+            return self._decide()
+        return suggestion
+
+    def _within_limits(self, suggestion: Suggestion) -> bool:
+        problem = self.optimizer.problem
+        x = np.array([suggestion.design.indices], dtype=np.int64)
+        return bool(problem.violation(problem.known(x), 1)[0] <= 0)
+
+    @property
+    def _budget(self) -> int:
+        """Designs to look at; a small space holds fewer than were asked for."""
+        return min(self.config.budget, self.study.study_problem.space.size)
 
     @property
     def _final(self) -> int:
         """Full trainings once the budget is spent."""
-        return max(FINAL_LEAST, round(FINAL_SHARE * self.config.budget))
+        return max(FINAL_LEAST, round(FINAL_SHARE * self._budget))
 
     def _work_left(self, trials: list[Trial]) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
-        new = max(0, self.config.budget - len(trials))
+        new = 0 if self._nothing_left else max(0, self._budget - len(trials))
         waiting, since, final = _looks(trials)
         scheduled = (since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + waiting, scheduled + self._final - (0 if new else final)))
@@ -124,6 +152,7 @@ class Run:
             evaluation.fidelity,
             job_seed(self.config.seed, evaluation.trial),
             self.config.timeout_s,
+            self.config.least_chips,
         )
         self.store.start(evaluation.id)
         try:
@@ -167,12 +196,12 @@ class Run:
         else:
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
             if evaluation.fidelity == FULL.name:
-                accuracy = 100 * float(result.outcome[self.config.accuracy_stat])
+                accuracy = 100 * self.config.headline.read(statistics_of(result.outcome))
                 news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
         self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
         self.work_done += LADDER[evaluation.fidelity].relative_cost
-        self._report(news)
+        self.news += [news] if news else []
 
     def _report(self, news: str) -> None:
         trials = self.store.trials()
@@ -180,12 +209,13 @@ class Run:
         self.on_progress(
             Progress(
                 designs=len(trials),
-                budget=self.config.budget,
+                budget=self._budget,
                 full=sum(t.at(FULL.name) is not None for t in trials),
                 running=len(self.futures),
                 failed=sum(t.failed for t in trials),
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
+                best=max((self.study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None),
                 eta_s=None if pace is None else pace * self._work_left(trials),
                 news=news,
             )

@@ -1,6 +1,6 @@
 """What a study's trainings say about designs that were not trained: predictions, and whether to trust them.
 
-Accuracy is modelled as the search models it: logit of the error, from the choices that can change it, the training-free
+Accuracy is modelled as the search models it: its logit, from the choices that can change it, the training-free
 scores and the fidelity, with trainings of every fidelity as data (:func:`nax_bo.search.learned.fit_models`).
 """
 
@@ -18,7 +18,6 @@ from nax_bo.search import Problem, SearchState
 from nax_bo.search.learned import Models, fit_models
 from nax_bo.search.state import Observation
 from nax_bo.space import Design, Value
-from nax_bo.study.problem import ERROR
 from nax_bo.study.study import Study
 from nax_bo.surrogate.quality import Z95, explained, rank_correlation
 
@@ -52,11 +51,13 @@ class AccuracyModel:
     Attributes:
         surrogate: Its reference.
         models: The fitted surrogate with its inputs.
+        outcome: What is predicted: the study's measured objective.
         typical_noise: Median known noise variance of full trainings, logit scale.
     """
 
     surrogate: str
     models: Models
+    outcome: str
     typical_noise: float
 
     def predict(
@@ -77,12 +78,12 @@ class AccuracyModel:
         problem = self.models.problem
         space = problem.space
         rows = space.indices([d if isinstance(d, Design) else space.design(d) for d in designs])
-        mean, std = self.models.predict(rows)[ERROR]
-        learned = self.models.by_name[ERROR].noise_variance(self.models.inputs(rows))[:, 0]
+        mean, std = self.models.predict(rows)[self.outcome]
+        learned = self.models.by_name[self.outcome].noise_variance(self.models.inputs(rows))[:, 0]
         known = np.full(len(rows), self.typical_noise) if noise is None else noise
         half = Z95 * np.sqrt(std**2 + learned + known)
-        scale = problem.scale_of(ERROR)
-        best, worst, middle = (1.0 - scale.model_to_raw(z) for z in (mean - half, mean + half, mean))
+        scale = problem.scale_of(self.outcome)
+        best, worst, middle = (scale.model_to_raw(z) for z in (mean - half, mean + half, mean))
         return [Prediction(*map(float, row)) for row in zip(middle, worst, best, strict=True)]
 
 
@@ -162,7 +163,7 @@ def cross_validate(study: Study, surrogate: str | None = None, folds: int = 10) 
     return Calibration(
         name,
         tuple(numbers[look] for look in looks),
-        tuple(1.0 - full[look].outcomes[ERROR] for look in looks),
+        tuple(full[look].outcomes[study.config.headline.name] for look in looks),
         tuple(found[look] for look in looks),
     )
 
@@ -172,11 +173,12 @@ def _accuracy_state(study: Study) -> SearchState:
     state = study.optimizer().state
     problem = replace(
         state.problem,
-        objectives=[o for o in state.problem.objectives if o.name == ERROR],
+        objectives=[o for o in state.problem.objectives if o.name == study.config.headline.name],
         constraints=(),
         known_outcomes=None,
         complete=None,
         reference_point={},
+        within={},
     )
     options: dict[str, Any] = {**state.options, "on_surrogate_error": "raise"}
     return replace(state, problem=problem, failures=(), pending=(), options=options)
@@ -190,9 +192,13 @@ def _fit(state: SearchState, surrogate: str) -> AccuracyModel:
         )
     models = fit_models(replace(state, options={**state.options, "surrogate": surrogate}))
     noise = [_noise(state.problem, o) for o in state.full]
-    return AccuracyModel(surrogate, models, float(np.median(noise)) if noise else 0.0)
+    return AccuracyModel(
+        surrogate, models, state.problem.objectives[0].name, float(np.median(noise)) if noise else 0.0
+    )
 
 
 def _noise(problem: Problem, observation: Observation) -> float:
-    variance = observation.variance.get(ERROR, 0.0)
-    return float(problem.scale_of(ERROR).variance_to_model(observation.outcomes[ERROR], variance))
+    """Known noise variance of the only outcome, in its model scale."""
+    (outcome,) = problem.objectives
+    variance = observation.variance.get(outcome.name, 0.0)
+    return float(outcome.scales.variance_to_model(observation.outcomes[outcome.name], variance))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,22 @@ from numpy.typing import NDArray
 
 from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
-from nax_bo.hardware import CostModel, cost_model, evaluate_designs
+from nax_bo.errors import InputError, NaxboError
+from nax_bo.hardware import CostModel, cost_model
 from nax_bo.hardware.protocol import OneByOne
 from nax_bo.network.spec import Shape
+from nax_bo.outcomes import PRICED, Outcome, priced
 from nax_bo.search import Constraint, Fidelity, Objective, Problem, Proxy
-from nax_bo.space import Design, Space
+from nax_bo.search.initial import initial_design
+from nax_bo.space import Design, Space, restrict
 from nax_bo.study.config import StudyConfig
 from nax_bo.systems import System, load_system
-
-ERROR, EDAP = "error", "edap_uj_ms_mm2"
 
 Costs = dict[str, NDArray[np.float64]]
 
 _REFERENCE_SAMPLE = 256
 _MOST_COMBINATIONS = 256
+_MOST_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class StudyProblem:
     config: StudyConfig
     input_shape: Shape
     num_classes: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "input_shape", tuple(self.input_shape)
+        )  # JSON gives lists, which cannot be hashed
 
     @cached_property
     def system(self) -> System:
@@ -46,32 +53,46 @@ class StudyProblem:
         """What prices a design."""
         return cost_model(self.config.cost_model)
 
-    @property
+    @cached_property
     def space(self) -> Space:
-        """The joint space."""
-        return self.system.space
+        """The joint space, or the part of it that the settings choose."""
+        return restrict(self.system.space, self.config.choose) if self.config.choose else self.system.space
 
     def costs(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
-        """Known costs of many designs, by name (see :data:`nax_bo.study.config.KNOWN_COSTS`)."""
-        if isinstance(self.cost_model, OneByOne):  # a user's evaluator reads specs, not arrays
-            batch = evaluate_designs(self.cost_model, *map(list, zip(*self._decoded(columns), strict=True)))
-        else:
-            batch = self.cost_model.evaluate_batch(self.system.workload(columns))
-        return {
-            EDAP: batch.edap_uj_ms_mm2,
-            "energy_uj": batch.energy_pj * 1e-6,
-            "latency_ms": batch.latency_ns * 1e-6,
-            "area_mm2": batch.area_um2 * 1e-6,
-        }
-
-    def _decoded(self, columns: Mapping[str, NDArray[Any]]) -> Iterable[tuple[Any, Any]]:
+        """Every priced outcome (:data:`nax_bo.outcomes.PRICED`) of many designs by name, ``n`` each."""
+        if not isinstance(self.cost_model, OneByOne):
+            return priced(self.cost_model.evaluate_batch(self.system.workload(columns)))
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        return (self.system.decode(self.space.design(dict(zip(columns, row, strict=True)))) for row in rows)
+        designs = [self.space.design(dict(zip(columns, row, strict=True))) for row in rows]
+        found = [self._price(design) for design in designs]
+        return {o.name: np.array([costs.get(o.name, np.nan) for costs in found]) for o in PRICED}
 
-    def costs_of(self, designs: Iterable[Design]) -> list[dict[str, float]]:
-        """Known costs of each design."""
+    @cached_property
+    def _price(self) -> Callable[[Design], Mapping[str, float]]:
+        """Prices one design by a user's evaluator; nothing for one that it cannot price."""
+
+        @lru_cache(maxsize=_MOST_REMEMBERED)
+        def price(design: Design) -> Mapping[str, float]:
+            try:
+                costs: dict[str, float] = priced(self.cost_model.evaluate(*self.system.decode(design)))
+            except Exception as ex:  # a user's code: whatever it raises concerns this design alone
+                self._refusals[:] = [
+                    ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}"
+                ]
+                return {}
+            return costs
+
+        return price
+
+    @cached_property
+    def _refusals(self) -> list[str]:
+        """Why the evaluator could not price a design, the last time."""
+        return []
+
+    def costs_of(self, designs: Sequence[Design]) -> list[dict[str, float]]:
+        """Every priced outcome of each design."""
         costs = self.costs(self.space.columns(self.space.indices(designs)))
-        return [{k: float(v[i]) for k, v in costs.items()} for i in range(len(costs[EDAP]))]
+        return [{k: float(v[i]) for k, v in costs.items()} for i in range(len(designs))]
 
     def proxies(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
         """Training-free scores of many designs."""
@@ -79,29 +100,106 @@ class StudyProblem:
 
     @cached_property
     def reference_point(self) -> dict[str, float]:
-        """Worst values of interest: guessing, and the dearest of an even sample of the space."""
-        dearest = float(np.max(self.costs(self.space.columns(self.space.sobol(_REFERENCE_SAMPLE, 0)))[EDAP]))
-        return {ERROR: 1.0 - 1.0 / self.num_classes, EDAP: dearest}
+        """Worst values of interest of all objectives: guessing, and the worst of an even sample of the space.
+
+        Raises:
+            InputError: The cost model gives no values for a priced objective or limit.
+        """
+        sample = self.space.sobol(min(_REFERENCE_SAMPLE, self.space.size), 0)
+        costs = self.costs(self.space.columns(sample))
+        worst = {o.name: self._worst(o, costs) for o in self.config.outcomes}
+        return {name: worst[name] for name in self.config.objectives}
+
+    def _worst(self, outcome: Outcome, costs: Costs) -> float:
+        if outcome.source == "measured":
+            return 1.0 / self.num_classes
+        values = costs[outcome.name]
+        found = values[np.isfinite(values) & (values > 0)]
+        if not len(found):
+            why = f": {self._refusals[0]}" if self._refusals else ""
+            raise InputError(
+                f"{self.config.cost_model} gives no {outcome.label} for any of {len(values)} designs{why}",
+                "Mend the cost model, or leave the outcome out of objectives and limits.",
+            )
+        return float(found.max() if outcome.best == "min" else found.min())
 
     def problem(self, reference_point: Mapping[str, float]) -> Problem:
-        """The search problem: learn the error, know the costs (unless EDAP is to be learned too)."""
+        """The search problem: learn what is measured, know what is priced (unless costs are to be learned too)."""
         config, shared = self.config, _SharedScores(self)
-        constraints = [Constraint(name, upper=limit, scale="log10") for name, limit in config.max.items()]
-        if config.min_accuracy > 0:
-            constraints.append(Constraint(ERROR, upper=1.0 - config.min_accuracy))
+        chosen = {o.name: o for o in config.outcomes}
         return Problem(
             self.space,
-            objectives=[Objective(ERROR, scale="logit"), Objective(EDAP, scale="log10")],
-            constraints=constraints,
+            objectives=[_objective(chosen[name]) for name in config.objectives],
+            constraints=self._limits,
             proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
-            known_outcomes=None if config.learn_edap else self.costs,
+            known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
-            complete=None if config.learn_edap else self.complete,
+            complete=self.complete if self._solved is not None else None,
+            within=self._within,
         )
 
+    @cached_property
+    def _limits(self) -> list[Constraint]:
+        low, high = self.config.min, self.config.max
+        return [
+            Constraint(o.name, upper=high.get(o.name), lower=low.get(o.name), scale=o.scale)
+            for o in self.config.outcomes
+            if o.name in high or o.name in low
+        ]
+
+    @cached_property
+    def _known_limits(self) -> list[Constraint]:
+        return [c for c in self._limits if c.name in self._known_names]
+
+    @cached_property
+    def _known_names(self) -> tuple[str, ...]:
+        """Priced outcomes that matter and are computed."""
+        if self.config.learn_costs:
+            return ()
+        return tuple(o.name for o in self.config.outcomes if o.source == "priced")
+
+    def _known(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
+        costs = self.costs(columns)
+        return {name: costs[name] for name in self._known_names}
+
+    def check_limits(self) -> None:
+        """Raise InputError if a search finds no design that meets the limits on costs."""
+        if not self._known_limits:
+            return
+        problem = self.problem({})
+        x = initial_design(problem, 1, 0)
+        known = problem.known(x)
+        if len(x) and problem.violation(known, len(x))[0] <= 0:
+            return
+        wanted = ", ".join(c.words for c in self._known_limits)
+        near = ", ".join(f"{c.name} = {known[c.name][0]:.4g}" for c in self._known_limits)
+        raise InputError(f"no design was found with {wanted}", f"The nearest one has {near}: relax a limit.")
+
+    @property
+    def _within(self) -> dict[str, float]:
+        """How far below the best a measured objective still counts, where no limit says so."""
+        config = self.config
+        return {
+            o.name: config.within / 100.0
+            for o in config.outcomes
+            if o.source == "measured" and o.name in config.objectives and o.name not in config.min
+        }
+
+    @cached_property
+    def _solved(self) -> tuple[Outcome, ...] | None:
+        """What cost-only variables are solved for: the known objective.
+
+        None where they are left to the search: with several known objectives to trade off, and with an evaluator that
+        prices designs one by one, of which every combination would be too much to ask.
+        """
+        if isinstance(self.cost_model, OneByOne):
+            return None
+        known = tuple(o for o in PRICED if o.name in self.config.objectives and o.name in self._known_names)
+        return known if len(known) <= 1 and self._known_names else None
+
     def complete(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Index vectors with the cost-only variables at their exact best: least EDAP that respects the limits.
+        """Index vectors with the cost-only variables at their exact best: best known objective within the limits.
 
         Every combination of the cost-only variables is priced; with more than 256 combinations they are left as they
         are, to the search.
@@ -115,14 +213,18 @@ class StudyProblem:
         )
         every = np.repeat(indices, len(choices), axis=0)
         every[:, hidden] = np.tile(choices, (len(indices), 1))
-        costs = self.costs(self.space.columns(every))
-        over = sum(
-            (np.maximum(costs[name] / limit - 1.0, 0.0) for name, limit in self.config.max.items()),
-            np.zeros(len(every)),
-        )
-        score = np.where(over > 0, 1e6 * (1.0 + over), 0.0) + np.log10(costs[EDAP])
+        costs = self._known(self.space.columns(every))
+        over = sum((c.violation(costs[c.name]) for c in self._known_limits), np.zeros(len(every)))
+        score = np.where(over > 0, 1e6 * (1.0 + over), 0.0)
+        for outcome in self._solved or ():
+            score = score + _objective(outcome).scales.to_measure(costs[outcome.name])
+        score = np.where(np.isfinite(score), score, np.inf)  # what cannot be priced comes last
         best = score.reshape(len(indices), -1).argmin(axis=1) if len(indices) else np.zeros(0, dtype=np.int64)
         return every[np.arange(len(indices)) * len(choices) + best]
+
+
+def _objective(outcome: Outcome) -> Objective:
+    return Objective(outcome.name, scale=outcome.scale, maximise=outcome.best == "max")
 
 
 class _SharedScores:

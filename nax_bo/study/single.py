@@ -118,6 +118,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         setting.fidelity,
         setting.seed,
         config.timeout_s,
+        config.least_chips,
     )
     (costs,) = setting.problem.costs_of([setting.design])
     result = run_job(job)

@@ -16,16 +16,21 @@ from typing import Any, Self
 from typing_extensions import override
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.errors import InputError, StoreError
+from nax_bo.outcomes import Outcome, measured
 from nax_bo.search import Optimizer
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.executor import local_executor
 from nax_bo.study.job import describe_data
 from nax_bo.study.loop import Progress, Run
-from nax_bo.study.problem import EDAP, ERROR, StudyProblem
+from nax_bo.study.problem import StudyProblem
 from nax_bo.study.store import Store
 from nax_bo.study.trial import Evaluation, Trial
 from nax_bo.surrogate import SurrogateReference, resolve
+
+SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
+"""What :meth:`Study.row` says about the spread of a design's accuracy."""
 
 
 class Study:
@@ -70,6 +75,7 @@ class Study:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
+        problem.check_limits()
         Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
         known = {
             "config": config.to_dict(),
@@ -108,18 +114,40 @@ class Study:
         return trial
 
     def accuracy(self, evaluation: Evaluation) -> float:
-        """The accuracy that the study maximises, of a finished evaluation."""
-        return float(evaluation.outcome[self.config.accuracy_stat])
+        """The accuracy that the study maximises, of a finished evaluation: that of its first measured objective.
+
+        Raises:
+            StoreError: The evaluation does not hold it: a quantile over chips takes many chips.
+        """
+        return self._measured(evaluation, self.config.headline)
+
+    def _measured(self, evaluation: Evaluation, outcome: Outcome) -> float:
+        statistics = statistics_of(evaluation.outcome)
+        if statistics.get(outcome.field) is None:
+            raise StoreError(
+                f"design {evaluation.trial} was read on {statistics['chips']} chips: no {outcome.label} is known of it",
+                f"It takes {LEAST_CHIPS} chips: start another study with --study.",
+            )
+        return float(outcome.read(statistics))
+
+    def values(self, trial: Trial, fidelity: str = FULL.name) -> dict[str, float]:
+        """Outcomes of a design by name (:data:`nax_bo.outcomes.OUTCOMES`): priced, and measured at ``fidelity``."""
+        evaluation = trial.at(fidelity)
+        return {**trial.costs, **(measured(statistics_of(evaluation.outcome)) if evaluation else {})}
 
     def front(self) -> list[Trial]:
-        """Fully trained designs within the limits that no other beats in accuracy and EDAP; most accurate first."""
+        """Fully trained designs within the limits that no other beats in the objectives; most accurate first."""
         wanted = {point.design.indices for point in self._log().front()}
         found = [t for t in self.trials() if t.design.indices in wanted and t.at(FULL.name)]
         return sorted(found, key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]
 
     def hypervolume(self) -> float:
-        """Hypervolume of the front in (error, log10 EDAP) below the study's reference point."""
+        """Hypervolume of the front in the objectives' measure scales, below the reference point."""
         return self._log().hypervolume()
+
+    def reference_point(self) -> dict[str, float]:
+        """Worst value of each objective that counts, by name: it follows the best accuracy."""
+        return self._log().reference_point
 
     def row(self, trial: Trial) -> dict[str, Any]:
         """A design as one row of a table: number, accuracy and its spread, costs, settings."""
@@ -129,8 +157,7 @@ class Study:
             "number": trial.number,
             "fidelity": evaluation.fidelity if evaluation else None,
             "accuracy": outcome.get("mean"),
-            "std": outcome.get("std"),
-            "p05": outcome.get("p05"),
+            **{name: statistics_of(outcome)[name] for name in SPREAD},
             **trial.costs,
             "design": dict(trial.design),
         }
@@ -174,10 +201,15 @@ class Study:
         if evaluation.state != "done":
             optimizer.tell_failed(trial.design, evaluation.message, fidelity=evaluation.fidelity)
             return
-        outcomes = {ERROR: 1.0 - self.accuracy(evaluation)}
-        if self.config.learn_edap:
-            outcomes |= {name: trial.costs[name] for name in (EDAP, *self.config.max)}
-        variance = {ERROR: evaluation.outcome["standard_error"] ** 2}
+        statistics, outcomes, variance = statistics_of(evaluation.outcome), {}, {}
+        for outcome in self.config.outcomes:
+            if outcome.source == "priced":
+                if self.config.learn_costs:
+                    outcomes[outcome.name] = trial.costs[outcome.name]
+                continue
+            outcomes[outcome.name] = self._measured(evaluation, outcome)
+            if (noise := outcome.variance(statistics)) is not None:
+                variance[outcome.name] = noise
         optimizer.tell(trial.design, outcomes, variance=variance, fidelity=evaluation.fidelity)
 
     # The loop

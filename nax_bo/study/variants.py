@@ -13,7 +13,7 @@ from nax_bo.space import Design, Space
 from nax_bo.study.prediction import Prediction, fit_accuracy
 from nax_bo.study.single import changed_design
 from nax_bo.study.study import Study
-from nax_bo.whatif import Setting, apply_settings, setting_names
+from nax_bo.whatif import Setting, apply_settings, implied, setting_names
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,9 @@ def _variant(study: Study, base: Design, texts: Sequence[str]) -> Variant:
     design = changed_design(space, base, {**_merged(groups), **_merged(exact)})
     priced = [Setting.parse(text) for text in texts if {**exact, **groups}[text] is None]
     network, chip = study.study_problem.system.decode(design)
+    shown = [s.label for s in (*priced, *implied(chip, priced))]
     chip = apply_settings(network, chip, priced)
-    note = f"the study never varied {', '.join(s.label for s in priced)}" if priced else ""
+    note = f"the study never varied {', '.join(shown)}" if shown else ""
     return Variant(
         " ".join(texts) or "base",
         None if priced else design,

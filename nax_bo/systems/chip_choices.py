@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nax_bo.network.spec import Shape
-from nax_bo.space import Condition, Value, Variable, categorical, ordinal
+from nax_bo.space import Condition, Variable, categorical, ordinal
 
 DEVICES = ("rram", "pcm", "fefet", "stt-mram", "sram")
 """STT-MRAM and SRAM cells store one bit, the FeFET's source two, the others up to four."""
@@ -34,33 +33,26 @@ def chip_variables() -> list[Variable]:
 
 
 def shared_settings(input_shape: Shape) -> dict[str, Any]:
-    """Hierarchy and buffers for the image size: networks for small images fill few arrays, so tiles are small."""
+    """Hierarchy, buffers and off-chip bandwidth for the image size.
+
+    Networks for small images fill few arrays and move little, so tiles and buffers are small, and the interface to the
+    off-chip memory is narrow (16 pins of 0.8 Gb/s).
+    """
     if min(input_shape[1:]) < 16:
-        return {"pes_per_tile": 4, "arrays_per_pe": 2, "global_buffer_kb": 32.0, "tile_buffer_kb": 8.0}
+        return {
+            "pes_per_tile": 4,
+            "arrays_per_pe": 2,
+            "global_buffer_kb": 32.0,
+            "tile_buffer_kb": 8.0,
+            "dram_bandwidth_gb_s": 1.6,
+        }
     return {"pes_per_tile": 8, "arrays_per_pe": 8, "global_buffer_kb": 512.0, "tile_buffer_kb": 64.0}
 
 
-def array_choices(design: Mapping[str, Value]) -> dict[str, Any]:
-    """The settings of :class:`~nax_bo.hardware.chip.ArraySpec` that :func:`chip_variables` decides."""
-    return {
-        "bits_per_cell": int(design.get("bits_per_cell", design.get("fefet_bits_per_cell", 1))),
-        "weight_bits": int(design["weight_bits"]),
-        "input_bits": int(design["input_bits"]),
-        "adc_bits": int(design["adc_bits"]),
-        "adc_type": str(design["adc_type"]),
-        "mux": int(design["mux"]),
-    }
-
-
-def chip_columns(columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """The same settings as arguments of ``Workload.from_arrays``, one value per design."""
-    names = ("weight_bits", "input_bits", "adc_bits", "mux")
-    return {
-        "devices": DEVICES,
-        "device": np.argmax(columns["device"][:, None] == np.array(DEVICES), axis=1),
-        "bits_per_cell": np.maximum(
-            columns["bits_per_cell"], columns["fefet_bits_per_cell"]
-        ),  # one at most is active
-        "flash": (columns["adc_type"] == "flash").astype(float),
-        **{name: columns[name].astype(float) for name in names},
-    }
+def chip_settings(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a :class:`~nax_bo.hardware.chip.ChipPlan` that :func:`chip_variables` decides."""
+    bits = np.maximum(
+        choices["bits_per_cell"], choices["fefet_bits_per_cell"]
+    )  # one at most is active, or both 1
+    names = ("device", "weight_bits", "input_bits", "adc_bits", "adc_type", "mux")
+    return {"bits_per_cell": bits, **{name: choices[name] for name in names}}

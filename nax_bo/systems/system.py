@@ -1,23 +1,32 @@
-"""A co-design system: a joint space of network and chip choices, and how a design becomes both."""
+"""A co-design system: a joint space, one description of its networks, one of its chips; the rest is derived."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.errors import InputError
-from nax_bo.hardware.chip import ChipSpec
-from nax_bo.hardware.workload import Workload
-from nax_bo.network import NetworkSpec
+from nax_bo.hardware.chip import ChipPlan, ChipSpec
+from nax_bo.hardware.workload import Workload, workload_of
+from nax_bo.network import Graph, NetworkSpec
+from nax_bo.network.batch import NetworkBatch
 from nax_bo.network.spec import Shape
 from nax_bo.references import load_object
 from nax_bo.space import Space, Value
 
+Choices = Mapping[str, Any]
+"""The values of a design by variable, or arrays with one value per design; inactive variables show their first."""
 
-class System(Protocol):
-    """What a study searches. One description feeds both judges: decode gives the network and the chip.
+_TRIED = 8
+
+
+class Description(Protocol):
+    """What a system's file writes. ``build`` and ``chip`` see one design or thousands; they branch on no choice.
 
     Attributes:
         name: Short name.
@@ -33,17 +42,90 @@ class System(Protocol):
         """The joint design space."""
         ...
 
-    def decode(self, design: Mapping[str, Value]) -> tuple[NetworkSpec, ChipSpec]:
-        """Network and chip of a design (active variables only are read)."""
+    def build(self, graph: Graph, choices: Choices) -> None:
+        """Add the network's layers; those that only some designs have, in ``with graph.present(...)`` blocks."""
         ...
+
+    def chip(self, choices: Choices) -> ChipPlan:
+        """The chip, with settings of layers by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class System:
+    """What a study searches. One description feeds both judges, for one design (:meth:`decode`) or for many.
+
+    Attributes:
+        description: Space, network and chip.
+        input_shape: (channels, height, width) of the images.
+    """
+
+    description: Description
+    input_shape: Shape
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return self.description.name
+
+    @property
+    def summary(self) -> str:
+        """One line for lists."""
+        return self.description.summary
+
+    @cached_property
+    def space(self) -> Space:
+        """The joint design space."""
+        return self.description.space
+
+    def decode(self, design: Mapping[str, Value]) -> tuple[NetworkSpec, ChipSpec]:
+        """Network and chip of a design (inactive variables need no value).
+
+        Raises:
+            InputError: The description fits no network or chip to this design.
+        """
+        choices = {v.name: design.get(v.name, v.values[0]) for v in self.space.variables}
+        network = self._graph(choices).build()
+        names = [layer.name for layer in network.static_layers]
+        return network, self.description.chip(choices).spec(names)
 
     def workload(self, columns: Mapping[str, NDArray[Any]]) -> Workload:
-        """The cost model's input for many designs at once, equal to decoding each."""
-        ...
+        """The cost model's input for many designs at once, equal to decoding each.
+
+        Args:
+            columns: Values by variable, each of length n (:meth:`Space.columns`).
+
+        Raises:
+            InputError: The description branches on a choice, or a value is out of range.
+        """
+        networks, n = self.networks(columns), len(next(iter(columns.values())))
+        return workload_of(networks, self._without_branches(self.description.chip, columns), n)
+
+    def networks(self, columns: Mapping[str, NDArray[Any]]) -> NetworkBatch:
+        """The networks of many designs, layer by layer."""
+        graph: Graph = self._without_branches(self._graph, columns)
+        return graph.batch()
+
+    def _graph(self, choices: Choices) -> Graph:
+        graph = Graph(self.name, self.input_shape)
+        self.description.build(graph, choices)
+        return graph
+
+    def _without_branches(self, describe: Callable[[Choices], Any], columns: Choices) -> Any:
+        try:
+            return describe(columns)
+        except (ValueError, TypeError) as ex:
+            if not isinstance(ex, TypeError) and "truth value of an array" not in str(ex):
+                raise
+            raise InputError(
+                f"the space {self.name!r} cannot be described for many designs at once: {ex}",
+                "Do not branch on a choice or convert it: use with graph.present(condition), numpy.where, "
+                "numpy.maximum.",
+            ) from ex
 
 
-Factory = Callable[[Shape, int], System]
-"""Builds a system for an image shape (channels, height, width) and a number of classes."""
+Factory = Callable[[Shape, int], Description]
+"""Builds a description for an image shape (channels, height, width) and a number of classes."""
 
 _FACTORIES: dict[str, tuple[str, str]] = {
     "vgg": ("nax_bo.systems.vgg:VggSystem", "chain of convolutions, per-layer width, kernel and crossbar"),
@@ -59,8 +141,10 @@ def system_names() -> dict[str, str]:
 def load_system(reference: str, input_shape: Shape, num_classes: int) -> System:
     """A system by name, ``package.module:Factory`` or ``file.py:Factory``.
 
+    A few designs are described at once, so that a description that cannot be used is refused before any work.
+
     Raises:
-        InputError: Unknown name, or the reference cannot be loaded or called.
+        InputError: Unknown name, the reference cannot be loaded or called, or what it makes is no description.
     """
     target = _FACTORIES[reference][0] if reference in _FACTORIES else reference
     if ":" not in target:
@@ -70,7 +154,22 @@ def load_system(reference: str, input_shape: Shape, num_classes: int) -> System:
         )
     factory = load_object(target)
     try:
-        system: System = factory(input_shape, num_classes)
+        description: Description = factory(input_shape, num_classes)
     except TypeError as ex:
         raise InputError(f"{reference} cannot be called with (input_shape, num_classes): {ex}") from ex
+    missing = [x for x in ("name", "summary", "space", "build", "chip") if not hasattr(description, x)]
+    if missing:
+        raise InputError(
+            f"{reference} makes no design space: it has no {', '.join(missing)}",
+            "A space has name, summary, space, build(graph, choices) and chip(choices): see docs of nax_bo.systems.",
+        )
+    system = System(description, input_shape)
+    if reference not in _FACTORIES:
+        few = min(_TRIED, system.space.size)
+        system.workload(system.space.columns(system.space.sample(few, 0)))
     return system
+
+
+def last_of(count: Any, values: list[Any]) -> Any:
+    """The value at position ``count`` (from 1), for one design or for each of many."""
+    return np.choose(np.asarray(count) - 1, values)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nax_bo.errors import InputError
-from nax_bo.hardware.chip import ArraySpec, ChipSpec
-from nax_bo.hardware.workload import ABSENT, CROSSBAR, Workload
-from nax_bo.network import NetworkSpec, vgg
+from nax_bo.hardware.chip import ChipPlan
+from nax_bo.network import Graph
+from nax_bo.network.families import vgg_layers
 from nax_bo.network.spec import Shape
-from nax_bo.space import Condition, Space, Value, Variable, ordinal
-from nax_bo.systems.chip_choices import array_choices, chip_columns, chip_variables, shared_settings
+from nax_bo.space import Condition, Space, Variable, ordinal
+from nax_bo.systems.chip_choices import chip_settings, chip_variables, shared_settings
+from nax_bo.systems.system import Choices, last_of
 
 MIN_DEPTH = 2
 
@@ -85,62 +82,22 @@ class VggSystem:
             sizes.append((height, width))
         return sizes
 
-    def _pool_after(self, depth: int) -> list[int]:
-        return [i for i in range(depth) if self._sizes[i + 1] != self._sizes[i]]
-
-    def decode(self, design: Mapping[str, Value]) -> tuple[NetworkSpec, ChipSpec]:
-        """Network and chip of a design."""
-        depth = int(design["depth"])
-        layers = range(1, depth + 1)
-        network = vgg(
-            self.input_shape,
+    def build(self, graph: Graph, choices: Choices) -> None:
+        """Convolutions up to the depth, pooling between them, and the classifier."""
+        layers = range(1, self.max_depth + 1)
+        vgg_layers(
+            graph,
             self.num_classes,
-            widths=[int(design[f"width_{i}"]) for i in layers],
-            kernels=[int(design[f"kernel_{i}"]) for i in layers],
-            pool_after=self._pool_after(depth),
+            widths=[choices[f"width_{i}"] for i in layers],
+            kernels=[choices[f"kernel_{i}"] for i in layers],
+            pool_after=[i for i in range(self.max_depth) if self._sizes[i + 1] != self._sizes[i]],
+            depth=choices["depth"],
         )
-        shared = array_choices(design)
-        sides = [int(design[f"crossbar_{i}"]) for i in layers]
-        arrays = tuple(ArraySpec(rows=side, cols=side, **shared) for side in (*sides, sides[-1]))
-        return network, ChipSpec(str(design["device"]), arrays=arrays, **shared_settings(self.input_shape))
 
-    def workload(self, columns: Mapping[str, NDArray[Any]]) -> Workload:
-        """The cost model's input for many designs: one slot per convolution, then the classifier."""
-        depth = columns["depth"].astype(int)
-        n, slots = len(depth), self.max_depth + 1
-        at = np.arange(slots)
-        conv, last = at < depth[:, None], at == depth[:, None]
-        width, kernel, side = (
-            np.stack([columns[f"{name}_{i}"] for i in range(1, slots)], axis=1).astype(float)
-            for name in ("width", "kernel", "crossbar")
-        )
-        pixels = np.array(
-            [h * w for h, w in self._sizes], dtype=float
-        )  # before each convolution, and at the end
-        pooled = 4.0 * pixels[1:] * (pixels[1:] != pixels[:-1])  # pooling operations per channel
-
-        def slot(of_conv: NDArray[np.float64], of_classifier: Any, absent: float) -> NDArray[np.float64]:
-            out = np.full((n, slots), absent)
-            out[:, :-1] = np.where(conv[:, :-1], of_conv, absent)
-            return np.where(last, of_classifier, out)
-
-        before = np.concatenate([np.full((n, 1), float(self.input_shape[0])), width[:, :-1]], axis=1)
-        features = width[np.arange(n), depth - 1][:, None]
-        final = conv[:, :-1] & ~conv[:, 1:]
-        ops = width * (pixels[:-1] + pooled + np.where(final, pixels[1:], 0.0))  # ReLU, pooling, averaging
-        written = width * np.where(final, 1.0, pixels[1:])
-        sides = slot(side, side[np.arange(n), depth - 1][:, None], 1.0)
-        return Workload.from_arrays(
-            kind=np.where(conv | last, CROSSBAR, ABSENT),
-            matrix_rows=slot(before * kernel**2, features, 1.0),
-            matrix_cols=slot(width, float(self.num_classes), 1.0),
-            vectors=slot(np.broadcast_to(pixels[:-1], width.shape), 1.0, 0.0),
-            in_elements=slot(before * pixels[:-1], features, 0.0),
-            out_elements=slot(written, float(self.num_classes), 0.0),
-            kernel_area=slot(kernel**2, 1.0, 1.0),
-            digital_ops=slot(ops, 0.0, 0.0),
-            rows=sides,
-            cols=np.maximum(sides, columns["mux"][:, None]),  # absent slots: any size that fits the mux
-            **chip_columns(columns),
-            **shared_settings(self.input_shape),
-        )
+    def chip(self, choices: Choices) -> ChipPlan:
+        """Crossbars of each convolution; the classifier's are those of the last."""
+        sides = [choices[f"crossbar_{i}"] for i in range(1, self.max_depth + 1)]
+        layers = {f"conv{i}": {"rows": side, "cols": side} for i, side in enumerate(sides, 1)}
+        last = last_of(choices["depth"], sides)
+        layers["classifier"] = {"rows": last, "cols": last}
+        return ChipPlan(layers, **chip_settings(choices), **shared_settings(self.input_shape))

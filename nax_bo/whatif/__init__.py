@@ -2,7 +2,7 @@
 
 from nax_bo.whatif.designs import Comparison, SweepResult, compare, sweep, variants
 from nax_bo.whatif.sensitivity import Sensitivity, one_at_a_time, sobol
-from nax_bo.whatif.settings import Setting, Sweep, apply_settings, parse_sweep, setting_names
+from nax_bo.whatif.settings import Setting, Sweep, apply_settings, implied, parse_sweep, setting_names
 
 __all__ = [
     "Comparison",
@@ -12,6 +12,7 @@ __all__ = [
     "SweepResult",
     "apply_settings",
     "compare",
+    "implied",
     "one_at_a_time",
     "parse_sweep",
     "setting_names",

@@ -13,21 +13,13 @@ from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
-from nax_bo.whatif.settings import Setting, Sweep, apply_settings
+from nax_bo.outcomes import PRICED, SUMMARY_COST, priced
+from nax_bo.whatif.settings import Setting, Sweep, apply_settings, implied
 
 Row = dict[str, Any]
 Model = str | CostEvaluator
 
-METRICS = (
-    "energy_uj",
-    "latency_ms",
-    "area_mm2",
-    "edap_uj_ms_mm2",
-    "tops_w",
-    "tops_mm2",
-    "fps",
-    "utilisation",
-)
+METRICS = tuple(o.name for o in PRICED)
 """Columns of every table of designs."""
 
 _MOST_DESIGNS = 200_000
@@ -48,11 +40,18 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, and ``edap_ratio`` to the baseline."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, EDAP's range, and ``edap_ratio``."""
         batch = CostBatch.stack(self.reports)
-        first = self.reports[0].edap_uj_ms_mm2
+        first = getattr(self.reports[0], SUMMARY_COST)
         return [
-            {"design": name, **metrics(batch, i), "edap_ratio": report.edap_uj_ms_mm2 / first}
+            {
+                "design": name,
+                **metrics(batch, i),
+                "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
+                "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
+                "bound_by": report.bound_by,
+                "edap_ratio": getattr(report, SUMMARY_COST) / first,
+            }
             for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
         ]
 
@@ -68,6 +67,8 @@ class Comparison:
                 "tiles": layer.tiles,
                 "arrays": layer.arrays,
                 "utilisation": layer.utilisation,
+                "passes": layer.passes,
+                "bound_by": layer.bound_by,
             }
             for name, report in zip(self.names, self.reports, strict=True)
             for layer in report.layers
@@ -105,28 +106,31 @@ class SweepResult:
     Attributes:
         addresses: What was varied.
         points: Settings of each design, in the order of the grid (last axis fastest).
+        adjusted: What each combination implies besides (``bits_per_cell=1``), empty if nothing.
         errors: Why a combination is impossible, empty if it is not.
         costs: Totals of the possible ones, in order; None if none is possible.
     """
 
     addresses: tuple[str, ...]
     points: tuple[tuple[Setting, ...], ...]
+    adjusted: tuple[str, ...]
     errors: tuple[str, ...]
     costs: CostBatch | None
 
     def rows(self) -> list[Row]:
-        """One row per combination: the settings, :data:`METRICS`, ``feasible``, ``error``."""
+        """One row per combination: settings, :data:`METRICS`, ``feasible``, ``bound_by``, ``adjusted``, ``error``."""
         out, position = [], 0
-        for point, error in zip(self.points, self.errors, strict=True):
+        bounds = self.costs.bound_by() if self.costs is not None else []
+        for point, note, error in zip(self.points, self.adjusted, self.errors, strict=True):
             row: Row = {
                 s.address: s.label.partition("=")[2] if isinstance(s.value, tuple) else s.value for s in point
             }
             if error or self.costs is None:
-                row |= {**dict.fromkeys(METRICS), "feasible": False}
+                row |= {**dict.fromkeys(METRICS), "feasible": False, "bound_by": ""}
             else:
-                row |= metrics(self.costs, position)
+                row |= {**metrics(self.costs, position), "bound_by": bounds[position]}
                 position += 1
-            out.append({**row, "error": error})
+            out.append({**row, "adjusted": note, "error": error})
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,12 +143,14 @@ def variants(
 ) -> dict[str, tuple[NetworkSpec, ChipSpec]]:
     """Named designs for :func:`compare`: the chip as it is (``"base"``), then one per set of changes.
 
+    Names are the changes with what they imply: ``device=sram bits_per_cell=1``.
+
     Raises:
         InputError: Two sets of changes are the same, or one does not fit the network.
     """
     designs = {"base": (network, chip)}
     for settings in changes:
-        name = " ".join(setting.label for setting in settings)
+        name = " ".join(setting.label for setting in (*settings, *implied(chip, settings)))
         if not settings or name in designs:
             raise InputError(f"a variant {name!r} is empty or given twice", "Give each set of changes once.")
         designs[name] = (network, apply_settings(network, chip, settings))
@@ -184,14 +190,19 @@ def sweep(
             f"Give each setting once, and at most {_MOST_DESIGNS} combinations.",
         )
     points = tuple(itertools.product(*(axis.settings for axis in axes)))
-    chips, errors = [], []
+    chips, notes, errors = [], [], []
     for point in points:
+        note, error = "", ""
         try:
+            note = " ".join(setting.label for setting in implied(chip, point))
             chips.append(apply_settings(network, chip, point))
-            errors.append("")
         except InputError as ex:
-            errors.append(ex.message)
-    return SweepResult(addresses, points, tuple(errors), price(network, chips, model) if chips else None)
+            error = ex.message
+        notes.append(note)
+        errors.append(error)
+    return SweepResult(
+        addresses, points, tuple(notes), tuple(errors), price(network, chips, model) if chips else None
+    )
 
 
 def price(network: NetworkSpec, chips: Sequence[ChipSpec], model: Model) -> CostBatch:
@@ -202,10 +213,7 @@ def price(network: NetworkSpec, chips: Sequence[ChipSpec], model: Model) -> Cost
 
 def metrics(batch: CostBatch, index: int) -> Row:
     """:data:`METRICS` and ``feasible`` of one design of a batch."""
-    values = {
-        "energy_uj": batch.energy_pj[index] * 1e-6,
-        "latency_ms": batch.latency_ns[index] * 1e-6,
-        "area_mm2": batch.area_um2[index] * 1e-6,
-        **{name: getattr(batch, name)[index] for name in METRICS[3:]},
+    values = priced(batch)
+    return {name: float(value[index]) for name, value in values.items()} | {
+        "feasible": bool(batch.feasible[index])
     }
-    return {name: float(value) for name, value in values.items()} | {"feasible": bool(batch.feasible[index])}

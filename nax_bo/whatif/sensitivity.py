@@ -15,10 +15,11 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.report import CostBatch
 from nax_bo.network.spec import NetworkSpec
+from nax_bo.outcomes import MAIN_COSTS, priced
 from nax_bo.whatif.designs import Model, Row, metrics, price
 from nax_bo.whatif.settings import Sweep, apply_settings
 
-OUTPUTS = ("energy_uj", "latency_ms", "area_mm2", "edap_uj_ms_mm2")
+OUTPUTS = MAIN_COSTS
 """What sensitivities are computed for."""
 
 Floats = NDArray[np.float64]
@@ -180,13 +181,12 @@ def _safe(variance: Floats) -> Floats:
 
 def _outputs(batch: CostBatch) -> Floats:
     """:data:`OUTPUTS` of a batch, n x 4."""
-    return np.column_stack(
-        [batch.energy_pj * 1e-6, batch.latency_ns * 1e-6, batch.area_um2 * 1e-6, batch.edap_uj_ms_mm2]
-    )
+    return np.column_stack(list(priced(batch, OUTPUTS).values()))
 
 
 def _ranked(table: list[Row], key: str) -> tuple[Row, ...]:
-    return tuple(sorted(table, key=lambda row: (OUTPUTS.index(row["output"]), -row[key])))
+    """By output, then the most influential first; outputs that the model does not define (NaN) in the order given."""
+    return tuple(sorted(table, key=lambda row: (OUTPUTS.index(row["output"]), -np.nan_to_num(row[key]))))
 
 
 def _check(axes: Sequence[Sweep]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
+from nax_bo.hardware.chip.devices import device
 from nax_bo.network.spec import NetworkSpec
 
 Value = int | float | str | tuple[str, ...]
@@ -109,7 +110,7 @@ def parse_sweep(text: str) -> Sweep:
 
 
 def apply_settings(network: NetworkSpec, chip: ChipSpec, settings: Iterable[Setting]) -> ChipSpec:
-    """The chip with all settings applied together, later ones last.
+    """The chip with all settings applied together, later ones last, and with those that they imply (:func:`implied`).
 
     Raises:
         InputError: An unknown layer, or values that do not fit each other (``mux`` above ``cols``).
@@ -117,7 +118,8 @@ def apply_settings(network: NetworkSpec, chip: ChipSpec, settings: Iterable[Sett
     shared: dict[str, Any] = {}
     everywhere: dict[str, Any] = {}
     single: dict[int, dict[str, Any]] = {}
-    for setting in settings:
+    given = list(settings)
+    for setting in (*implied(chip, given), *given):
         names = _fields_of(setting.name)
         if names[0] in _CHIP:
             target = shared
@@ -131,6 +133,19 @@ def apply_settings(network: NetworkSpec, chip: ChipSpec, settings: Iterable[Sett
     if everywhere or single:
         arrays = tuple(replace(a, **everywhere | single.get(i, {})) for i, a in enumerate(arrays))
     return replace(chip, arrays=arrays, **shared)
+
+
+def implied(chip: ChipSpec, settings: Iterable[Setting]) -> tuple[Setting, ...]:
+    """What settings bring with them unless they say otherwise: a device's most bits per cell, if the chip has more.
+
+    Raises:
+        InputError: An unknown device.
+    """
+    named = {setting.name: setting.value for setting in settings}
+    if "device" not in named or "bits_per_cell" in named:
+        return ()
+    stored = device(str(named["device"])).bits_per_cell
+    return (Setting("bits_per_cell", stored),) if any(a.bits_per_cell > stored for a in chip.arrays) else ()
 
 
 def _layer(network: NetworkSpec, layer: str) -> int:

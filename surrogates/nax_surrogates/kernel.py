@@ -9,9 +9,9 @@ one by one need not then be learned from distances, in which it drowns where the
 length scale and are divided by sqrt(2), so that they add a Hamming distance, unless every feature is to have its own
 (``Layout.apart``): categories may then differ by more or less. ``k`` is a Matern or the Gaussian kernel (Rasmussen and
 Williams 2006, eq. 4.9, 4.14 - 4.17). The constant 1 is the uncertain mean of standardised outcomes, ``b_p`` the
-variance of a linear trend in proxy p, and ``u u'`` an uncertain offset of low fidelities. ``A = exp(a (u + u') - |u - u'| / l_u)``
-lets fidelities differ in amplitude and be imperfectly correlated (an intrinsic coregionalisation model: Alvarez et al.
-2012, doi:10.1561/2200000036).
+variance of a linear trend in proxy p, and ``u u'`` an uncertain offset of low fidelities.
+``A = exp(a (u + u') - |u - u'| / l_u)`` lets fidelities differ in amplitude and be imperfectly correlated (an intrinsic
+coregionalisation model: Alvarez et al. 2012, doi:10.1561/2200000036).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from nax_bo.accuracy.data import (
     DataSet,
@@ -168,7 +169,7 @@ def test_digits_are_learnable_so_images_and_labels_belong_together():
 
 
 def test_limit_and_image_size_apply():
-    data = load("digits", limit=50, image_size=16)
+    data = load("digits", train=50, test=50, image_size=16)
     assert data.input_shape == (1, 16, 16)
     assert torch.bincount(data.train_labels).tolist() == [5] * 10
     assert len(data.test_labels) == 50
@@ -185,11 +186,49 @@ def test_limit_and_image_size_apply():
         ("my_pkg.data:load_mine", DataSpec("my_pkg.data:load_mine")),
         ("./mine.py:load_mine:/data/x", DataSpec("./mine.py:load_mine", "/data/x")),
         (r"C:\a b\mine.py:load_mine", DataSpec(r"C:\a b\mine.py:load_mine")),
+        ("digits,train=100,seed=3", DataSpec("digits", train=100, seed=3)),
+        ("cifar10:/data/c10,train=50,test=20,size=16", DataSpec("cifar10", "/data/c10", 50, 20, 16)),
+        ("folder:/a, b/c=d,size=8", DataSpec("folder", "/a, b/c=d", size=8)),
+        ("./mine.py:load_mine,test=5", DataSpec("./mine.py:load_mine", test=5)),
     ],
 )
 def test_specifications_parse_and_print_back(spec, expected):
     assert parse_data(spec) == expected
     assert str(expected) == spec
+
+
+def test_how_much_of_a_set_is_used_is_part_of_its_specification():
+    data = parse_data("digits,train=100,test=30,size=4,seed=2").load()
+    assert (len(data.train_labels), len(data.test_labels)) == (100, 30)
+    assert data.input_shape == (1, 4, 4)
+    assert torch.bincount(data.train_labels).tolist() == [10] * 10
+    other = parse_data("digits,train=100,test=30,size=4,seed=3").load()
+    assert other.fingerprint != data.fingerprint
+    assert (
+        parse_data("digits,test=30").load().train_labels.shape
+        == parse_data("digits").load().train_labels.shape
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("digits,tests=3", "no option 'tests'\n.*did you mean 'test'"),
+        ("digits,train=0", "train='0' is not a count"),
+        ("digits,train=1e3", "train='1e3' is not a count"),
+        ("digits,train=", "train='' is not a count"),
+        ("digits,train=5,train=6", "'train' is given twice"),
+        ("nothing,train=5", "unknown data set 'nothing'"),
+    ],
+)
+def test_wrong_data_options_are_refused_by_name(spec, message):
+    with pytest.raises(InputError, match=message):
+        parse_data(spec)
+
+
+def test_an_option_that_is_given_twice_is_refused():
+    with pytest.raises(InputError, match="two of train: '5' in 'digits,train=5', and '6'"):
+        load("digits,train=5", train=6)
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
@@ -207,7 +246,7 @@ def test_sets_that_need_a_path_say_so(name, tmp_path):
         load(name, tmp_path / "absent")
 
 
-@pytest.mark.parametrize("wrong", [{"limit": 0}, {"image_size": -3}, {"limit": True}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"train": 0}, {"image_size": -3}, {"test": True}, {"seed": -1}])
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         load("digits", **wrong)
@@ -216,7 +255,7 @@ def test_wrong_settings_are_refused(wrong):
 def test_digits_refuse_a_path_and_two_paths_are_one_too_many():
     with pytest.raises(InputError, match="takes no path"):
         load("digits:/data")
-    with pytest.raises(InputError, match="two paths"):
+    with pytest.raises(InputError, match="two of path"):
         load("folder:/data", "/other")
 
 
@@ -229,8 +268,8 @@ def test_registered_loader_gets_the_options_and_keeps_its_name():
 
     register_data_set("test-registered", loader)
     register_data_set("test-registered", loader)
-    data = load("test-registered:/somewhere", image_size=9, limit=6, seed=4)
-    assert seen == [LoadOptions(Path("/somewhere"), 9, 6, 4)]
+    data = load("test-registered:/somewhere", image_size=9, train=6, test=6, seed=4)
+    assert seen == [LoadOptions(Path("/somewhere"), 9, 6, 6, 4)]
     assert len(data.train_labels) == 6  # enforced although the loader ignored it
     assert "test-registered" in data_set_names()
     for taken in ("test-registered", "digits"):
@@ -284,3 +323,27 @@ def test_importing_the_package_does_not_import_torch():
     code = "import sys, nax_bo.accuracy.data; print([m for m in ('torch', 'PIL', 'sklearn') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "[]\n"
+
+
+def test_cluttered_digits_are_digits_moved_and_joined_by_pieces_of_others():
+    cluttered, plain = parse_data("cluttered-digits").load(), parse_data("digits").load()
+    assert cluttered.input_shape == (1, 10, 10)
+    assert torch.equal(cluttered.train_labels, plain.train_labels)
+    assert torch.equal(cluttered.test_labels, plain.test_labels)
+
+    def pixels(data: DataSet, images: Tensor) -> Tensor:
+        return images * data.std[0] + data.mean[0]
+
+    scenes, digits = pixels(cluttered, cluttered.test_images), pixels(plain, plain.test_images)
+    assert float(scenes.max()) <= 16.5
+    assert (scenes.sum((1, 2, 3)) > 0.8 * digits.sum((1, 2, 3))).float().mean() > 0.99
+    columns = (scenes.sum(2)[:, 0] > 0).float()
+    assert float(columns[:, 0].mean()) > 0.2  # digits reach the left edge and the right one
+    assert float(columns[:, -1].mean()) > 0.2
+
+
+def test_cluttered_digits_are_the_same_every_time_and_take_no_path():
+    one, two = parse_data("cluttered-digits").load(), parse_data("cluttered-digits").load()
+    assert torch.equal(one.train_images, two.train_images)
+    with pytest.raises(InputError, match="takes no path"):
+        parse_data("cluttered-digits:/tmp/x").load()

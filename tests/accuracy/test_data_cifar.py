@@ -55,7 +55,7 @@ def linked_copy(source, target, **replaced):
 
 @pytest.mark.parametrize("level", ["itself", "parent"])
 def test_cifar10_binary_layout(binary_folder, level):
-    data = load("cifar10", binary_folder if level == "itself" else binary_folder.parent, limit=200)
+    data = load("cifar10", binary_folder if level == "itself" else binary_folder.parent, train=200, test=200)
     assert data.input_shape == (3, 32, 32)
     assert data.class_names[3] == "cat"
     assert torch.bincount(data.train_labels).tolist() == [20] * 10
@@ -79,8 +79,8 @@ def archives(binary_folder, tmp_path_factory):
 
 
 def test_cifar10_from_a_tar_archive_equals_the_folder(binary_folder, archives):
-    packed = load("cifar10", archives / "good.tar.gz", limit=100)
-    assert packed.fingerprint == load("cifar10", binary_folder, limit=100).fingerprint
+    packed = load("cifar10", archives / "good.tar.gz", train=100, test=100)
+    assert packed.fingerprint == load("cifar10", binary_folder, train=100, test=100).fingerprint
     assert [file.name for file in archives.iterdir()] == ["good.tar.gz"]
 
 
@@ -197,7 +197,10 @@ def python_folder(tmp_path_factory):
 
 
 def test_python_batches_of_every_protocol_equal_the_binary_ones(binary_folder, python_folder):
-    both = load("cifar10", binary_folder, limit=500), load("cifar10", python_folder.parent, limit=500)
+    both = (
+        load("cifar10", binary_folder, train=500, test=500),
+        load("cifar10", python_folder.parent, train=500, test=500),
+    )
     assert both[0].fingerprint == both[1].fingerprint
 
 

@@ -291,7 +291,7 @@ def test_tiny_imagenet_layout(tmp_path, inner):
     grey = restored(data.train_images, data)[8]  # 'grey' sorts before 'n03_0'
     assert (grey - 240).abs().max() <= 2
     assert load("tiny-imagenet", tmp_path, image_size=32).input_shape == (3, 32, 32)
-    assert torch.bincount(load("tiny-imagenet", tmp_path, limit=6).train_labels).tolist() == [2, 2, 2]
+    assert torch.bincount(load("tiny-imagenet", tmp_path, train=6, test=6).train_labels).tolist() == [2, 2, 2]
 
 
 def test_tiny_imagenet_faults_are_named(tmp_path):

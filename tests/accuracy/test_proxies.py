@@ -48,7 +48,10 @@ def test_ten_thousand_designs_take_milliseconds():
         ({"weight_bits": 2}, {"weight_bits": 6}),
         ({"bits_per_cell": 4, "adc_bits": 4}, {"bits_per_cell": 1, "adc_bits": 4}),
         ({"device": "stt-mram", "bits_per_cell": 1}, {"device": "sram", "bits_per_cell": 1}),
-        ({"device": "stt-mram", "rows": 256}, {"device": "stt-mram", "rows": 32}),
+        (
+            {"device": "stt-mram", "bits_per_cell": 1, "rows": 256},
+            {"device": "stt-mram", "bits_per_cell": 1, "rows": 32},
+        ),
     ],
     ids=["adc", "inputs", "weights", "cells", "device", "wires"],
 )

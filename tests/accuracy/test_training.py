@@ -15,12 +15,13 @@ from nax_bo.accuracy.hardware_aware import (
 )
 from nax_bo.accuracy.training import LARGEST_BATCH, SMALLEST_BATCH, batch_size, train
 from nax_bo.crossbar import CrossbarConv2d, CrossbarNetwork, accuracy, convert, noise_aware
+from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.network import mlp, vgg
 from nax_bo.network.torch_build import build
 
-QUIET = Conditions(programming_noise=False, read_noise=False, faults=False, ir_drop=False)
+QUIET = NOMINAL
 SRAM = ChipSpec(
     "sram", arrays=(ArraySpec(rows=64, cols=64, bits_per_cell=1, weight_bits=6, input_bits=4, adc_bits=7),)
 )

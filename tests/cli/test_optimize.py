@@ -49,7 +49,7 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
         first = running.stderr.readline()
         os.killpg(running.pid, signal.SIGINT)  # a terminal sends Ctrl-C to the whole group
         rest = running.stderr.read().splitlines()
-    assert first.startswith("0/50 designs")
+    assert first.startswith("1/50 designs, 1 running")
     assert running.returncode == 130
     assert rest[-1].startswith("Stopped")
     assert "Go on with the same command" in rest[-1]

@@ -97,14 +97,14 @@ def test_mapping_only_changes_what_converters_see(mapping):
 
 def test_no_variation_equals_no_noise():
     chip = ChipSpec(arrays=(ArraySpec(rows=64, adc_bits=6),))
-    still = Conditions(variation_scale=0.0, read_noise=False, faults=False, ir_drop=False)
+    still = replace(NOMINAL, programming_noise=True, variation_scale=0.0)
     assert torch.equal(outputs(ready(chip, still), "exact"), outputs(ready(chip), "exact"))
 
 
 @pytest.mark.parametrize("encoding", ["differential", "offset"])
 def test_ir_drop_vanishes_with_the_wires(encoding):
     chip = ChipSpec(arrays=(ArraySpec(rows=64, adc_bits=12, encoding=encoding),))
-    dropped = Conditions(programming_noise=False, read_noise=False, faults=False)
+    dropped = replace(NOMINAL, ir_drop=True)
     error = []
     for technology_nm in (22.0, 130.0):
         network = ready(replace(chip, technology_nm=technology_nm), dropped)
@@ -156,7 +156,7 @@ def test_chips_programmed_together_are_those_programmed_alone():
 def test_drift_compensation_restores_the_mean():
     array = ArraySpec(rows=64, adc_bits=12)
     cells = device("pcm-joshi")
-    later = Conditions(time_s=1e6, programming_noise=False, read_noise=False, faults=False, ir_drop=False)
+    later = replace(NOMINAL, time_s=1e6)
     found = {}
     for compensated in (True, False):
         network = convert(convolutions(), ChipSpec(arrays=(array,)), device=cells).eval()
@@ -197,10 +197,10 @@ class Attention(nn.Module):
         return self.head(self.attention(x, x, x, need_weights=False)[0])
 
 
-def test_attention_stays_digital_and_its_signed_outputs_are_read():
+def test_products_of_activations_stay_digital_and_their_signed_outputs_are_read():
     x = torch.randn(4, 6, 8, generator=Generator().manual_seed(0))
     network = convert(Attention(), ChipSpec(arrays=(LOSSLESS,))).eval()
-    assert list(network.layers) == ["head"]
+    assert list(network.layers) == ["attention.in_proj", "attention.out_proj", "head"]
     network.calibrate(x)
     network.program(0, NOMINAL)
     assert network.layers["head"].calibrated_range().signed
@@ -326,7 +326,7 @@ def test_other_bad_input():
         network.mode = "quick"  # type: ignore[assignment]
     with pytest.raises(InputError, match="draws = 0"):
         network.program(0, draws=0)
-    with pytest.raises(InputError, match="no Conv2d or Linear"):
+    with pytest.raises(InputError, match="no Conv2d, Linear"):
         convert(nn.ReLU(), ChipSpec())
     with pytest.raises(InputError, match="digital layer 'conv9'"):
         convert(convolutions(), ChipSpec(digital_layers=("conv9",)))

@@ -12,15 +12,17 @@ from nax_bo.crossbar import CrossbarNetwork, convert
 from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
+from nax_bo.hardware.chip.effects import EFFECTS
 
 
-def network(**settings: object) -> CrossbarNetwork:
+def network(conditions: Conditions | None = None, **settings: object) -> CrossbarNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
     array = ArraySpec(rows=32, **settings)  # type: ignore[arg-type]
     made = convert(model, ChipSpec(device="pcm", arrays=(array,), digital_layers=("0",))).eval()
-    made.calibrate(torch.rand(8, 3, 8, 8, generator=Generator().manual_seed(0)))
+    examples = torch.rand(8, 3, 8, 8, generator=Generator().manual_seed(0))
+    made.calibrate(examples, conditions=conditions)
     return made
 
 
@@ -37,19 +39,50 @@ def test_nominal_cells_and_lossless_converters_only_quantise():
     budget = network(adc_bits=14).explain("2", NOMINAL).error_budget
     assert budget["quantisation"] > 0
     assert budget["total"] == pytest.approx(budget["quantisation"], rel=1e-4)
-    for source in ("adc", "programming_noise", "faults", "ir_drop", "drift", "read_noise"):
-        assert budget[source] == pytest.approx(0, abs=1e-6)
+    assert set(budget) == {"quantisation", "adc", "total"}  # nothing else acts
+    assert budget["adc"] == pytest.approx(0, abs=1e-6)
 
 
 def test_each_source_shows_when_it_is_on():
-    made = network(adc_bits=10)
-    day = Conditions(time_s=86_400.0)
-    budget = made.explain("2", day).error_budget
-    assert all(budget[k] > 0 for k in ("programming_noise", "ir_drop", "drift", "read_noise"))
-    assert budget["faults"] == 0  # the device row gives no probability of stuck cells
-    calm = made.explain("2", Conditions(variation_scale=0.1)).error_budget
+    made = network(Conditions(), adc_bits=6)
+    budget = made.explain("2", Conditions()).error_budget
+    sources = set(EFFECTS)
+    assert set(budget) == {"quantisation", "adc", "total", *sources}
+    assert all(budget[k] > 0 for k in sources)
+    calm = made.explain("2", Conditions(variation_scale=0.1, time_s=0.0)).error_budget
     assert calm["programming_noise"] < 0.3 * budget["programming_noise"]
-    assert calm["drift"] == 0
+    assert "drift" not in calm
+
+
+@pytest.mark.parametrize(
+    ("source", "setting", "worse"),
+    [
+        ("converter_noise", "converter_noise_lsb", 2.0),
+        ("converter_offset", "calibrated_offset_lsb", 0.9),
+        ("converter_gain", "converter_gain_error", 0.05),
+        ("converter_inl", "converter_inl_lsb", 4.0),
+    ],
+)
+def test_worse_converters_have_a_larger_share(source, setting, worse):
+    made = network(Conditions(), adc_bits=6)
+    usual, more = (made.explain("2", c).error_budget for c in (Conditions(), Conditions(**{setting: worse})))
+    assert more[source] > 1.5 * usual[source]
+    assert more["total"] > usual["total"]
+    others = [k for k in usual if k not in (source, "total") and not k.startswith("converter")]
+    assert all(more[k] == usual[k] for k in others)
+
+
+def test_offsets_that_are_not_calibrated_away_weigh_more():
+    made = network(Conditions(), adc_bits=6)
+    usual, raw = (made.explain("2", Conditions(offset_calibration=on)).error_budget for on in (True, False))
+    assert raw["converter_offset"] > 2 * usual["converter_offset"]
+
+
+def test_effective_bits_stand_for_noise():
+    """A converter of 8 bits and 6 effective ones is as noisy as one of 8 bits with sqrt(15 / 12) LSB."""
+    by_bits = network(adc_bits=8, adc_enob=6.0).explain("2", Conditions()).error_budget
+    by_noise = network(adc_bits=8).explain("2", Conditions(converter_noise_lsb=(15 / 12) ** 0.5)).error_budget
+    assert by_bits == pytest.approx(by_noise)
 
 
 def test_fewer_converter_bits_cost_more():

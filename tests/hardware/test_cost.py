@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, CostModel, CostReport, Workload, cost_model, evaluate_designs
+from nax_bo.hardware.chip.devices import DEVICES
 from nax_bo.network.graph import Graph
 from nax_bo.network.named import named_network
 from nax_bo.network.spec import INPUT, NetworkSpec
@@ -62,11 +63,17 @@ def arrays() -> st.SearchStrategy[ArraySpec]:
 
 
 def chips() -> st.SearchStrategy[ChipSpec]:
+    def build(device: str, array: ArraySpec, **rest: Any) -> ChipSpec:
+        stored = DEVICES[device].bits_per_cell
+        return ChipSpec(
+            device, arrays=(replace(array, bits_per_cell=min(array.bits_per_cell, stored)),), **rest
+        )
+
     return st.builds(
-        ChipSpec,
+        build,
         device=st.sampled_from(["rram", "pcm", "fefet", "stt-mram", "sram", "rram-isaac"]),
         technology_nm=st.floats(7, 130),
-        arrays=arrays().map(lambda a: (a,)),
+        array=arrays(),
         pes_per_tile=st.integers(1, 16),
         arrays_per_pe=st.integers(1, 16),
         mapping=st.sampled_from(["conventional", "kernel_position"]),
@@ -77,6 +84,9 @@ def chips() -> st.SearchStrategy[ChipSpec]:
         dram_bandwidth_gb_s=st.floats(0.1, 100),
         clock_ghz=st.floats(0.1, 3),
         tiles=st.sampled_from([0, 0, 3]),
+        tile_use=st.sampled_from(["whole", "shared"]),
+        noc_bits=st.sampled_from([8, 32, 256]),
+        buffer_port_bits=st.sampled_from([32, 1024]),
     )
 
 
@@ -128,7 +138,7 @@ def test_layers_and_components_sum_to_the_totals(network: int, chip: ChipSpec) -
     assert all(c.energy_pj >= 0 and c.area_um2 >= 0 for c in report.components)
     assert all(np.isfinite(getattr(report, name)) for name in TOTALS)
     assert 0 < report.utilisation <= 1
-    assert report.edap_low <= 1 <= report.edap_high
+    assert report.edap_low_factor <= 1 <= report.edap_high_factor
     assert report.latency_ns <= report.response_ns * (1 + 1e-12)
 
 
@@ -270,7 +280,8 @@ def test_too_few_tiles_mean_rewriting_crossbars() -> None:
 
 def test_only_sram_weights_leak() -> None:
     """Charge-domain cells are larger, so peripherals leak alike: the difference is 17.8 pW per installed cell."""
-    sram, rram = (MODEL.evaluate(TINY, ChipSpec(device=d)) for d in ("sram", "rram"))
+    one_bit = (ArraySpec(bits_per_cell=1),)
+    sram, rram = (MODEL.evaluate(TINY, ChipSpec(device=d, arrays=one_bit)) for d in ("sram", "rram"))
     cells = sum(layer.tiles for layer in sram.layers) * 64 * 128 * 128
     power = [r.leakage_pj / r.latency_ns for r in (sram, rram)]
     assert power[0] - power[1] == pytest.approx(cells * 17.8e-9, rel=1e-6)
@@ -289,6 +300,27 @@ def test_kernel_position_mapping_reads_each_input_once() -> None:
     once = MODEL.evaluate(NETWORKS[0], replace(chip, mapping="kernel_position"))
     assert _component(once, "global_buffer").energy_pj < _component(unrolled, "global_buffer").energy_pj
     assert _component(once, "tile_buffer").energy_pj < _component(unrolled, "tile_buffer").energy_pj
+
+
+@pytest.mark.parametrize(("name", "stored"), [("sram", 1), ("stt-mram", 1), ("fefet", 2), ("rram", 4)])
+def test_a_cell_holds_no_more_than_its_device_stores(name: str, stored: int) -> None:
+    """Wherever a chip is made: spec, changed spec, plain data, arrays."""
+    full, over = ArraySpec(bits_per_cell=stored), ArraySpec(bits_per_cell=stored + 1)
+    chip = ChipSpec(name, arrays=(full,))
+    makers = [
+        lambda: ChipSpec(name, arrays=(full, over)),
+        lambda: replace(chip, arrays=(over,)),
+        lambda: ChipSpec.from_dict({**chip.to_dict(), "arrays": [{"bits_per_cell": stored + 1}]}),
+        lambda: Workload.from_arrays(
+            ("rram", name), device=[0, 1], bits_per_cell=[1, stored + 1], matrix_rows=64, matrix_cols=64, vectors=1,
+            in_elements=64, out_elements=64,
+        ),
+    ]  # fmt: skip
+    for make in makers:
+        with pytest.raises(
+            InputError, match=f"bits_per_cell = {stored + 1}, but device '{name}' stores {stored}"
+        ):
+            make()
 
 
 @pytest.mark.parametrize(("field", "name"), [("device", "memristor"), ("dram", "core-rope")])

@@ -10,7 +10,9 @@ from nax_bo.hardware.simulators.neurosim import NeuroSimConfig, NeuroSimLayer, e
 from nax_bo.network import vgg
 from nax_bo.network.named import named_network
 
-CHIP = ChipSpec(device="rram", technology_nm=22, arrays=(ArraySpec(adc_bits=5, adc_type="flash"),))
+CHIP = ChipSpec(
+    device="rram", technology_nm=22, arrays=(ArraySpec(adc_bits=5, adc_type="flash", encoding="offset"),)
+)
 
 
 def test_equals_the_simulators_formulas_on_the_same_layers() -> None:
@@ -42,9 +44,12 @@ def test_parts_sum_to_totals() -> None:
 @pytest.mark.parametrize(
     ("chip", "match"),
     [
-        (replace(CHIP, arrays=tuple(ArraySpec(adc_bits=b) for b in (4, 5, 6, 7))), "differ between layers"),
-        (replace(CHIP, arrays=(ArraySpec(rows=64),)), "square arrays only"),
-        (replace(CHIP, arrays=(ArraySpec(dac_bits=2),)), "one input bit at a time"),
+        (
+            replace(CHIP, arrays=tuple(ArraySpec(adc_bits=b, encoding="offset") for b in (4, 5, 6, 7))),
+            "differ between layers",
+        ),
+        (replace(CHIP, arrays=(ArraySpec(rows=64, encoding="offset"),)), "square arrays only"),
+        (replace(CHIP, arrays=(ArraySpec(dac_bits=2, encoding="offset"),)), "one input bit at a time"),
         (replace(CHIP, digital_layers=("conv1",)), "every layer into crossbars"),
     ],
 )

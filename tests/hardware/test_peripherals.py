@@ -179,7 +179,7 @@ def test_impossible_area_is_explained():
 
 def test_feature_maps_without_a_place_are_explained():
     chip = replace(CHIP, dram="none", global_buffer_kb=1.0)
-    with pytest.raises(EvaluationError, match="fit into no on-chip buffer"):
+    with pytest.raises(EvaluationError, match="have no place on the chip"):
         solve_peripherals(SMALL, chip, PUBLISHED, FEW, "latency")
 
 
@@ -218,3 +218,11 @@ def test_pipelined_chips_need_latencies_of_layers():
 def test_sharing_must_fit_the_array():
     with pytest.raises(InputError, match="64 columns"):
         solve_peripherals(SMALL, CHIP, PUBLISHED, PeripheralChoices(mux=(128,)), "latency")
+
+
+def test_copies_that_do_not_fit_a_fixed_chip_are_left_out():
+    """Tiles for every layer and one copy more: the solution uses at most what is there."""
+    tiles = sum(layer.tiles for layer in PUBLISHED.evaluate(SMALL, CHIP).layers)
+    choices = PeripheralChoices(mux=(8,), adc_type=("sar",), duplication=(1, 64))
+    found = solve_peripherals(SMALL, replace(CHIP, tiles=tiles + 1), PUBLISHED, choices)
+    assert PUBLISHED.evaluate(SMALL, found.chip).feasible

@@ -1,6 +1,6 @@
 """Studies whose trainings are simulated: real loop, real store, an accuracy that follows from the design."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nax_bo.accuracy.report import AccuracyReport
+from nax_bo.report.collect import collect
+from nax_bo.report.data import ReportData
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study.job import Job, JobResult
 
@@ -35,20 +38,9 @@ class SimulatedTrainings(Executor):
         z = 0.9 * np.log2(np.mean(widths)) + 0.7 * arrays["adc_bits"] + 0.5 * arrays["input_bits"] - 8.0
         z += (0.0 if job.fidelity == "full" else -0.8) + 0.15 * rng.standard_normal()
         clean = 0.1 + 0.89 / (1.0 + np.exp(-z))
-        draws = np.clip(clean - 0.02 * np.abs(rng.standard_normal(8)), 0.0, 1.0)
-        std = float(draws.std(ddof=1))
+        draws = np.clip(clean - 0.02 * np.abs(rng.standard_normal(max(6, job.least_chips))), 0.0, 1.0)
         return JobResult(
-            {
-                "draws": draws.tolist(),
-                "clean": float(clean),
-                "test_images": 359,
-                "fidelity": job.fidelity,
-                "seconds": 1.0,
-                "mean": float(draws.mean()),
-                "std": std,
-                "p05": float(np.quantile(draws, 0.05)),
-                "standard_error": std / 8**0.5,
-            }
+            AccuracyReport(tuple(draws.tolist()), float(clean), 359, job.fidelity, 1.0, trainings=3).to_dict()
         )
 
 
@@ -75,3 +67,18 @@ def simulated_study(tmp_path: Path) -> Callable[..., Study]:
     yield make
     for study in made:
         study.store.close()
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A study of 24 designs, some of which fail."""
+    settings = StudyConfig(strategy="random", surrogate="gp", workers=1, budget=24, calibrate_every=3)
+    with Study(tmp_path_factory.mktemp("grown") / "grown.naxbo", settings) as study:
+        study.run(executor=SimulatedTrainings(failing=0.1))
+        yield study
+
+
+@pytest.fixture(scope="session")
+def data(grown: Study) -> ReportData:
+    """What its report shows."""
+    return collect(grown)

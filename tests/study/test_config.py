@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
-from nax_bo.study.config import KNOWN_COSTS, StudyConfig, config_toml, read_config
+from nax_bo.outcomes import OUTCOMES, PRICED
+from nax_bo.study.config import StudyConfig, config_toml, read_config
 
 CONFIGS = st.builds(
     StudyConfig,
@@ -16,10 +17,16 @@ CONFIGS = st.builds(
     data=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1),
     budget=st.integers(1, 10**6),
     seed=st.integers(0, 2**31),
-    learn_edap=st.booleans(),
-    accuracy_stat=st.sampled_from(["mean", "p05"]),
-    max=st.dictionaries(st.sampled_from(KNOWN_COSTS), st.floats(1e-6, 1e9)),
-    min_accuracy=st.floats(0, 0.99),
+    learn_costs=st.booleans(),
+    objectives=st.lists(st.sampled_from(sorted(OUTCOMES)), unique=True).map(
+        lambda o: ("accuracy", *(n for n in o if n != "accuracy"))
+    ),
+    max=st.dictionaries(st.sampled_from([o.name for o in PRICED]), st.floats(1e-3, 1e9)),
+    within=st.floats(0.1, 100),
+    choose=st.dictionaries(
+        st.sampled_from(["device", "width_1"]), st.lists(st.text("abc12", min_size=1), min_size=1).map(tuple)
+    ),
+    min=st.dictionaries(st.sampled_from(["accuracy", "p05"]), st.floats(0.01, 0.99)),
     conditions=st.builds(
         Conditions, time_s=st.floats(0, 1e9), read_noise=st.booleans(), ir_drop=st.booleans()
     ),
@@ -54,19 +61,20 @@ def test_overrides_win(tmp_path) -> None:
         ("bugdet = 3", "no setting 'bugdet'\nhint: Did you mean 'budget'"),
         ("budget = 0", "budget = 0"),
         ("budget = 'many'", "budget = 'many'"),
-        ("[max]\narea = 3", "cannot limit 'area'"),
-        ("[max]\narea_mm2 = -1", "area_mm2 <= -1"),
-        ("min_accuracy = 90", "minimum accuracy of 90"),
+        ("[max]\narea_mm = 3", "'area_mm' is measured or priced\nhint: Did you mean 'area_mm2'"),
+        ("[max]\narea_mm2 = -1", "limit of -1 on area_mm2"),
+        ("[min]\naccuracy = 90", "limit of 90 on accuracy"),
         ("[conditions]\ntemperature = 3", "no condition 'temperature'"),
         ("max = 5", "max = 5"),
         ("conditions = 'all'", "conditions = 'all'"),
-        ("accuracy_stat = 'median'", "accuracy_stat = 'median'"),
+        ("objectives = ['edap']", "nothing that a training would measure"),
         ("system = 5", "system = 5"),
         ("data = 5", "data = 5"),
-        ("learn_edap = 'no'", "learn_edap = 'no'"),
+        ("learn_costs = 'no'", "learn_costs = 'no'"),
         ("[conditions]\nfaults = 'no'", "faults = 'no'"),
-        ("[conditions]\ntemperature_k = 'hot'", "temperature_k = 'hot'"),
-        ("[conditions]\ntemperature_k = nan", "temperature_k = nan"),
+        ("[conditions]\ntemperature_k = 350", "temperature_k"),
+        ("[conditions]\nconverter_noise_lsb = 'low'", "converter_noise_lsb = 'low'"),
+        ("[conditions]\nconverter_gain_error = nan", "converter_gain_error = nan"),
         ("[conditions]\ntime_s = -1", "time_s = -1"),
     ],
 )

@@ -30,7 +30,7 @@ def filled(path: Path, full: int, short: int = 0, noise: float = 0.002, **settin
             [(design, study.study_problem.costs_of([design])[0], fidelity, "test")]
         )
         accuracy = truth(design) + noise * rng.standard_normal()
-        outcome = {"mean": accuracy, "std": 3 * noise, "p05": accuracy, "standard_error": noise}
+        outcome = {"mean": accuracy, "p05": accuracy, "standard_error": noise}
         study.store.finish(evaluation.id, "done", outcome=outcome, seconds=1.0)
     return study
 
@@ -64,7 +64,7 @@ def test_short_trainings_of_a_held_out_design_are_left_out_too(tmp_path) -> None
         before = cross_validate(study, folds=12)
         trial = study.trial(3)
         (extra,) = study.store.add([(trial.design, trial.costs, "short", "test")])
-        outcome = {"mean": 0.12, "std": 0.0, "p05": 0.12, "standard_error": 0.001}
+        outcome = {"mean": 0.12, "p05": 0.12, "standard_error": 0.001}
         study.store.finish(extra.id, "done", outcome=outcome)
         after = cross_validate(study, folds=12)
     assert after.predictions[3].accuracy == pytest.approx(before.predictions[3].accuracy, abs=1e-6)
@@ -113,9 +113,9 @@ def test_a_surrogate_that_does_not_exist_is_named(tmp_path) -> None:
         cross_validate(study, "nope")
 
 
-def test_studies_that_learn_edap_predict_accuracy_alone(tmp_path) -> None:
+def test_studies_that_learn_costs_predict_accuracy_alone(tmp_path) -> None:
     with (
-        filled(tmp_path / "a", full=12, learn_edap=True) as learned,
+        filled(tmp_path / "a", full=12, learn_costs=True) as learned,
         filled(tmp_path / "b", full=12) as known,
     ):
         assert cross_validate(learned).predictions == cross_validate(known).predictions
@@ -200,9 +200,9 @@ def test_strategies_can_be_compared_on_a_studys_testbed(tmp_path) -> None:
     assert list(curve.hypervolume) == sorted(curve.hypervolume)
 
 
-def test_a_study_that_learns_edap_is_no_testbed(tmp_path) -> None:
+def test_a_study_that_learns_costs_is_no_testbed(tmp_path) -> None:
     with (
-        filled(tmp_path / "s", full=3, learn_edap=True) as study,
+        filled(tmp_path / "s", full=3, learn_costs=True) as study,
         pytest.raises(InputError, match="learns EDAP"),
     ):
         study_testbed(study)

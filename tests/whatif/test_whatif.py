@@ -92,6 +92,29 @@ def test_impossible_combinations_are_listed_with_the_reason():
     assert rows[1]["energy_uj"] is None
 
 
+def test_a_device_brings_the_bits_that_it_stores_and_says_so():
+    changes = [[Setting.parse("device=sram")], [Setting.parse("device=fefet")]]
+    comparison = compare(variants(NETWORK, CHIP, changes))
+    assert comparison.names == ("base", "device=sram bits_per_cell=1", "device=fefet")
+    assert comparison.chips[1].arrays[0].bits_per_cell == 1
+    asked = [Setting.parse("device=sram"), Setting.parse("bits_per_cell=2")]
+    with pytest.raises(InputError, match="stores 1"):
+        apply_settings(NETWORK, CHIP, asked)
+    rows = sweep(NETWORK, CHIP, [parse_sweep("device=rram,sram")]).rows()
+    assert [row["adjusted"] for row in rows] == ["", "bits_per_cell=1"]
+    assert rows[1]["energy_uj"] == comparison.rows()[1]["energy_uj"]
+
+
+def test_the_interval_of_a_pipeline_is_shown_beside_its_response():
+    rows = compare(variants(NETWORK, CHIP, [[Setting.parse("dataflow=pipelined")]])).rows()
+    assert rows[0]["latency_ms"] == rows[0]["response_ms"] == rows[1]["response_ms"] > rows[1]["latency_ms"]
+
+
+def test_sweeps_say_what_designs_wait_for():
+    rows = sweep(NETWORK, CHIP, [parse_sweep("tiles=0,1"), parse_sweep("mux=8")]).rows()
+    assert [row["bound_by"] for row in rows] == ["compute", "reload"]
+
+
 def test_all_impossible():
     rows = sweep(NETWORK, CHIP, [parse_sweep("mux=256,512")]).rows()
     assert not any(row["feasible"] for row in rows)
@@ -192,7 +215,7 @@ def test_a_question_imports_nothing_heavy():
         "axes = [parse_sweep('adc_bits=3:8'), parse_sweep('mux=2,4,8')]\n"
         "network = named_network('vgg16', (3, 32, 32), 10)\n"
         "sweep(network, ChipSpec(), axes), sobol(network, ChipSpec(), axes)\n"
-        "heavy = {'torch', 'scipy', 'sklearn', 'matplotlib', 'rich', 'pandas'} & set(sys.modules)\n"
+        "heavy = {'torch', 'scipy', 'sklearn', 'altair', 'rich', 'pandas'} & set(sys.modules)\n"
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

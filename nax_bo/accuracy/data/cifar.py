@@ -38,7 +38,7 @@ _DOWNLOAD = "download it again: https://www.cs.toronto.edu/~kriz/cifar-10-binary
 def load_cifar10(options: LoadOptions) -> DataSet:
     """CIFAR-10 from ``options.path``: a folder or tar archive of binary or of python batches.
 
-    Batches are held as uint8 (184 MB) until the images that ``options.limit`` leaves are normalised.
+    Batches are held as uint8 (184 MB) until the images that ``options`` leave are normalised.
     Raises InputError without a path, DataError when a file is missing, cut off or out of range.
     """
     if options.path is None:
@@ -62,8 +62,8 @@ def load_cifar10(options: LoadOptions) -> DataSet:
     layout = "binary" if binary else "python"
     return data_set_from_pixels(
         "cifar10",
-        train=_limited(batches[:-1], options),
-        test=_limited(batches[-1:], options),
+        train=_limited(batches[:-1], options.train, options.seed),
+        test=_limited(batches[-1:], options.test, options.seed),
         class_names=CLASS_NAMES,
         source=f"CIFAR-10, {layout} batches in {path}",
         image_size=options.image_size,
@@ -73,12 +73,12 @@ def load_cifar10(options: LoadOptions) -> DataSet:
 _Batch = tuple["NDArray[np.uint8]", "NDArray[np.int64]"]
 
 
-def _limited(batches: list[_Batch], options: LoadOptions) -> _Batch:
+def _limited(batches: list[_Batch], limit: int | None, seed: int) -> _Batch:
     labels = np.concatenate([batch[1] for batch in batches])
     pixels = np.concatenate([batch[0] for batch in batches])
-    if options.limit is None or options.limit >= len(labels):
+    if limit is None or limit >= len(labels):
         return pixels, labels
-    chosen = stratified_choice(labels, options.limit, options.seed)
+    chosen = stratified_choice(labels, limit, seed)
     return pixels[chosen], labels[chosen]
 
 

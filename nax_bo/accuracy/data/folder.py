@@ -27,14 +27,14 @@ def load_folder(options: LoadOptions) -> DataSet:
     ``val`` (or ``validation``) is preferred to ``test`` as the set that designs are judged on, so that ``test``
     stays unseen. Without either, a fifth of each class, drawn with ``options.seed``, is held out; ``source``
     says so. Images of different sizes are brought to one (see `images.decode_images`).
-    With ``options.limit`` only the chosen images are decoded, and size and normalisation follow from them.
+    With ``options.train`` or ``options.test`` only the chosen images are decoded, and the rest follows from them.
     Raises InputError without a path, DataError naming the folder, class or file that is at fault.
     """
     if options.path is None:
         raise InputError("folder needs the path of your images", f"folder:PATH; {_LAYOUTS}")
     root = options.path
     class_names, train, test, split_note = _listed(root, options.seed)
-    train, test = (part.limited(options.limit, options.seed) for part in (train, test))
+    train, test = train.limited(options.train, options.seed), test.limited(options.test, options.seed)
     pixels, note = decode_images(root, (*train.files, *test.files), image_size=options.image_size)
     n_train = len(train.files)
     return data_set_from_pixels(

@@ -29,7 +29,7 @@ def load_tiny_imagenet(options: LoadOptions) -> DataSet:
     """Tiny ImageNet from ``options.path``, the folder that holds ``wnids.txt`` (or its parent).
 
     Classes are numbered in the order of ``wnids.txt`` and named by their wnid. Grey files become colour. With
-    ``options.limit`` only the chosen images are decoded, and normalisation is that of the chosen ones.
+    ``options.train`` or ``options.test`` only the chosen images are decoded; normalisation is that of those.
     Raises InputError without a path, DataError naming what is missing or damaged.
     """
     if options.path is None:
@@ -42,8 +42,9 @@ def load_tiny_imagenet(options: LoadOptions) -> DataSet:
             f"'{root / 'wnids.txt'}' must list each class once, found {len(wnids)} lines", _DOWNLOAD
         )
     parts = []
-    for found in (_train_files(root, wnids), _val_files(root, wnids)):
-        chosen = found.limited(options.limit, options.seed)
+    wanted = ((_train_files(root, wnids), options.train), (_val_files(root, wnids), options.test))
+    for found, limit in wanted:
+        chosen = found.limited(limit, options.seed)
         pixels, _ = decode_images(root, chosen.files, image_size=options.image_size or _SIDE, channels=3)
         parts.append((pixels, chosen.labels))
     return data_set_from_pixels(

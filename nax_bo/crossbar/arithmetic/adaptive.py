@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nax_bo.crossbar.arithmetic.calibration import some_vectors
-from nax_bo.crossbar.arithmetic.exact import partial_sums, places
+from nax_bo.crossbar.arithmetic.exact import bent, partial_sums, places
 from nax_bo.crossbar.arithmetic.readout import Arrays
 from nax_bo.crossbar.physics.slicing import input_digits
 
@@ -48,12 +48,18 @@ def read_noise_energy(x: Tensor, arrays: Arrays) -> Tensor:
 
 def error_energy(x: Tensor, arrays: Arrays) -> Tensor:
     """``slices x streams``: mean squared error that converting a pair adds to an output, in squared code units."""
-    converter = arrays.converter
+    converter, errors = arrays.converter, arrays.errors
     blocks = sampled_sums(x, arrays)
     error = torch.zeros_like(blocks[0])
-    for sums in blocks:
-        error += converter.convert(sums.clone()).mul_(converter.step).sub_(sums)
-    return error.square_().mean((0, 2, 4)).t() * places(arrays.array, x.device).square()
+    for b, sums in enumerate(blocks):
+        value = sums / converter.step
+        if errors is not None and errors.curve is not None:
+            value = bent(value, errors.curve[:, :, b].to(x.device), converter)
+        error += value.round_().clamp_(converter.low, converter.high).mul_(converter.step).sub_(sums)
+    energy = error.square_().mean((0, 2, 4)).t()
+    if errors is not None:
+        energy = energy + len(blocks) * (errors.noise_lsb * converter.step) ** 2
+    return energy * places(arrays.array, x.device).square()
 
 
 def sampled_sums(x: Tensor, arrays: Arrays) -> list[Tensor]:

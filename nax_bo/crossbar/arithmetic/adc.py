@@ -14,10 +14,10 @@ from nax_bo.hardware.chip import ArraySpec
 class Converter:
     """``value = step * clamp(round(p / step), low, high)`` with ``high - low + 1 = 2 ** adc_bits`` codes.
 
-    Ties round to even. Not modelled: offset, gain and linearity errors of the converter itself.
+    Ties round to even. What is wrong with a real one stands in :mod:`.converter_errors`.
 
     Attributes:
-        step: Size of a code, in levels; at least one, because level sums are integers.
+        step: Size of a code, in levels.
         low, high: Smallest and largest code.
         largest_sum: Largest possible magnitude of a partial sum, levels.
     """
@@ -42,11 +42,18 @@ class Converter:
         return partial_sums.mul_(1 / self.step).round_().clamp_(self.low, self.high)
 
 
-def converter(array: ArraySpec, rows: int, fraction: float) -> Converter:
+def converter(array: ArraySpec, rows: int, fraction: float, finest: float | None = None) -> Converter:
     """The converter whose range reaches ``fraction`` of the largest possible partial sum of ``rows`` rows.
 
     Partial sums are signed, since a negative side or a reference column is subtracted first; so are the codes, in two's
-    complement.
+    complement. The range is wider where its step would be too fine.
+
+    Args:
+        array: Converter bits, and what partial sums are made of.
+        rows: Rows of a block.
+        fraction: Of full scale.
+        finest: The smallest step as a fraction of the swing of the sums, from the most negative to the largest;
+            ``None``: one level, which loses nothing of integer sums.
 
     Raises:
         InputError: ``fraction`` outside (0, 1].
@@ -56,4 +63,5 @@ def converter(array: ArraySpec, rows: int, fraction: float) -> Converter:
     digit = min(2**array.dac_bits, 2**array.input_bits) - 1
     largest = float(rows * digit * (2**array.bits_per_cell - 1))
     low, high = -(2 ** (array.adc_bits - 1)), 2 ** (array.adc_bits - 1) - 1
-    return Converter(max(1.0, fraction * largest / max(high, -low)), low, high, largest)
+    least = 1.0 if finest is None else 2.0 * finest * largest
+    return Converter(max(least, fraction * largest / max(high, -low)), low, high, largest)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nax_bo.crossbar.arithmetic.adc import Converter, converter
+from nax_bo.crossbar.arithmetic.exact import places
 from nax_bo.crossbar.arithmetic.geometry import Geometry
 from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.arithmetic.readout import Arrays
@@ -27,10 +28,12 @@ def best_converter(
     array: ArraySpec,
     inputs: InputRange,
     vectors: int = DEFAULT_VECTORS,
+    noise_lsb: float = 0.0,
+    finest: float | None = None,
 ) -> Converter:
     """The converter of a layer; ``adc_range = "calibrated"``: the range with the least output error on ``x``.
 
-    Ranges from full scale down to one level per code (at most a factor 512) are tried in steps of 3 dB, with cells as
+    Ranges from full scale down to the finest step (at most a factor 512) are tried in steps of 3 dB, with cells as
     intended. The error of a channel counts relative to the variance of its output, as a normalisation that follows
     would scale it.
 
@@ -41,12 +44,14 @@ def best_converter(
         array: Array settings.
         inputs: Input quantisation.
         vectors: At most about so many vectors of ``x`` are used.
+        noise_lsb: Noise of one conversion in steps: the more, the smaller a step pays.
+        finest: As in :func:`~nax_bo.crossbar.arithmetic.adc.converter`.
     """
     rows = max(geometry.blocks.sizes)
     if array.adc_range != "calibrated":
-        return converter(array, rows, float(array.adc_range))
-    full = converter(array, rows, 1.0)
-    if full.lossless:
+        return converter(array, rows, float(array.adc_range), finest)
+    full = converter(array, rows, 1.0, finest)
+    if full.lossless and noise_lsb == 0:
         return full
     x = some_vectors(x, geometry, vectors)
     cells = nominal_cells(codes, array)
@@ -62,16 +67,17 @@ def best_converter(
     )
     weight = 1 / product.var((0, 2, 3)).clamp(min=1.0)
     ones, zeros = x.new_ones(geometry.out_channels), x.new_zeros(geometry.out_channels)
+    noise = noise_lsb**2 * len(geometry.blocks.sizes) * float(places(array, x.device).square().sum())
     best, least, fraction = full, float("inf"), 1.0
     while fraction > _NARROWEST:
-        candidate = converter(array, rows, fraction)
+        candidate = converter(array, rows, fraction, finest)
         errors = replace(arrays, converter=candidate).read(
             x, ones, zeros, None, linear=torch.zeros_like(product)
         )
-        error = float((errors.square().mean((0, 2, 3)) * weight).sum())
+        error = float(((errors.square().mean((0, 2, 3)) + noise * candidate.step**2) * weight).sum())
         if error < least:
             best, least = candidate, error
-        if candidate.step == 1:
+        if candidate.step > fraction * full.step * 1.001:  # no finer one follows
             break
         fraction *= _STEP_DOWN
     return best

@@ -93,6 +93,7 @@ static inline shorts look_up(shorts table, shorts selector) { return _mm256_shuf
 #define HALF (LANES / 2)
 #define TILES 8 /* registers of vectors per pass over the tables */
 #define BANK_MASK 0xffff
+#define NOISE_VECTORS 32 /* vectors that share a place in the bank, as in noise.py */
 
 /* For the caller, who lays out the tables. */
 const int32_t naxbo_table_entries = ENTRIES;
@@ -117,6 +118,7 @@ typedef struct {
     /* tables: groups x (lookups of all blocks) x column_stride x ENTRIES */
     const int16_t *tables;
     int64_t lookups, column_stride, cols, slices; /* columns are slice-major: column = slice * cols + output */
+    int64_t chunk_lookups;                        /* so many lookups sum up without leaving sixteen bits */
     const float *slice_place;                     /* slices */
     float level;                                  /* levels per table unit */
     /* which streams of a slice are converted: slices x streams, bytes; others are left out */
@@ -125,9 +127,11 @@ typedef struct {
     int32_t error_only; /* accumulate the converter's error instead of its value */
     /* converter */
     float step, inverse_step, code_low, code_high;
-    /* read noise: NULL, or groups x blocks x column_stride standard deviations for unit input energy */
+    const float *curve; /* NULL, or groups x blocks x 4 x column_stride coefficients of the converters' errors */
+    /* read noise: NULL, or groups x blocks x column_stride standard deviations, in steps, for unit input energy */
     const float *read_sigma;
-    const float *bank; /* 2^16 + 16 * LANES normals */
+    float noise;       /* of each conversion, standard deviation in steps */
+    const float *bank; /* 2^16 + 16 * 32 normals */
     uint64_t seed;
     /* output: batch x (groups * cols) x out_height x out_width; y = total * scale[channel] + bias[channel] */
     float *y;
@@ -135,9 +139,8 @@ typedef struct {
     int32_t accumulate; /* add to y instead of overwriting it */
 } problem;
 
-static inline uint64_t next_random(uint64_t *state) {
-    *state += 0x9e3779b97f4a7c15ull; /* splitmix64 */
-    uint64_t z = *state;
+static inline uint64_t hash(uint64_t seed, uint64_t counter) {
+    uint64_t z = seed + (counter + 1) * 0x9e3779b97f4a7c15ull; /* splitmix64 */
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
@@ -236,29 +239,67 @@ static void pack(const problem *p, const int16_t *codes, const int64_t *offset, 
 typedef struct {
     const shorts *index;       /* lookups x streams */
     const int16_t *table;      /* first column: lookups x column_stride x ENTRIES */
-    const float *root_energy;  /* streams x LANES */
+    const float *root_energy;  /* streams x LANES, or NULL */
     const float *sigma;        /* COLUMNS, or NULL */
+    const float *curve;        /* first column: 4 x column_stride, or NULL */
     int64_t lookups;
     const int *stream;         /* which streams */
+    uint64_t column, vectors;  /* counted as in noise.py; in units of NOISE_VECTORS */
+    int lane;                  /* of the first vector in those */
     float *total[COLUMNS];     /* LANES totals of each column */
     float place[COLUMNS];
 } tile_job;
 
-/* Partial sums of half a register of vectors, for one column and stream, to converter codes or to their errors. */
-static inline __attribute__((always_inline)) floats convert(const problem *p, half_shorts sums, floats noise, int noisy,
-                                                            int error_only) {
-    floats code = V(cvtepi32_ps)(V(cvtepi16_epi32)(sums));
-    const floats factor = V(set1_ps)(p->level * p->inverse_step); /* level is a power of two: no extra rounding */
-    code = noisy ? V(fmadd_ps)(code, factor, noise) : V(mul_ps)(code, factor);
-    const floats analog = code;
-    code = to_integers(code);
-    code = V(min_ps)(V(max_ps)(code, V(set1_ps)(p->code_low)), V(set1_ps)(p->code_high));
+/* What a converter adds to `code` steps: c0 + c1 v + c2 v^2 + c3 v^3, with v held at the ends of its range. */
+static inline floats bend(const floats *curve, floats low, floats high, floats code) {
+    const floats v = V(min_ps)(V(max_ps)(code, low), high);
+    floats error = V(add_ps)(V(mul_ps)(curve[3], v), curve[2]);
+    error = V(add_ps)(V(mul_ps)(error, v), curve[1]);
+    error = V(add_ps)(V(mul_ps)(error, v), curve[0]);
+    return V(add_ps)(code, error);
+}
+
+/* A converter, for all vectors and streams. */
+typedef struct {
+    floats factor, low, high, below, above, sigma, noise, curve[4];
+} column_converter;
+
+static inline column_converter converter_of(const problem *p, const tile_job *job, int column) {
+    column_converter a;
+    a.factor = V(set1_ps)(p->level * p->inverse_step); /* level is a power of two: no extra rounding */
+    a.low = V(set1_ps)(p->code_low), a.high = V(set1_ps)(p->code_high);
+    a.below = V(set1_ps)(p->code_low - 1), a.above = V(set1_ps)(p->code_high + 1);
+    a.sigma = V(set1_ps)(job->sigma ? job->sigma[column] : 0), a.noise = V(set1_ps)(p->noise);
+    for (int k = 0; k < 4; k++) a.curve[k] = V(set1_ps)(job->curve ? job->curve[k * p->column_stride + column] : 0);
+    return a;
+}
+
+/* Partial sums of half a register of vectors, in table units, for one column and stream, to converter codes or to their
+ * errors. Multiplications and additions are apart, as in torch, so that both round alike. */
+static inline __attribute__((always_inline)) floats convert(const column_converter *a, const tile_job *job, floats sums,
+                                                            int lane, const float *read_normals, const float *normals,
+                                                            int noisy, int error_only) {
+    const floats analog = V(mul_ps)(sums, a->factor);
+    floats code = analog;
+    if (noisy && job->sigma) {
+        const floats noise = V(mul_ps)(V(loadu_ps)(read_normals), V(loadu_ps)(job->root_energy + lane));
+        code = V(add_ps)(code, V(mul_ps)(noise, a->sigma));
+    }
+    if (job->curve) code = bend(a->curve, a->below, a->above, code);
+    if (noisy) code = V(add_ps)(code, V(mul_ps)(V(loadu_ps)(normals), a->noise));
+    code = V(min_ps)(V(max_ps)(to_integers(code), a->low), a->high);
     return error_only ? V(sub_ps)(code, analog) : code;
 }
 
+static inline floats widened(shorts sums, int half) {
+    return V(cvtepi32_ps)(V(cvtepi16_epi32)(half ? high_half(sums) : low_half(sums)));
+}
+
 static inline __attribute__((always_inline)) void tile_kernel(const problem *p, const tile_job *job, const int streams,
-                                                              const int noisy, const int error_only, uint64_t *rng) {
+                                                              const int noisy, const int error_only) {
     shorts sum[4][COLUMNS];
+    floats wide[4][COLUMNS][2] = {{{{0}}}}; /* sums of chunks, where one does not hold all lookups */
+    const int narrow = job->lookups <= p->chunk_lookups;
 #pragma GCC unroll 4
     for (int t = 0; t < streams; t++)
 #pragma GCC unroll 4
@@ -268,36 +309,45 @@ static inline __attribute__((always_inline)) void tile_kernel(const problem *p, 
     const int64_t index_step = p->streams, table_step = p->column_stride * ENTRIES;
     int64_t at[4];
     for (int t = 0; t < streams; t++) at[t] = job->stream[t];
-    for (int64_t j = 0; j < job->lookups; j++, index += index_step, table += table_step) {
-        shorts entries[COLUMNS];
+    for (int64_t start = 0; start < job->lookups; start += p->chunk_lookups) {
+        const int64_t left = job->lookups - start, count = left < p->chunk_lookups ? left : p->chunk_lookups;
+        for (int64_t j = 0; j < count; j++, index += index_step, table += table_step) {
+            shorts entries[COLUMNS];
 #pragma GCC unroll 4
-        for (int c = 0; c < COLUMNS; c++) entries[c] = load_table(table + ENTRIES * c);
+            for (int c = 0; c < COLUMNS; c++) entries[c] = load_table(table + ENTRIES * c);
 #pragma GCC unroll 4
-        for (int t = 0; t < streams; t++) {
-            const shorts selector = index[at[t]];
+            for (int t = 0; t < streams; t++) {
+                const shorts selector = index[at[t]];
 #pragma GCC unroll 4
-            for (int c = 0; c < COLUMNS; c++)
-                sum[t][c] = V(add_epi16)(sum[t][c], look_up(entries[c], selector));
+                for (int c = 0; c < COLUMNS; c++)
+                    sum[t][c] = V(add_epi16)(sum[t][c], look_up(entries[c], selector));
+            }
         }
+        if (!narrow)
+            for (int t = 0; t < streams; t++)
+                for (int c = 0; c < COLUMNS; c++) {
+                    for (int half = 0; half < 2; half++)
+                        wide[t][c][half] = V(add_ps)(wide[t][c][half], widened(sum[t][c], half));
+                    sum[t][c] = zeros();
+                }
     }
-    const uint64_t draw = noisy ? next_random(rng) : 0;
 #pragma GCC unroll 4
     for (int c = 0; c < COLUMNS; c++) {
         floats total[2] = {V(setzero_ps)(), V(setzero_ps)()};
-        const float *normals = p->bank + (draw >> (16 * c) & BANK_MASK);
+        const column_converter converter = converter_of(p, job, c);
+        const uint64_t draw = noisy ? hash(p->seed, (job->column + (uint64_t)c) << 32 | job->vectors) : 0;
+        const float *read_normals = p->bank + (draw & BANK_MASK) + job->lane;
+        const float *normals = p->bank + (draw >> 16 & BANK_MASK) + job->lane;
 #pragma GCC unroll 4
         for (int t = 0; t < streams; t++) {
             const floats place = V(set1_ps)(p->stream_place[at[t]]);
 #pragma GCC unroll 2
             for (int half = 0; half < 2; half++) {
-                const half_shorts part = half ? high_half(sum[t][c]) : low_half(sum[t][c]);
-                floats noise = V(setzero_ps)();
-                if (noisy) {
-                    const int64_t lane = at[t] * LANES + HALF * half;
-                    noise = V(mul_ps)(V(loadu_ps)(normals + lane), V(loadu_ps)(job->root_energy + lane));
-                    noise = V(mul_ps)(noise, V(set1_ps)(job->sigma[c] * p->inverse_step));
-                }
-                total[half] = V(fmadd_ps)(convert(p, part, noise, noisy, error_only), place, total[half]);
+                const floats sums = narrow ? widened(sum[t][c], half) : wide[t][c][half];
+                const int64_t far = at[t] * NOISE_VECTORS + HALF * half;
+                const floats code = convert(&converter, job, sums, (int)at[t] * LANES + HALF * half,
+                                            read_normals + far, normals + far, noisy, error_only);
+                total[half] = V(fmadd_ps)(code, place, total[half]);
             }
         }
         const floats place = V(set1_ps)(job->place[c]);
@@ -307,15 +357,16 @@ static inline __attribute__((always_inline)) void tile_kernel(const problem *p, 
     }
 }
 
-#define STREAM_LOOP(NOISY, ERROR)                                                                         \
-    for (; streams >= 4; streams -= 4, job->stream += 4) tile_kernel(p, job, 4, NOISY, ERROR, rng);       \
-    if (streams >= 2) tile_kernel(p, job, 2, NOISY, ERROR, rng), job->stream += 2, streams -= 2;          \
-    if (streams) tile_kernel(p, job, 1, NOISY, ERROR, rng);
+#define STREAM_LOOP(NOISY, ERROR)                                                                    \
+    for (; streams >= 4; streams -= 4, job->stream += 4) tile_kernel(p, job, 4, NOISY, ERROR);       \
+    if (streams >= 2) tile_kernel(p, job, 2, NOISY, ERROR), job->stream += 2, streams -= 2;          \
+    if (streams) tile_kernel(p, job, 1, NOISY, ERROR);
 
-static void run_tile(const problem *p, tile_job *job, int streams, uint64_t *rng) {
-    if (job->sigma && p->error_only) {
+static void run_tile(const problem *p, tile_job *job, int streams) {
+    const int noisy = job->sigma || p->noise > 0;
+    if (noisy && p->error_only) {
         STREAM_LOOP(1, 1)
-    } else if (job->sigma) {
+    } else if (noisy) {
         STREAM_LOOP(1, 0)
     } else if (p->error_only) {
         STREAM_LOOP(0, 1)
@@ -324,26 +375,42 @@ static void run_tile(const problem *p, tile_job *job, int streams, uint64_t *rng
     }
 }
 
+/* What one row block of one group needs, for all tiles of a pass. */
+typedef struct {
+    const shorts *index;      /* tiles x most_lookups x streams */
+    const float *root_energy; /* tiles x streams x LANES, or NULL */
+    int64_t lookups, most_lookups;
+    const int16_t *table;
+    const float *sigma, *curve; /* or NULL */
+    uint64_t first_column;      /* counted over groups and blocks, for the noise */
+    int64_t first_vector;
+    int tiles;
+} block_job;
+
 /* Columns first ... end - 1 of one block, all tiles, the given streams. */
-static void run_columns(const problem *p, int64_t first, int64_t end, const int *stream, int streams, int tiles,
-                        const shorts *index, const float *root_energy, int64_t lookups, int64_t most_lookups,
-                        const int16_t *table, const float *sigma, float *totals, uint64_t *rng) {
+static void run_columns(const problem *p, const block_job *b, int64_t first, int64_t end, const int *stream, int streams,
+                        float *totals) {
     float padding[LANES] __attribute__((aligned(64))) = {0}; /* receives the columns past the end */
     for (int64_t column = first; column < end; column += COLUMNS)
-        for (int tile = 0; tile < tiles; tile++) {
+        for (int tile = 0; tile < b->tiles; tile++) {
+            const int64_t vector = b->first_vector + (int64_t)tile * LANES;
             tile_job job;
-            job.index = index + (int64_t)tile * most_lookups * p->streams;
-            job.table = table + column * ENTRIES;
-            job.root_energy = root_energy ? root_energy + (int64_t)tile * p->streams * LANES : NULL;
-            job.sigma = sigma ? sigma + column : NULL;
-            job.lookups = lookups;
+            job.index = b->index + (int64_t)tile * b->most_lookups * p->streams;
+            job.table = b->table + column * ENTRIES;
+            job.root_energy = b->root_energy ? b->root_energy + (int64_t)tile * p->streams * LANES : NULL;
+            job.sigma = b->sigma ? b->sigma + column : NULL;
+            job.curve = b->curve ? b->curve + column : NULL;
+            job.lookups = b->lookups;
             job.stream = stream;
+            job.column = b->first_column + (uint64_t)column;
+            job.vectors = (uint64_t)(vector / NOISE_VECTORS);
+            job.lane = (int)(vector % NOISE_VECTORS);
             for (int c = 0; c < COLUMNS; c++) {
                 const int real = column + c < end;
                 job.total[c] = real ? totals + ((column + c) % p->cols * TILES + tile) * LANES : padding;
                 job.place[c] = real ? p->slice_place[(column + c) / p->cols] : 0;
             }
-            run_tile(p, &job, streams, rng);
+            run_tile(p, &job, streams);
         }
 }
 
@@ -380,7 +447,6 @@ int naxbo_crossbar(const problem *p) {
     float *totals = aligned_alloc(64, sizeof(float) * (size_t)(p->cols * TILES * LANES));
     float *root_energy = p->read_sigma ? aligned_alloc(64, sizeof(float) * (size_t)(TILES * p->streams * LANES)) : NULL;
     const int failed = !codes || !index || !totals || (p->read_sigma && !root_energy);
-    uint64_t rng = p->seed;
     if (!failed) quantise(p, codes);
     for (int64_t first = 0; !failed && first < vectors; first += TILES * LANES) {
         const int64_t count = vectors - first < TILES * LANES ? vectors - first : TILES * LANES;
@@ -396,16 +462,26 @@ int naxbo_crossbar(const problem *p) {
                 for (int tile = 0; tile < tiles; tile++)
                     pack(p, channel, offset[tile], row, rows, index + tile * most_lookups * p->streams,
                          root_energy ? root_energy + (int64_t)tile * p->streams * LANES : NULL);
-                const int16_t *table = p->tables + lookup * p->column_stride * ENTRIES;
-                const float *sigma = p->read_sigma ? p->read_sigma + (group * p->blocks + b) * p->column_stride : NULL;
+                const int64_t part = group * p->blocks + b;
+                const block_job job = {
+                    .index = index,
+                    .root_energy = root_energy,
+                    .lookups = lookups,
+                    .most_lookups = most_lookups,
+                    .table = p->tables + lookup * p->column_stride * ENTRIES,
+                    .sigma = p->read_sigma ? p->read_sigma + part * p->column_stride : NULL,
+                    .curve = p->curve ? p->curve + part * 4 * p->column_stride : NULL,
+                    .first_column = (uint64_t)(part * p->slices * p->cols),
+                    .first_vector = first,
+                    .tiles = tiles,
+                };
                 int64_t width = p->one_pass ? p->slices * p->cols : p->cols;
                 for (int64_t slice = 0; slice < p->slices; slice += p->one_pass ? p->slices : 1) {
                     int stream[16], streams = 0;
                     for (int t = 0; t < p->streams; t++)
                         if (p->selected[slice * p->streams + t]) stream[streams++] = t;
                     if (streams)
-                        run_columns(p, slice * p->cols, slice * p->cols + width, stream, streams, tiles, index,
-                                    root_energy, lookups, most_lookups, table, sigma, totals, &rng);
+                        run_columns(p, &job, slice * p->cols, slice * p->cols + width, stream, streams, totals);
                 }
                 row += rows;
                 lookup += lookups;

@@ -1,13 +1,12 @@
 """Lookup tables of partial sums: the form in which cells go to the compiled kernel.
 
 A group of rows whose input digits together take at most ``entries`` values (32 or 8, as the kernel reads them) has, per
-column, so many possible partial sums. Tables hold them as 16-bit numbers in units of ``level`` levels: 1 for integer
-levels, a power of two small enough for analog ones that rounding stays below :data:`_TOLERANCE` converter steps.
+column, so many possible partial sums. Tables hold them as 16-bit numbers in units of the grid on which cells lie
+(:func:`nax_bo.crossbar.physics.cells.grid`), without rounding; so many groups are summed in 16 bits as cannot overflow.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +16,7 @@ from nax_bo.hardware.chip import ArraySpec
 
 COLUMNS = 4  # most that the kernel reads at once
 _LARGEST = 32767
-_TOLERANCE = 0.05  # of a converter step, standard deviation per partial sum
+_LARGEST_EXACT = 1 << 24  # of a sum of integers in single precision
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,12 @@ class Tables:
     Attributes:
         entries: ``groups x lookups x columns x entries``, int16; columns are slices x outputs, padded for the kernel.
         level: Levels per unit.
+        chunk: Lookups that are summed in 16 bits.
     """
 
     entries: Tensor
     level: float
+    chunk: int
 
 
 def digits_of(array: ArraySpec, entries: int, signed: bool) -> tuple[int, int]:
@@ -43,47 +44,44 @@ def digits_of(array: ArraySpec, entries: int, signed: bool) -> tuple[int, int]:
 
 
 def tables(
-    levels: Tensor,
-    array: ArraySpec,
-    blocks: tuple[int, ...],
-    *,
-    entries: int,
-    signed: bool,
-    step: float,
-    integer: bool,
+    levels: Tensor, array: ArraySpec, blocks: tuple[int, ...], *, entries: int, signed: bool, level: float
 ) -> Tables | None:
-    """Tables of ``levels: slices x groups x rows x cols``; ``None`` if 16 bits do not hold the sums well enough."""
+    """Tables of ``levels: slices x groups x rows x cols``, multiples of ``level``; ``None`` if sums are too large."""
     radix, rows = digits_of(array, entries, signed)
     largest_digit = 2**array.dac_bits - 1
-    matrix = torch.split(levels.permute(1, 2, 0, 3).flatten(2), list(blocks), dim=1)
-    bound = max(float(block.abs().sum(1).max()) for block in matrix) * largest_digit
-    level = _level(bound, max(blocks), rows, step, integer)
-    if level is None:
+    matrix = torch.split(levels.permute(1, 2, 0, 3).flatten(2) / level, list(blocks), dim=1)
+    most = [
+        _by_lookup(block.abs(), rows).sum(2) * largest_digit for block in matrix
+    ]  # groups x lookups x columns
+    if (
+        max(float(m.max()) for m in most) > _LARGEST
+        or max(float(m.sum(1).max()) for m in most) > _LARGEST_EXACT
+    ):
         return None
     values = torch.arange(entries, device=levels.device)
     digits = torch.stack([values // radix**r % radix for r in range(rows)]).float()
     if signed:
         digits -= largest_digit
-    parts = [_block_table(block / level, digits) for block in matrix]
-    table = torch.cat(parts, 1)
+    table = torch.cat([_block_table(block, digits) for block in matrix], 1)
     spare = COLUMNS + -table.shape[2] % COLUMNS
-    return Tables(torch.nn.functional.pad(table, (0, 0, 0, spare)).contiguous(), level)
+    padded = torch.nn.functional.pad(table, (0, 0, 0, spare)).contiguous()
+    return Tables(padded, level, min(_chunk(m) for m in most))
 
 
-def _level(bound: float, block: int, rows: int, step: float, integer: bool) -> float | None:
-    if integer:
-        return 1.0 if bound <= _LARGEST else None
-    lookups = -(-block // rows)
-    # each entry is rounded by at most half a unit, in the worst case all in one direction
-    fraction_bits = math.floor(math.log2(max(1e-9, (_LARGEST - lookups) / max(bound, 1e-9))))
-    level = 2.0 ** -min(fraction_bits, 14)
-    return level if level * math.sqrt(lookups / 12) <= _TOLERANCE * step else None
+def _chunk(most: Tensor) -> int:
+    """Largest number of consecutive lookups whose sums stay in 16 bits, of ``most: groups x lookups x columns``."""
+    count = most.shape[1]
+    while any(float(part.sum(1).max()) > _LARGEST for part in torch.split(most, count, 1)):
+        count = -(-count // 2)
+    return count
+
+
+def _by_lookup(block: Tensor, rows: int) -> Tensor:
+    """``groups x rows x columns`` -> ``groups x lookups x rows of a lookup x columns``."""
+    padded = torch.nn.functional.pad(block, (0, 0, 0, -block.shape[1] % rows))
+    return padded.reshape(block.shape[0], -1, rows, block.shape[2])
 
 
 def _block_table(block: Tensor, digits: Tensor) -> Tensor:
     """``groups x rows x columns`` -> ``groups x lookups x columns x entries``."""
-    groups, count, columns = block.shape
-    rows = len(digits)
-    padded = torch.nn.functional.pad(block, (0, 0, 0, -count % rows))
-    by_lookup = padded.reshape(groups, -1, rows, columns).transpose(2, 3)
-    return (by_lookup @ digits).round_().clamp_(-_LARGEST, _LARGEST).to(torch.int16)
+    return (_by_lookup(block, len(digits)).transpose(2, 3) @ digits).to(torch.int16)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+import logging
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import torch
 from torch import Generator, Tensor
 
 from nax_bo.crossbar.arithmetic import compiled
 from nax_bo.crossbar.arithmetic.adc import Converter
-from nax_bo.crossbar.arithmetic.exact import array_product
+from nax_bo.crossbar.arithmetic.converter_errors import ConverterErrors
+from nax_bo.crossbar.arithmetic.exact import array_product, sigma_steps
 from nax_bo.crossbar.arithmetic.geometry import Geometry
 from nax_bo.crossbar.arithmetic.lookup import Tables, digits_of, tables
+from nax_bo.crossbar.arithmetic.noise import MOST_STREAMS, bank
 from nax_bo.crossbar.arithmetic.quantise import InputRange
+from nax_bo.crossbar.physics.cells import grid
 from nax_bo.crossbar.physics.slicing import slice_weights, stream_weights
 from nax_bo.hardware.chip import ArraySpec
 
-_BANK = 1 << 16  # as in kernel.c
-_MOST_STREAMS = 16
 _LARGEST_TABLES = 64 << 20  # bytes kept between reads
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Arrays:
         integer: All levels are integers.
         read_variance: ``slices x groups x blocks x cols``, squared levels; ``None``: no read noise.
         gain: Factor of what the arrays return; undoes the mean drift.
+        errors: Of the converters; ``None``: ideal ones.
     """
 
     geometry: Geometry
@@ -42,12 +46,18 @@ class Arrays:
     integer: bool
     read_variance: Tensor | None
     gain: float = 1.0
-    _tables: dict[str, Tables | None] = field(default_factory=dict)
+    errors: ConverterErrors | None = None
+    _tables: dict[str, Tables | None] = field(default_factory=dict, repr=False)
 
     @property
     def lossless(self) -> bool:
         """Whether reading returns the exact integer product."""
-        return self.integer and self.read_variance is None and self.converter.lossless
+        return self.integer and self.read_variance is None and self.errors is None and self.converter.lossless
+
+    def quiet(self) -> Arrays:
+        """The same without what is drawn anew at each read."""
+        still = None if self.errors is None else replace(self.errors, noise_lsb=0.0)
+        return replace(self, read_variance=None, errors=still)
 
     def read(
         self,
@@ -67,16 +77,18 @@ class Arrays:
             x: ``batch x channels x height x width`` input values.
             scale: Value of one code unit.
             bias: Added.
-            generator: Source of read noise.
+            generator: Source of read noise and of the converters'; one number is taken from it if there is any.
             pairs: ``slices x streams`` booleans: which are simulated; needs ``linear``.
             linear: The output without converters, which receives the converters' errors in place.
         """
         if x.numel() == 0:
             size = self.geometry.out_size(x.shape[2], x.shape[3])
             return linear if linear is not None else x.new_empty(len(x), self.geometry.out_channels, *size)
+        noisy = self.read_variance is not None or (self.errors is not None and self.errors.noise_lsb > 0)
+        seed = int(torch.randint(2**62, (), generator=generator, device="cpu")) if noisy else 0
         found = self._compiled_tables()
         read = self._read_eager if found is None else partial(self._read_compiled, found)
-        return read(x, scale * self.gain, bias, generator=generator, pairs=pairs, linear=linear)
+        return read(x, scale * self.gain, bias, seed=seed, pairs=pairs, linear=linear)
 
     def _read_eager(
         self,
@@ -84,7 +96,7 @@ class Arrays:
         scale: Tensor,
         bias: Tensor,
         *,
-        generator: Generator | None,
+        seed: int,
         pairs: Tensor | None,
         linear: Tensor | None,
     ) -> Tensor:
@@ -95,9 +107,10 @@ class Arrays:
             self.geometry.blocks.sizes,
             self.converter,
             read_variance=self.read_variance,
-            generator=generator,
+            errors=self.errors,
+            seed=seed,
             pairs=pairs,
-            errors=linear is not None,
+            error_only=linear is not None,
         )
         channel = scale.to(total.dtype).reshape(-1, 1, 1)
         out = self.geometry.assemble(total, x) * channel
@@ -111,23 +124,25 @@ class Arrays:
             return None
         signed, entries = self.inputs.signed, compiled.table_entries()
         _, rows = digits_of(self.array, entries, signed)
-        if rows == 0 or self.array.streams > _MOST_STREAMS or self.inputs.high > 32767:
-            return None
+        if rows == 0:
+            return _unserved(f"inputs of {self.array.dac_bits} bits per pulse")
+        if self.array.streams > MOST_STREAMS or self.inputs.high > 32767:
+            return _unserved(f"{self.array.input_bits}-bit inputs")
         if "tables" not in self._tables:
-            blocks = self.geometry.blocks.sizes
-            step = self.converter.step
+            level = 1.0 if self.integer else grid(self.array)
             made = tables(
                 self.levels,
                 self.array,
-                blocks,
+                self.geometry.blocks.sizes,
                 entries=entries,
                 signed=signed,
-                step=step,
-                integer=self.integer,
+                level=level,
             )
             if made is not None and made.entries.nbytes > _LARGEST_TABLES:
                 return made
             self._tables["tables"] = made
+        if self._tables["tables"] is None:
+            return _unserved(f"sums of {max(self.geometry.blocks.sizes)} rows of such cells")
         return self._tables["tables"]
 
     def _read_compiled(
@@ -137,7 +152,7 @@ class Arrays:
         scale: Tensor,
         bias: Tensor,
         *,
-        generator: Generator | None,
+        seed: int,
         pairs: Tensor | None,
         linear: Tensor | None,
     ) -> Tensor:
@@ -156,15 +171,14 @@ class Arrays:
             else pairs
         )
         selected = chosen.to(torch.uint8).contiguous()
-        sigma = self._column_sigma(found.entries.shape[2])
-        noise_seed = 0 if sigma is None else int(torch.randint(2**62, (), generator=generator, device="cpu"))
+        sigma, curve = self._column_sigma(found.entries.shape[2]), self._column_curve(found.entries.shape[2])
         y = (
             x.new_empty(batch, g.out_channels, out_height, out_width)
             if linear is None
             else linear.contiguous()
         )
         radix, rows = digits_of(array, compiled.table_entries(), self.inputs.signed)
-        bank = noise_bank()
+        normals = bank()
         problem = compiled.Problem(
             x=x.data_ptr(),
             batch=batch,
@@ -197,6 +211,7 @@ class Arrays:
             column_stride=found.entries.shape[2],
             cols=g.cols,
             slices=array.slices,
+            chunk_lookups=found.chunk,
             slice_place=slice_place.data_ptr(),
             level=found.level,
             selected=selected.data_ptr(),
@@ -206,9 +221,11 @@ class Arrays:
             inverse_step=1 / adc.step,
             code_low=adc.low,
             code_high=adc.high,
+            curve=None if curve is None else curve.data_ptr(),
             read_sigma=None if sigma is None else sigma.data_ptr(),
-            bank=bank.data_ptr(),
-            seed=noise_seed,
+            noise=0.0 if self.errors is None else self.errors.noise_lsb,
+            bank=normals.data_ptr(),
+            seed=seed,
             y=y.data_ptr(),
             scale=scale.data_ptr(),
             bias=bias.data_ptr(),
@@ -218,14 +235,21 @@ class Arrays:
         return y if linear is None or linear is y else linear.copy_(y)
 
     def _column_sigma(self, stride: int) -> Tensor | None:
-        """``groups x blocks x stride``, levels."""
+        """``groups x blocks x stride``, steps."""
         if self.read_variance is None:
             return None
-        columns = self.read_variance.permute(1, 2, 0, 3).flatten(2).sqrt()
+        columns = sigma_steps(self.read_variance, self.converter).permute(1, 2, 0, 3).flatten(2)
         return torch.nn.functional.pad(columns, (0, stride - columns.shape[2])).contiguous()
 
+    def _column_curve(self, stride: int) -> Tensor | None:
+        """``groups x blocks x 4 x stride``."""
+        if self.errors is None or self.errors.curve is None:
+            return None
+        columns = self.errors.curve.permute(1, 2, 4, 0, 3).flatten(3)
+        return torch.nn.functional.pad(columns, (0, stride - columns.shape[3])).contiguous()
 
-@lru_cache(maxsize=1)
-def noise_bank() -> Tensor:
-    """Standard normals from which the kernel reads at random offsets."""
-    return torch.randn(_BANK + 512, generator=Generator("cpu").manual_seed(0), device="cpu")
+
+@cache
+def _unserved(what: str) -> None:
+    """Say once that, and why, reads take the slow path."""
+    _log.warning("the compiled kernel does not take %s: such layers are read by torch, more slowly", what)

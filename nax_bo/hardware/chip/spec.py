@@ -11,16 +11,27 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from nax_bo.errors import InputError
+from nax_bo.hardware.chip.devices import device
 
 AdcType = Literal["sar", "flash"]
 Encoding = Literal["differential", "offset"]
 Dataflow = Literal["layer_by_layer", "pipelined"]
 WeightMapping = Literal["conventional", "kernel_position"]
+TileUse = Literal["whole", "shared"]
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise InputError(f"{name} = {value!r} is out of range", f"Use a number from {low:g} to {high:g}.")
+
+
+def check_bits_per_cell(name: str, stored: float, bits: float) -> None:
+    """Raise InputError if a cell is asked to hold more bits than the device called ``name`` stores."""
+    if bits > stored:
+        raise InputError(
+            f"bits_per_cell = {bits:g}, but device {name!r} stores {stored:g} in a cell",
+            f"Use bits_per_cell = {stored:g} or fewer, or a device that stores more (naxbo devices).",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class ArraySpec:
 
     Attributes:
         rows, cols: Cells per array.
-        bits_per_cell: Weight bits that one cell stores.
+        bits_per_cell: Weight bits that one cell stores; the chip's device sets the limit.
         weight_bits: Bits of a weight, sign included.
         input_bits: Bits of an activation.
         dac_bits: Input bits applied per pulse; ``ceil(input_bits / dac_bits)`` pulses ("streams") per vector.
@@ -37,6 +48,8 @@ class ArraySpec:
             each. ``"offset"``: unsigned codes in ``ceil(weight_bits / bits_per_cell)`` slices and a reference column.
         adc_type: ``"sar"`` (small, bits + 1 cycles) or ``"flash"`` (2 ** bits - 1 comparators, one cycle).
         adc_bits: Resolution; the converter has ``2 ** adc_bits`` levels.
+        adc_enob: Effective number of bits, at most ``adc_bits``; gives the converter's noise instead of
+            :attr:`Conditions.converter_noise_lsb`. It has no price of its own: a converter is priced by its bits.
         adc_range: Input range of the converter as a fraction of the largest possible partial sum, or
             ``"calibrated"``: chosen per layer on data.
         mux: Columns that share one converter (column sharing).
@@ -55,6 +68,7 @@ class ArraySpec:
     adc_range: float | Literal["calibrated"] = "calibrated"
     mux: int = 8
     duplication: int = 1
+    adc_enob: float | None = None
 
     def __post_init__(self) -> None:
         _within("rows", self.rows, 1, 4096)
@@ -66,6 +80,8 @@ class ArraySpec:
         _within("adc_bits", self.adc_bits, 1, 16)
         _within("mux", self.mux, 1, 4096)
         _within("duplication", self.duplication, 1, 65536)
+        if self.adc_enob is not None:
+            _within("adc_enob", self.adc_enob, 0.1, self.adc_bits)
         if self.encoding not in ("differential", "offset"):
             raise InputError(f"encoding = {self.encoding!r}", "Use 'differential' or 'offset'.")
         if self.adc_type not in ("sar", "flash"):
@@ -114,8 +130,15 @@ class ChipSpec:
         dram: Off-chip memory, a name of the component library, or ``"none"``: inputs and outputs stay on chip.
         dram_bandwidth_gb_s: Off-chip bandwidth.
         clock_ghz: Upper limit of the clock; sensing may stretch it.
-        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, crossbars are rewritten during
-            every inference.
+        tiles: Tiles on the chip; 0 for as many as the network needs. With fewer, layers are computed in passes, between
+            which crossbars are rewritten, and nothing is pipelined; with more, some are idle and take area.
+        tile_use: ``"whole"``: a layer occupies tiles of its own. ``"shared"``: a tile's arrays may hold several layers.
+        noc_bits: Width of a flit and of the links of the network on chip.
+        buffer_port_bits: Bits that the global buffer reads or writes per cycle.
+        digital_macs: Multiply-accumulates (8 x 8 bits) per cycle of the digital unit.
+
+    Raises:
+        InputError: A number out of its range, an unknown device or word, or more bits in a cell than the device stores.
     """
 
     device: str = "rram"
@@ -132,10 +155,17 @@ class ChipSpec:
     dram_bandwidth_gb_s: float = 25.6
     clock_ghz: float = 1.0
     tiles: int = 0
+    tile_use: TileUse = "whole"
+    noc_bits: int = 32
+    buffer_port_bits: int = 1024
+    digital_macs: int = 1024
 
     def __post_init__(self) -> None:
         if not self.arrays:
             raise InputError("a chip without arrays", "Give one ArraySpec, or one per static layer.")
+        stored = device(self.device).bits_per_cell
+        for bits in sorted({array.bits_per_cell for array in self.arrays}, reverse=True):
+            check_bits_per_cell(self.device, stored, bits)
         _within("technology_nm", self.technology_nm, 7, 130)
         _within("pes_per_tile", self.pes_per_tile, 1, 1024)
         _within("arrays_per_pe", self.arrays_per_pe, 1, 1024)
@@ -144,6 +174,11 @@ class ChipSpec:
         _within("dram_bandwidth_gb_s", self.dram_bandwidth_gb_s, 0.1, 10_000)
         _within("clock_ghz", self.clock_ghz, 0.001, 10)
         _within("tiles", self.tiles, 0, 1_000_000)
+        _within("noc_bits", self.noc_bits, 8, 4096)
+        _within("buffer_port_bits", self.buffer_port_bits, 32, 16_384)
+        _within("digital_macs", self.digital_macs, 1, 1 << 20)
+        if self.tile_use not in ("whole", "shared"):
+            raise InputError(f"tile_use = {self.tile_use!r}", "Use 'whole' or 'shared'.")
         if self.mapping not in ("conventional", "kernel_position"):
             raise InputError(f"mapping = {self.mapping!r}", "Use 'conventional' or 'kernel_position'.")
         if self.dataflow not in ("layer_by_layer", "pipelined"):
@@ -181,39 +216,89 @@ class ChipSpec:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Where and when the programmed chip is read; part of the study, not of the chip.
+    """Where and when the programmed chip is read, and how good its converters are; part of the study, not of the chip.
+
+    Defaults and their sources are told in ``docs/assumptions.md``. Temperature is not among them: no shipped device has
+    a cited coefficient.
 
     Attributes:
-        time_s: Seconds since programming: drift and retention.
-        temperature_k: Where a device model supports it.
-        programming_noise, read_noise, faults, ir_drop: Which non-idealities are simulated.
+        time_s: Seconds since programming: drift, retention and slow fluctuations. Default one day.
+        programming_noise, read_noise, faults, ir_drop, converter_errors: Which non-idealities are simulated.
         variation_scale: Multiplies the standard deviation of the programming noise (1: as cited).
         drift_compensation: Whether one gain per layer undoes the mean drift.
+        converter_noise_lsb: Thermal noise of one conversion, rms in steps of the converter. 0.5 is the output noise of
+            the hardware-aware training of Rasch et al. 2023, doi:10.1038/s41467-023-40770-4 (0.04 of 8-bit codes that
+            reach 10), and costs one effective bit; published: from 0.29 (as much as quantisation) to 1, which already
+            impairs inference significantly (ASiM, doi:10.1109/TVLSI.2025.3605286).
+        converter_offset_lsb: Offset of each column's converter as manufactured, standard deviation in steps. Assumed,
+            0.25 to 3: what costs up to 40 points uncompensated (doi:10.1145/3665314.3670819).
+        offset_calibration: Whether each chip measures its offsets once and subtracts them.
+        calibrated_offset_lsb: What that leaves, standard deviation in steps. 0.25 is assumed, 0.1 to 0.5: trimming in
+            steps of one leaves 0.29.
+        converter_gain_error: Standard deviation of each converter's gain. 0.5 % is the computing error of a 22 nm C-2C
+            macro, 1 % over supply and temperature (Wang et al., JSSC 2023).
+        converter_inl_lsb: Largest deviation of each converter's curve from a straight line, in steps. 0.5 is
+            assumed, 0 to 1: the usual specification of a converter without missing codes.
+        converter_finest_step: The smallest step that circuits resolve, as a fraction of the full swing of an array's
+            sums: 2^-10, about 1 mV of 1 V, is assumed, 2^-9 to 2^-12. Ideal converters step by whole cell levels.
 
     Raises:
         InputError: A number is negative, infinite or NaN, or not a number; a switch is neither true nor false.
     """
 
-    time_s: float = 0.0
-    temperature_k: float = 300.0
+    time_s: float = 86_400.0
     programming_noise: bool = True
     read_noise: bool = True
     faults: bool = True
     ir_drop: bool = True
+    converter_errors: bool = True
     variation_scale: float = 1.0
     drift_compensation: bool = True
+    converter_noise_lsb: float = 0.5
+    converter_offset_lsb: float = 1.0
+    offset_calibration: bool = True
+    calibrated_offset_lsb: float = 0.25
+    converter_gain_error: float = 0.005
+    converter_inl_lsb: float = 0.5
+    converter_finest_step: float = 2.0**-10
 
     def __post_init__(self) -> None:
-        for name in ("programming_noise", "read_noise", "faults", "ir_drop", "drift_compensation"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} = {getattr(self, name)!r}", "Give true or false, without quotes.")
-        for name, positive in (("time_s", False), ("temperature_k", True), ("variation_scale", False)):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            if not number or value < 0 or (positive and value == 0):
-                raise InputError(
-                    f"{name} = {value!r}", f"Give a number {'above' if positive else 'of at least'} 0."
-                )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool):
+                if not isinstance(value, bool):
+                    raise InputError(f"{field.name} = {value!r}", "Give true or false, without quotes.")
+            elif (
+                not isinstance(value, (int, float))
+                or isinstance(value, bool)
+                or not math.isfinite(value)
+                or value < 0
+            ):
+                raise InputError(f"{field.name} = {value!r}", "Give a number of at least 0.")
+
+    @property
+    def offset_sigma_lsb(self) -> float:
+        """Standard deviation of the converters' offsets as they act, in steps: calibration never makes them worse."""
+        if not self.offset_calibration:
+            return self.converter_offset_lsb
+        return min(self.converter_offset_lsb, self.calibrated_offset_lsb)
+
+    def noise_lsb(self, array: ArraySpec) -> float:
+        """Thermal noise of one conversion of ``array``, rms in steps of its converter; 0 if converters are ideal.
+
+        From effective bits by their definition, ``SNDR = 6.02 ENOB + 1.76 dB`` (IEEE Std 1241) with quantisation noise
+        of 1/12 squared steps: ``sqrt((4 ** (adc_bits - ENOB) - 1) / 12)``.
+        """
+        if not self.converter_errors:
+            return 0.0
+        if array.adc_enob is None:
+            return self.converter_noise_lsb
+        return math.sqrt((4.0 ** (array.adc_bits - array.adc_enob) - 1.0) / 12.0)
+
+    @property
+    def finest_step(self) -> float | None:
+        """:attr:`converter_finest_step`, or ``None`` where converters are ideal."""
+        return self.converter_finest_step if self.converter_errors else None
 
 
 def _known(cls: type[Any], values: Mapping[str, Any]) -> Any:

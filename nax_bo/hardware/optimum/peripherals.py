@@ -180,11 +180,11 @@ class _Search:
         picks = np.zeros(len(options), dtype=np.int64)
         for _ in range(_ROUNDS):
             batch, where = self._one_change(chip, options, picks)
-            if not batch.feasible.all():
+            periods = np.full((len(options), max(map(len, options))), np.nan)
+            periods[where] = np.where(batch.feasible, batch.period_ns, np.nan)
+            if np.isnan(periods).all(axis=1).any():
                 self.unplaced = batch.violations(int(np.argmin(batch.feasible)))[0]
                 return None, picks
-            periods = np.full((len(options), max(map(len, options))), np.nan)
-            periods[where] = batch.period_ns
             quicker = np.nanargmin(periods, axis=1)
             if np.array_equal(periods[np.arange(len(picks)), quicker], periods[np.arange(len(picks)), picks]):
                 break
@@ -297,7 +297,7 @@ class _Search:
         batch = evaluate_designs(self.cost_model, [self.network] * len(candidates), candidates)
         values = self.objective.value(_totals(batch, self.objective))
         errors = np.abs(values - predicted) / np.maximum(np.abs(values), 1e-300)
-        for i in np.flatnonzero(batch.area_um2 <= self.max_area_um2 * (1 + 1e-12)):
+        for i in np.flatnonzero(batch.feasible & (batch.area_um2 <= self.max_area_um2 * (1 + 1e-12))):
             if self.best is None or values[i] < self.best.value:
                 self.best = PeripheralSolution(
                     candidates[i],

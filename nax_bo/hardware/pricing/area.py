@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nax_bo.hardware.pricing.stages import Context, added, total
+from nax_bo.hardware.pricing.stages import Context, added
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import CROSSBAR
 
@@ -31,9 +31,9 @@ class Area:
 
 
 def price_area(c: Context, adc_um2: Floats) -> Area:
-    """Area of every slot and of the chip; with too few tiles, slots share them."""
+    """Area of every slot and of the chip. Idle tiles and those that slots take in turns are spread over all slots."""
     w = c.workload
-    tiles = c.mapping.tiles * (1.0 - c.traffic.rewritten)
+    tiles = c.mapping.tiles * c.residency.installed
     arrays = tiles * (w.pes_per_tile * w.arrays_per_pe)
     per_array, per_tile = array_area_um2(c, adc_um2), tile_area_um2(c)
     slot = arrays * added(per_array) + tiles * added(per_tile)
@@ -67,10 +67,10 @@ def array_area_um2(c: Context, adc_um2: Floats) -> dict[str, Floats]:
 def tile_area_um2(c: Context) -> dict[str, Floats]:
     """Area that every tile has besides its arrays, by component; n x 1."""
     s, p = c.scales, c.profile
-    router = p["interconnect.router_area_um2"] / p["interconnect.tiles_per_router"]
+    router_um2 = s.links.router_um2 / p["interconnect.tiles_per_router"]
     return {
         "tile_buffer": s.tile.area_um2 * p["buffer.area_scale"],
-        "interconnect": (p["interconnect.bus_area_um2"] + router) * s.area,
+        "interconnect": p["interconnect.bus_area_um2"] * s.area + router_um2,
         "digital": p["digital.lanes_per_tile"] * p["digital.lane_area_um2"] * s.area,
         "control": p["tile.control_area_um2"] * s.area,
     }
@@ -81,14 +81,17 @@ def chip_area_um2(c: Context) -> dict[str, Floats]:
     w, s, p = c.workload, c.scales, c.profile
     unit = (w.kind > CROSSBAR).any(axis=1, keepdims=True)
     return {
-        "global_buffer": s.shared.area_um2 * p["buffer.area_scale"],
-        "digital": unit * p["digital.macs_per_cycle"] * p["digital.mac_area_um2"] * s.area,
-        "interconnect": p["interconnect.io_area_um2"] * s.area,
+        "global_buffer": (s.shared.area_um2 + s.links.port_um2) * p["buffer.area_scale"],
+        "digital": unit * w.digital_macs * p["digital.mac_area_um2"] * s.area,
+        "interconnect": s.links.interface_um2,
     }
 
 
-def leakage_mw(c: Context, a: Area) -> Floats:
-    """Leakage of the whole chip, n: SRAM cells, converters and logic by area, buffers by CACTI, off-chip interface."""
+def leakage_mw(c: Context, a: Area) -> tuple[Floats, Floats]:
+    """Leakage of every slot's tiles, n x L, and of what a chip has once, n.
+
+    SRAM cells, converters and logic by area, buffers by CACTI, off-chip interface.
+    """
     w, s, p = c.workload, c.scales, c.profile
     cells = w.rows * w.cols * c.cells.leakage_pw[w.device] * 1e-9
     logic = p["digital.leakage_uw_per_um2"] * 1e-3
@@ -100,5 +103,6 @@ def leakage_mw(c: Context, a: Area) -> Floats:
     per_tile = s.tile.leakage_mw + logic * (
         a.per_tile["digital"] + a.per_tile["interconnect"] + a.per_tile["control"]
     )
-    shared = s.shared.leakage_mw + logic * a.chip["digital"] + p["interconnect.io_static_mw"]
-    return np.asarray(total(a.arrays * per_array + a.tiles * per_tile) + shared[:, 0])
+    width = np.maximum(s.links.port_um2, 0.0) * p["buffer.area_scale"]
+    shared = s.shared.leakage_mw + logic * (a.chip["digital"] + width) + s.links.interface_mw
+    return np.asarray(a.arrays * per_array + a.tiles * per_tile), np.asarray(shared[:, 0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,46 +11,22 @@ import numpy as np
 
 from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.pricing import stages
-from nax_bo.hardware.pricing.area import Area, leakage_mw, price_area
 from nax_bo.hardware.pricing.components.adc import adc_table
 from nax_bo.hardware.pricing.components.array import cell_table
-from nax_bo.hardware.pricing.energy import price_energy
-from nax_bo.hardware.pricing.stages import Context
-from nax_bo.hardware.pricing.timing import Timing, price_time
+from nax_bo.hardware.pricing.priced import Priced, SlotTerms, price, slot_clocks, slot_terms
+from nax_bo.hardware.pricing.timing import bound_by
 from nax_bo.hardware.pricing.uncertainty import edap_band
 from nax_bo.hardware.profiles import Profile
-from nax_bo.hardware.report import ComponentCost, CostBatch, CostReport, Details, LayerCost
+from nax_bo.hardware.report import RESOURCES, ComponentCost, CostBatch, CostReport, Details, LayerCost
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import ABSENT, Workload, slot_names
-from nax_bo.hardware.workload.mapping import map_slots
-from nax_bo.hardware.workload.traffic import count_traffic
+from nax_bo.hardware.workload.mapping import total
 from nax_bo.network.spec import NetworkSpec
 
 CostColumns = Mapping[str, Floats]
 
 CHUNK_SLOTS = 8192
 """Slots priced at a time: their arrays stay in the processor's cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """Everything about one chunk of designs.
-
-    Attributes:
-        energy: By component, n x L or broadcastable.
-        energy_slot: Dynamic energy of every slot, n x L.
-        leakage_mw: n.
-        adc_pj, adc_um2: Per conversion and per converter of every slot.
-    """
-
-    context: Context
-    timing: Timing
-    energy: dict[str, Floats]
-    energy_slot: Floats
-    area: Area
-    leakage_mw: Floats
-    adc_pj: Floats
-    adc_um2: Floats
 
 
 class AnalyticalCostModel:
@@ -83,8 +59,8 @@ class AnalyticalCostModel:
             **{name: float(values[0]) for name, values in _totals(priced).items()},
             layers=layers,
             components=components,
-            edap_low=low,
-            edap_high=high,
+            edap_low_factor=low,
+            edap_high_factor=high,
             model=self.name,
         )
 
@@ -93,55 +69,43 @@ class AnalyticalCostModel:
         totals = _joined([_totals(self._price(w)) for w in _chunks(workload)])
         return CostBatch(**totals, _details=lambda: self._batch_details(workload))
 
+    def slot_terms(self, workload: Workload, periods_ns: Floats) -> SlotTerms:
+        """What every slot adds to a chip at given clock periods (n x C), for choices slot by slot."""
+        return slot_terms(_full(workload), periods_ns, self.profile, self._adc, self._cells(workload.devices))
+
+    def slot_clocks(self, workload: Workload) -> Floats:
+        """Shortest clock period that the converters of every slot allow, ns, n x L; 0 off the crossbars."""
+        return slot_clocks(_full(workload), self.profile)
+
     def _batch_details(self, workload: Workload) -> Details:
         parts = [_details(self._price(w)) for w in _chunks(workload)]
         return {kind: _joined([part[kind] for part in parts]) for kind in parts[0]}
 
     def _price(self, w: Workload) -> Priced:
-        mapping = map_slots(w)
-        c = Context(
-            workload=w,
-            mapping=mapping,
-            traffic=count_traffic(w, mapping, self.profile),
-            profile=self.profile,
-            scales=stages.scales(w, self.profile),
-            adc=self._adc,
-            adc_index=stages.adc_index(w),
-            cells=self._cells(w.devices),
-        )
-        timing = price_time(c)
-        adc_pj, adc_um2 = stages.adc_prices(c, timing.period_ns)
-        energy = price_energy(c, adc_pj)
-        energy["control"] = self.profile["tile.control_mw"] * mapping.tiles * timing.slot_ns
-        area = price_area(c, adc_um2)
-        return Priced(
-            context=c,
-            timing=timing,
-            energy=energy,
-            energy_slot=stages.added(energy),
-            area=area,
-            leakage_mw=leakage_mw(c, area),
-            adc_pj=adc_pj,
-            adc_um2=adc_um2,
-        )
+        return price(w, self.profile, self._adc, self._cells(w.devices))
 
 
 def _totals(x: Priced) -> dict[str, Floats]:
     w, mapping = x.context.workload, x.context.mapping
     leakage = x.leakage_mw * x.timing.latency_ns
-    cells = w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * mapping.tiles
-    held = stages.total(mapping.cells * w.duplication)
+    residency = x.context.residency
+    cells = total(w.rows * w.cols * (w.pes_per_tile * w.arrays_per_pe) * mapping.tiles)
+    idle = np.maximum(
+        residency.installed[:, 0], 1.0
+    )  # tiles that slots take in turns count as often as they are taken
+    held = total(mapping.cells * w.duplication) / idle
     macs = w.matrix_rows * w.matrix_cols * w.groups * w.vectors * (w.kind != ABSENT)
     return {
-        "energy_pj": stages.total(x.energy_slot) + leakage,
+        "energy_pj": total(x.energy_slot) + leakage,
         "latency_ns": x.timing.latency_ns,
-        "area_um2": stages.total(x.area.slot) + stages.added(x.area.chip)[:, 0],
+        "area_um2": total(x.area.slot) + stages.added(x.area.chip)[:, 0],
         "leakage_pj": leakage,
         "response_ns": x.timing.response_ns,
         "period_ns": np.broadcast_to(x.timing.period_ns[:, 0], leakage.shape).copy(),
-        "macs": stages.total(macs),
-        "utilisation": held / np.maximum(stages.total(cells), 1.0),
+        "macs": total(macs),
+        "utilisation": held / np.maximum(cells, 1.0),
         "unplaced_bits": x.context.traffic.unplaced,
+        "missing_tiles": x.missing_tiles,
     }
 
 
@@ -162,9 +126,11 @@ def _details(x: Priced) -> Details:
         "energy_pj": x.energy_slot + leakage[:, None] * share,
         "latency_ns": x.timing.slot_ns,
         "area_um2": a.slot,
-        "tiles": mapping.tiles,
+        "tiles": mapping.touched,
         "arrays": mapping.arrays * w.duplication,
         "utilisation": mapping.cells * w.duplication / np.maximum(installed, 1.0),
+        "passes": np.broadcast_to(x.context.residency.passes, shape),
+        "bound": bound_by(x.timing, w.kind != ABSENT).astype(float),
     }
     energy = _component_totals(x.energy, shape)
     return {"layer": layer, "energy": energy | {"leakage": leakage}, "area": area}
@@ -181,8 +147,12 @@ def _component_totals(parts: dict[str, Floats], shape: tuple[int, int]) -> dict[
 def _rows(names: tuple[str, ...], d: Details) -> tuple[tuple[LayerCost, ...], tuple[ComponentCost, ...]]:
     columns = {name: values[0].tolist() for name, values in d["layer"].items()}
     layers = tuple(
-        LayerCost(name, energy, latency, area, int(tiles), int(arrays), used)
-        for name, energy, latency, area, tiles, arrays, used in zip(names, *columns.values(), strict=True)
+        LayerCost(
+            name, energy, latency, area, int(tiles), int(arrays), used, int(passes), RESOURCES[int(bound)]
+        )
+        for name, energy, latency, area, tiles, arrays, used, passes, bound in zip(
+            names, *columns.values(), strict=True
+        )
     )
     energy, area = (
         {name: float(values[0]) for name, values in d[kind].items()} for kind in ("energy", "area")

@@ -48,23 +48,21 @@ def price_energy(c: Context, adc_pj: Floats) -> dict[str, Floats]:
         "tile_buffer": (t.tile_read * s.tile.read_pj_per_bit + t.tile_write * s.tile.write_pj_per_bit)
         * p["buffer.energy_scale"],
         "global_buffer": (
-            t.global_read * s.shared.read_pj_per_bit + t.global_write * s.shared.write_pj_per_bit
+            t.global_read * (s.shared.read_pj_per_bit + s.links.port_pj_per_bit)
+            + t.global_write * (s.shared.write_pj_per_bit + s.links.port_pj_per_bit)
         )
         * p["buffer.energy_scale"],
-        "interconnect": (
-            t.tile_read * p["interconnect.bus_energy_per_bit_pj"]
-            + t.network * hops(m, p) * p["interconnect.hop_energy_per_bit_pj"]
-        )
-        * s.energy,
+        "interconnect": t.tile_read * (p["interconnect.bus_energy_per_bit_pj"] * s.energy)
+        + (t.network + t.reloaded) * (hops(c.residency.used, p) * s.links.hop_pj_per_bit),
         "digital": (
             w.digital_ops * p["digital.lane_energy_pj"]
             + macs * (w.weight_bits * w.input_bits / 64.0) * p["digital.mac_energy_pj"]
         )
         * s.energy,
-        "off_chip": t.off_chip
+        "off_chip": (t.off_chip + t.reloaded)
         * column("off_chip_memory", "energy_pj_per_bit")[w.dram]
         * p["memory.energy_scale"],
-        "rewrite": t.rewritten * m.cells * w.duplication * c.cells.write_pj[w.device],
+        "rewrite": c.residency.loaded * m.cells * w.duplication * c.cells.write_pj[w.device],
     }
 
 

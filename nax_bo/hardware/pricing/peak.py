@@ -16,6 +16,7 @@ from nax_bo.hardware.profiles import REFERENCE_NM, Profile, load_profile
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import Workload
 from nax_bo.hardware.workload.mapping import Mapping
+from nax_bo.hardware.workload.residency import Residency
 from nax_bo.hardware.workload.traffic import Traffic
 
 DEVICE = "rram-isaac"
@@ -54,6 +55,7 @@ def peak(profile: str | Profile) -> Peak:
     full = Context(
         workload=w,
         mapping=_full_tile(c),
+        residency=_resident(),
         traffic=_traffic(c),
         profile=p,
         scales=stages.scales(w, p),
@@ -100,6 +102,7 @@ def _workload(p: Profile, c: dict[str, float]) -> Workload:
         bits_per_cell=c["bits_per_cell"],
         tile_buffer_kb=c["tile_buffer_kb"],
         technology_nm=REFERENCE_NM,
+        noc_bits=p["interconnect.flit_bits"],
     )
 
 
@@ -112,6 +115,7 @@ def _full_tile(c: dict[str, float]) -> Mapping:
         row_blocks=one,
         arrays=arrays * one,
         tiles=one,
+        touched=one,
         tile_rows=one,
         tile_cols=one,
         row_use=one,
@@ -120,7 +124,12 @@ def _full_tile(c: dict[str, float]) -> Mapping:
     )
 
 
+def _resident() -> Residency:
+    one: Floats = np.ones((1, 1))
+    return Residency(one, one, 0.0 * one, one, one, one, one)
+
+
 def _traffic(c: dict[str, float]) -> Traffic:
     zero: Floats = np.zeros((1, 1))
     one_hop = zero + c["network_bits_per_stage"] / 1.5  # a single router counts as 1.5 hops, see stages.hops
-    return Traffic(zero + c["tile_bits_per_stage"], zero, zero, zero, one_hop, zero, zero, zero)
+    return Traffic(zero + c["tile_bits_per_stage"], zero, zero, zero, one_hop, zero, zero, zero[0])

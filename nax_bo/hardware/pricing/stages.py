@@ -17,10 +17,12 @@ from nax_bo.hardware.chip import technology
 from nax_bo.hardware.pricing.components.adc import SURVEY_MAX_HZ, AdcTable, survey_prices
 from nax_bo.hardware.pricing.components.array import CellTable
 from nax_bo.hardware.pricing.components.buffer import BufferPrice, buffer_price
+from nax_bo.hardware.pricing.components.links import LinkPrice, link_price
 from nax_bo.hardware.profiles import REFERENCE_NM, Profile
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload import Workload
 from nax_bo.hardware.workload.mapping import Mapping
+from nax_bo.hardware.workload.residency import Residency
 from nax_bo.hardware.workload.traffic import Traffic
 
 COMPONENTS = (
@@ -52,6 +54,7 @@ class Scales:
     supply_v: Floats
     tile: BufferPrice
     shared: BufferPrice
+    links: LinkPrice
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,13 @@ class Context:
 
     workload: Workload
     mapping: Mapping
+    residency: Residency
     traffic: Traffic
     profile: Profile
     scales: Scales
     adc: AdcTable
     adc_index: NDArray[np.intp]
     cells: CellTable
-
-
-def total(values: Floats) -> Floats:
-    """Sum over slots, left to right, so that padding never changes a digit."""
-    return np.asarray(np.add.accumulate(values, axis=1)[:, -1])
 
 
 def added(parts: dict[str, Floats]) -> Floats:
@@ -89,7 +88,8 @@ def scales(w: Workload, p: Profile) -> Scales:
         tile, shared = _own_tile_buffer(w, p, factors), buffer_price(w.global_buffer_kb, w.technology_nm)
     else:
         tile, shared = _both_buffers(w)
-    return Scales(factors.energy, factors.area, factors.delay, factors.supply_v, tile, shared)
+    links = link_price(w, p, factors, shared)
+    return Scales(factors.energy, factors.area, factors.delay, factors.supply_v, tile, shared, links)
 
 
 def _both_buffers(w: Workload) -> tuple[BufferPrice, BufferPrice]:
@@ -111,9 +111,9 @@ def adc_index(w: Workload) -> NDArray[np.intp]:
     return np.asarray((w.adc_bits + 17 * w.flash).astype(np.intp))
 
 
-def hops(m: Mapping, p: Profile) -> Floats:
-    """Mean hops between the global buffer, in the middle of the chip, and a tile; n x 1."""
-    routers = np.ceil(np.sum(m.tiles, axis=1, keepdims=True) / p["interconnect.tiles_per_router"])
+def hops(tiles: Floats, p: Profile) -> Floats:
+    """Mean hops between the global buffer, in the middle of a chip of so many tiles, and one of them; n x 1."""
+    routers = np.ceil(tiles / p["interconnect.tiles_per_router"])
     return np.asarray(1.0 + np.sqrt(np.maximum(routers, 1.0)) / 2.0)
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nax_bo.hardware.pricing import stages
 from nax_bo.hardware.pricing.components.adc import adc_table
+from nax_bo.hardware.pricing.priced import Priced
 from nax_bo.hardware.profiles import ADC_MODELS
 from nax_bo.hardware.tables import Floats
-
-if TYPE_CHECKING:
-    from nax_bo.hardware.pricing.cost import Priced
+from nax_bo.hardware.workload.mapping import total
 
 SPREAD: dict[str, tuple[float, float]] = {
     "array": (
@@ -41,8 +39,8 @@ def edap_band(x: Priced, energies: Mapping[str, Floats]) -> tuple[float, float]:
         x: A single priced design.
         energies: Its energy by component, each of shape (1,).
     """
-    energy = float(stages.total(x.energy_slot)[0] + x.leakage_mw[0] * x.timing.latency_ns[0])
-    area = float(stages.total(x.area.slot)[0] + stages.added(x.area.chip)[0, 0])
+    energy = float(total(x.energy_slot)[0] + x.leakage_mw[0] * x.timing.latency_ns[0])
+    area = float(total(x.area.slot)[0] + stages.added(x.area.chip)[0, 0])
     changes = [_converter_changes(x, energy, area)]
     for name, (low, high) in SPREAD.items():
         part = float(energies[name][0]) / energy
@@ -60,7 +58,7 @@ def _converter_changes(x: Priced, energy: float, area: float) -> tuple[float, fl
         if law == c.profile.adc_model:
             continue
         pj, um2 = stages.adc_prices(c, x.timing.period_ns, adc_table(c.profile, law))
-        more_pj = float(stages.total(x.energy["adc"] * (pj / x.adc_pj - 1.0))[0])
-        more_um2 = float(stages.total(count * (um2 - x.adc_um2))[0])
+        more_pj = float(total(x.energy["adc"] * (pj / x.adc_pj - 1.0))[0])
+        more_um2 = float(total(count * (um2 - x.adc_um2))[0])
         factors.append((1.0 + more_pj / energy) * (1.0 + more_um2 / area))
     return min(factors), max(factors)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
+from nax_bo.hardware.reads import Reads
 from nax_bo.hardware.report import CostBatch, CostReport, LayerCost
 from nax_bo.hardware.workload import ABSENT, CROSSBAR, Workload, slot_names
 from nax_bo.network.spec import NetworkSpec
@@ -28,6 +29,10 @@ CELLS_PER_WEIGHT = 2
 """8-bit weights in 4-bit cells."""
 ARRAYS_PER_TILE = 64
 NODE_NM = 32.0
+_READ = frozenset(
+    ("rows", "cols", "bits_per_cell", "weight_bits", "encoding", "mux", "adc_type", "duplication", "pes_per_tile",
+     "arrays_per_pe", "technology_nm", "tiles", "dataflow", "input_bits", "adc_bits")
+)  # fmt: skip
 MUX_RANGE = (2, 32)
 """Column sharing covered by the fit (2, 4, 8, 16, 32)."""
 
@@ -122,6 +127,12 @@ class XpertLutCostModel:
     """
 
     name = "xpert-lut"
+    note = "latencies are in units of the authors' tables: compare them with each other only; no energy is defined"
+
+    @property
+    def reads(self) -> Reads:
+        """What the formulas hold for; the precision of inputs and converters enters none of them, by their authors."""
+        return Reads(self.name, XPERT_CHIP, _READ)
 
     def __init__(self, complete: bool = False) -> None:
         self.complete = complete
@@ -176,11 +187,13 @@ class XpertLutCostModel:
             macs=macs,
             utilisation=weights / capacity,
             unplaced_bits=zero,
+            missing_tiles=zero,
             _details=lambda: {"layer": layer, "energy": {}, "area": {"tile": area.sum(axis=1)}},
         )
 
     def _price(self, w: Workload) -> tuple[Floats, Floats, Floats]:
         """Area, latency and tiles of every slot, n x L."""
+        self.reads.check_workload(w)
         _check_fitted(w)
         shape = w.shape
         flash, mux = np.broadcast_to(w.flash != 0, shape), np.broadcast_to(w.mux, shape)
@@ -223,7 +236,7 @@ def _check_fitted(w: Workload) -> None:
     if refused:
         raise InputError(
             f"XPert's look-up formulas hold only for {'; '.join(refused)}",
-            "Start from nax_bo.hardware.simulators.xpert_lut.XPERT_CHIP, or use another cost model.",
+            "Set them so, or use another cost model: published prices any chip.",
         )
 
 

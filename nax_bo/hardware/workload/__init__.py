@@ -1,6 +1,8 @@
 """What a design asks of its chip: layer slots as arrays, their mapping onto crossbars, the data that moves."""
 
 from nax_bo.hardware.workload.arrays import Workload
-from nax_bo.hardware.workload.slots import ABSENT, CROSSBAR, DIGITAL, DYNAMIC, dram_code, slot_names
+from nax_bo.hardware.workload.geometry import ABSENT, CROSSBAR, DIGITAL, DYNAMIC, slot_names
+from nax_bo.hardware.workload.many import workload_of
+from nax_bo.hardware.workload.slots import dram_code
 
-__all__ = ["ABSENT", "CROSSBAR", "DIGITAL", "DYNAMIC", "Workload", "dram_code", "slot_names"]
+__all__ = ["ABSENT", "CROSSBAR", "DIGITAL", "DYNAMIC", "Workload", "dram_code", "slot_names", "workload_of"]

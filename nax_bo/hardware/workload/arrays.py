@@ -1,6 +1,6 @@
 """What the cost model reads: many designs as plain arrays, one row per design, one column per layer slot.
 
-:mod:`nax_bo.hardware.workload.slots` says what a slot is and how networks and chips become rows.
+:mod:`nax_bo.hardware.workload.geometry` says what a slot is and how networks become rows.
 """
 
 from __future__ import annotations
@@ -14,19 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.chip.devices import device
+from nax_bo.hardware.chip.spec import check_bits_per_cell
 from nax_bo.hardware.tables import read_table
-from nax_bo.hardware.workload.slots import (
-    ABSENT,
-    ARRAY_FIELDS,
-    CHIP_FIELDS,
-    CHIP_NUMBERS,
-    CROSSBAR,
-    DIGITAL,
-    NETWORK_FIELDS,
-    array_rows,
-    chip_row,
-    network_rows,
-)
+from nax_bo.hardware.workload.geometry import ABSENT, CROSSBAR, DIGITAL, NETWORK_FIELDS, network_slots
+from nax_bo.hardware.workload.slots import ARRAY_FIELDS, CHIP_FIELDS, CHIP_NUMBERS, array_rows, chip_row
 from nax_bo.network.spec import NetworkSpec
 
 Array = NDArray[Any]
@@ -57,6 +49,8 @@ class Workload:
         kernel_position: 1 for kernel-position mapping, 0 for conventional; n x 1.
         pipelined: 1 for pipelined, 0 for layer by layer; n x 1.
         dram: Row of ``data/off_chip_memory.csv``, 0 for none; n x 1 (:func:`dram_code`).
+        shared_tiles: 1 where layers share tiles, 0 where each has tiles of its own; n x 1.
+        noc_bits, buffer_port_bits, digital_macs: As in ``ChipSpec``; n x 1.
         devices: Device names that ``device`` points to.
     """
 
@@ -93,6 +87,10 @@ class Workload:
     kernel_position: Array
     pipelined: Array
     dram: Array
+    shared_tiles: Array
+    noc_bits: Array
+    buffer_port_bits: Array
+    digital_macs: Array
     devices: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -136,14 +134,14 @@ class Workload:
         if len(networks) != len(chips) or not networks:
             raise InputError(f"{len(networks)} networks and {len(chips)} chips", "Give one chip per network.")
         names = tuple(dict.fromkeys(chip.device for chip in chips))
-        tables = [network_rows(net) for net in networks]
+        tables = [network_slots(net) for net in networks]
         slots = max(len(t.names) for t in tables)
         geometry = np.ones((len(networks), len(NETWORK_FIELDS), slots))
         geometry[:, _ZERO_WHEN_ABSENT] = 0.0
         arrays = np.ones((len(networks), len(ARRAY_FIELDS) + 2, slots))
         for i, (table, chip) in enumerate(zip(tables, chips, strict=True)):
             width = len(table.names)
-            geometry[i, :, :width] = table.values
+            geometry[i, :, :width] = table.values[:, :, 0]
             arrays[i, :, :width] = array_rows(table, chip)
             for name in chip.digital_layers:
                 if name not in table.names:
@@ -197,11 +195,22 @@ class Workload:
             raise InputError(
                 "device index beyond the list of devices", f"Devices: {', '.join(self.devices)}."
             )
+        self._check_devices()
         present = np.broadcast_to(self.kind, shape) != ABSENT
         if not present[:, 0].all() or (present[:, 1:] & ~present[:, :-1]).any():
             raise InputError(
                 "absent slots between present ones", "Put absent slots last, and at least one present."
             )
+
+    def _check_devices(self) -> None:
+        """Raise InputError for an unknown device, or a crossbar with more bits in a cell than its device stores."""
+        stored = np.array([device(name).bits_per_cell for name in self.devices])[self.device.astype(np.intp)]
+        over = (self.bits_per_cell > stored) & (self.kind == CROSSBAR)
+        if over.any():
+            first = tuple(int(i) for i in np.argwhere(over)[0])
+            bits, index = (np.broadcast_to(a, over.shape)[first] for a in (self.bits_per_cell, self.device))
+            name = self.devices[int(index)]
+            check_bits_per_cell(name, device(name).bits_per_cell, float(bits))
 
 
 def _column(value: Any) -> Array:
@@ -218,14 +227,14 @@ _ZERO_WHEN_ABSENT = [NETWORK_FIELDS.index(name) for name in ("kind", "residual_e
 _DEFAULTS: dict[str, float] = {
     "residual_elements": 0.0, "groups": 1.0, "kernel_area": 1.0, "digital_ops": 0.0, "kind": float(CROSSBAR),
     "offset": 0.0, "flash": 0.0, "device": 0.0, "tiles": 0.0, "kernel_position": 0.0, "pipelined": 0.0,
-    "dram": 1.0,
+    "dram": 1.0, "shared_tiles": 0.0,
     **{name: float(getattr(ChipSpec().arrays[0], name)) for name in ARRAY_FIELDS},
     **{name: float(getattr(ChipSpec(), name)) for name in CHIP_NUMBERS},
 }  # fmt: skip
 _WHOLE = (
     "matrix_rows", "matrix_cols", "groups", "vectors", "rows", "cols", "bits_per_cell", "weight_bits", "input_bits",
     "dac_bits", "mux", "duplication", "offset", "flash", "pes_per_tile", "arrays_per_pe", "tiles", "kernel_position",
-    "pipelined", "adc_bits", "device", "dram", "kind",
+    "pipelined", "adc_bits", "device", "dram", "kind", "shared_tiles", "noc_bits", "buffer_port_bits", "digital_macs",
 )  # fmt: skip
 _COUNT = (0, 1e12)
 _RANGES = {
@@ -236,5 +245,6 @@ _RANGES = {
     "offset": (0, 1), "flash": (0, 1), "device": (0, 1e6), "technology_nm": (7, 130), "pes_per_tile": (1, 1024),
     "arrays_per_pe": (1, 1024), "global_buffer_kb": (1, 1 << 20), "tile_buffer_kb": (0.25, 1 << 16),
     "dram_bandwidth_gb_s": (0.1, 10_000), "clock_ghz": (0.001, 10), "tiles": (0, 1e9), "kernel_position": (0, 1),
-    "pipelined": (0, 1), "dram": (0, 64),
+    "pipelined": (0, 1), "dram": (0, 64), "shared_tiles": (0, 1), "noc_bits": (8, 4096),
+    "buffer_port_bits": (32, 16_384), "digital_macs": (1, 1 << 20),
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 A layer's K x N matrix is cut into row blocks of ``rows`` and column blocks of ``cols`` cells. Kernel-position mapping
 cuts each of the kernel's positions by itself. Small matrices of grouped convolutions are packed along the diagonal
-of an array and work at the same time. A layer occupies whole tiles; no tile is shared between layers. Blocks of rows
-fill the tiles first, so a tile adds up as many partial sums as it can.
+of an array and work at the same time. Blocks of rows fill the tiles first, so a tile adds up as many partial sums as it
+can. A layer occupies whole tiles; where the chip lets layers share tiles, their arrays fill them one after another.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Mapping:
         streams: Input pulses per vector.
         row_blocks: Arrays whose partial sums make one output.
         arrays: Arrays of one copy of the layer.
-        tiles: Tiles of all copies.
+        tiles: Tiles of all copies; the share of them that a layer fills where tiles are shared.
+        touched: Tiles that all copies lie in.
         tile_rows, tile_cols: One copy's tiles, along inputs and along outputs; at least 1.
         row_use, col_use: Share of the rows and of the columns of these arrays that hold weights.
         cells: Cells that hold weights in one copy.
@@ -36,11 +37,17 @@ class Mapping:
     row_blocks: Floats
     arrays: Floats
     tiles: Floats
+    touched: Floats
     tile_rows: Floats
     tile_cols: Floats
     row_use: Floats
     col_use: Floats
     cells: Floats
+
+
+def total(values: Floats) -> Floats:
+    """Sum over slots, left to right, so that padding never changes a digit."""
+    return np.asarray(np.add.accumulate(values, axis=1)[:, -1])
 
 
 def map_slots(w: Workload) -> Mapping:
@@ -57,7 +64,14 @@ def map_slots(w: Workload) -> Mapping:
     on_crossbar = w.kind == CROSSBAR
     arrays = row_blocks * col_blocks * group_blocks * on_crossbar
     per_tile = w.pes_per_tile * w.arrays_per_pe
-    tiles = np.ceil(arrays * w.duplication / per_tile)
+    filled = arrays * w.duplication / per_tile
+    touched = np.ceil(filled)
+    tiles = touched
+    if w.shared_tiles.any():
+        together = total(filled)[:, None]
+        tiles = np.where(
+            w.shared_tiles != 0, filled * (np.ceil(together) / np.maximum(together, 1e-9)), touched
+        )
     tiles_of_copy = np.maximum(1.0, np.ceil(arrays / per_tile))
     tile_rows = np.minimum(np.ceil(row_blocks / per_tile), tiles_of_copy)
     columns_used = w.groups * block_cols
@@ -67,6 +81,7 @@ def map_slots(w: Workload) -> Mapping:
         row_blocks,
         arrays,
         tiles,
+        touched,
         tile_rows,
         np.ceil(tiles_of_copy / tile_rows),
         w.groups * w.matrix_rows / (group_blocks * row_blocks * w.rows),

@@ -1,13 +1,7 @@
-"""Lower networks and chips to rows of numbers: what :class:`~nax_bo.hardware.workload.Workload` is built from.
-
-A slot is a matrix product: a static layer (``conv``, ``linear``) or one of the two products of an attention layer.
-Element-wise layers (pooling, addition, activation, normalisation) belong to the slot listed before them: their
-operations are added to it, and what it writes to the buffer is their output.
-"""
+"""Lower chips to rows of numbers, beside those of :mod:`nax_bo.hardware.workload.geometry`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,23 +11,8 @@ from numpy.typing import NDArray
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
 from nax_bo.hardware.tables import read_table
-from nax_bo.network.spec import INPUT, NetworkSpec
+from nax_bo.hardware.workload.geometry import SlotTable
 
-ABSENT, CROSSBAR, DIGITAL, DYNAMIC = 0, 1, 2, 3
-"""Kinds of slot: padding; weights in crossbars; static weights on the digital unit; product of two activations."""
-
-NETWORK_FIELDS = (
-    "kind",
-    "matrix_rows",
-    "matrix_cols",
-    "groups",
-    "vectors",
-    "in_elements",
-    "out_elements",
-    "residual_elements",
-    "kernel_area",
-    "digital_ops",
-)
 ARRAY_FIELDS = (
     "rows",
     "cols",
@@ -53,8 +32,25 @@ CHIP_NUMBERS = (
     "tile_buffer_kb",
     "dram_bandwidth_gb_s",
     "clock_ghz",
+    "noc_bits",
+    "buffer_port_bits",
+    "digital_macs",
 )
-CHIP_FIELDS = (*CHIP_NUMBERS, "tiles", "kernel_position", "pipelined", "dram", "device")
+CODES = {
+    "encoding": ("offset", "offset"),
+    "adc_type": ("flash", "flash"),
+    "mapping": ("kernel_position", "kernel_position"),
+    "dataflow": ("pipelined", "pipelined"),
+    "tile_use": ("shared_tiles", "shared"),
+}
+"""Settings that are words: the field of the workload, and the word for which it is 1."""
+CHIP_FIELDS = (*CHIP_NUMBERS, "tiles", "kernel_position", "pipelined", "shared_tiles", "dram", "device")
+
+
+def default_of(field: str) -> Any:
+    """The default of a field of ``ArraySpec`` or ``ChipSpec``."""
+    chip = ChipSpec()
+    return getattr(chip.arrays[0] if hasattr(chip.arrays[0], field) else chip, field)
 
 
 def dram_code(name: str) -> int:
@@ -69,70 +65,7 @@ def dram_code(name: str) -> int:
     return known.index(name)
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkRows:
-    """Slots of a network.
-
-    Attributes:
-        names: Of the slots.
-        static: Whether a slot has weights.
-        values: Geometry, ``NETWORK_FIELDS`` x slots.
-    """
-
-    names: tuple[str, ...]
-    static: tuple[bool, ...]
-    values: NDArray[np.float64]
-
-
-def slot_names(network: NetworkSpec) -> tuple[str, ...]:
-    """Names of a network's slots: static layers by name, attention as ``<name>.scores`` and ``<name>.values``."""
-    return network_rows(network).names
-
-
-@lru_cache(maxsize=256)
-def network_rows(network: NetworkSpec) -> NetworkRows:
-    """Geometry of a network: one column per slot, rows as in ``NETWORK_FIELDS``."""
-    names: list[str] = []
-    rows: list[list[float]] = []
-    pending = 0.0  # element operations before the first product
-    for layer in network.layers:
-        if layer.is_static:
-            area = layer.kernel[0] * layer.kernel[1]
-            rows.append([CROSSBAR, layer.matrix_rows, layer.matrix_cols, layer.groups, layer.vectors,
-                         layer.in_elements, layer.out_elements, 0, area, layer.digital_ops + pending])  # fmt: skip
-            names.append(layer.name)
-            pending = 0.0
-        elif layer.op == "attention":
-            tokens, width = layer.out_shape[1], layer.out_shape[0]
-            head, scores = width // layer.heads, layer.heads * tokens * tokens
-            product = [tokens, layer.heads, tokens]
-            rows.append(
-                [DYNAMIC, head, *product, 2 * tokens * width, scores, 0, 1, layer.digital_ops + pending]
-            )
-            rows.append(
-                [DYNAMIC, tokens, head, layer.heads, tokens, scores, tokens * width, tokens * width, 1, 0]
-            )
-            names += [f"{layer.name}.scores", f"{layer.name}.values"]
-            pending = 0.0
-        elif rows:
-            rows[-1][9] += layer.digital_ops
-            rows[-1][6] = layer.out_elements
-            rows[-1][7] += sum(_elements(network, name) for name in layer.inputs[1:])
-        else:
-            pending += layer.digital_ops
-    if not rows:
-        raise InputError(
-            f"network {network.name!r} has no matrix product", "Give a network with conv or linear layers."
-        )
-    static = tuple(row[0] == CROSSBAR for row in rows)
-    return NetworkRows(tuple(names), static, np.array(rows, dtype=float).T)
-
-
-def _elements(network: NetworkSpec, name: str) -> int:
-    return int(np.prod(network.input_shape)) if name == INPUT else network.layer(name).out_elements
-
-
-def array_rows(table: NetworkRows, chip: ChipSpec) -> NDArray[np.float64]:
+def array_rows(table: SlotTable, chip: ChipSpec) -> NDArray[np.float64]:
     """Array settings of every slot: ``ARRAY_FIELDS``, offset, flash x slots.
 
     A product of two activations has the precision of the inputs of the static layer before it, on both sides.
@@ -144,13 +77,14 @@ def array_rows(table: NetworkRows, chip: ChipSpec) -> NDArray[np.float64]:
     shared, columns, at = len(chip.arrays) == 1, [], 0
     for static in table.static:
         array = chip.arrays[0 if shared else at if static else max(at - 1, 0)]
-        columns.append(_array_column(array, dynamic=not static))
+        columns.append(array_column(array, dynamic=not static))
         at += static
     return np.stack(columns, axis=1)
 
 
 @lru_cache(maxsize=4096)
-def _array_column(array: ArraySpec, dynamic: bool) -> NDArray[np.float64]:
+def array_column(array: ArraySpec, dynamic: bool) -> NDArray[np.float64]:
+    """Settings of an array: ``ARRAY_FIELDS``, offset, flash; ``dynamic``: for a product of two activations."""
     coded = (array.encoding == "offset", array.adc_type == "flash")
     values: dict[str, Any] = {name: getattr(array, name) for name in ARRAY_FIELDS}
     if dynamic:
@@ -165,6 +99,7 @@ def chip_row(chip: ChipSpec, devices: tuple[str, ...]) -> list[float]:
         float(chip.tiles),
         float(chip.mapping == "kernel_position"),
         float(chip.dataflow == "pipelined"),
+        float(chip.tile_use == "shared"),
         float(dram_code(chip.dram)),
         float(devices.index(chip.device)),
     ]

@@ -6,9 +6,9 @@ Laws for the successive-approximation (SAR) converter:
     ``8 k T SNR``; anchored at ISAAC's 8-bit converter at 32 nm.
 ``zigzag``: in-array SAR of zigzag-imc@df34a6f (BSD-3), fitted there to SRAM macros at 22 to 28 nm:
     ``E = (100 N + 0.001 4^N) fF V^2``, ``A = 10^(1.206 - 0.0369 N) 2^N um2`` (``0.5 x 2^N`` from 12 bit).
-``silicon``: slow converters inside published macros (see :mod:`.pricing.macro`): comparator and logic per bit,
-    and a noise-limited part that grows fourfold per bit up to 8 bit; finer results are integrated, in proportion to
-    their bits. Rounded so that 38 macros of the UIUC benchmark are predicted without bias; area as ``structural``.
+``silicon``: slow converters inside published macros (:mod:`nax_bo.hardware.pricing.macro`): comparator and logic per
+    bit, and a noise-limited part that grows fourfold per bit up to 8 bit; finer results are integrated, in proportion
+    to their bits; area as ``structural``.
 ``survey``: regression over the Murmann survey (Andrulis et al., arXiv:2404.06553; hwcomponents-adc@246af7e, MIT). It
     describes stand-alone converters, so its areas are several times those of converters in arrays.
 
@@ -59,7 +59,7 @@ def adc_table(profile: Profile, model: str | None = None) -> AdcTable:
     bits = np.arange(MAX_BITS + 1, dtype=float)
     sar_energy, sar_thermal, sar_area = _zigzag(bits) if law == "zigzag" else _structural(profile, bits)
     if law == "silicon":
-        femtojoule = silicon_capacitance_ff(bits) * float(technology.nominal_supply_v(28)) ** 2
+        femtojoule = _silicon_ff(profile, bits) * float(technology.nominal_supply_v(28)) ** 2
         sar_energy = femtojoule * 1e-3 * float(technology.energy_scale(28, REFERENCE_NM))
         sar_thermal = np.zeros_like(bits)
     flash_energy, flash_area = _flash(profile, bits)
@@ -89,10 +89,12 @@ def _structural(profile: Profile, bits: Floats) -> tuple[Floats, Floats, Floats]
     return energy, profile["adc.thermal_energy_pj"] * 4**bits, area
 
 
-def silicon_capacitance_ff(bits: Floats | float) -> Floats:
-    """Capacitance switched by one conversion at 28 nm, fF: energy over the squared supply (law ``silicon``)."""
+def _silicon_ff(profile: Profile, bits: Floats) -> Floats:
+    """Capacitance switched by one conversion at 28 nm, fF: energy over the squared supply."""
     exact = np.minimum(bits, 8.0)
-    return np.asarray((6.0 * exact + 0.01 * 4.0**exact) * np.maximum(1.0, np.asarray(bits) / 8.0))
+    noise = 4.0**exact * np.maximum(1.0, bits / 8.0)
+    per_bit, per_noise = (profile.constants[f"macro.converter_{k}"].value for k in ("ff_per_bit", "noise_ff"))
+    return per_bit * bits + per_noise * noise
 
 
 def _zigzag(bits: Floats) -> tuple[Floats, Floats, Floats]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 from nax_bo.errors import EvaluationError
 from nax_bo.hardware.simulators.neurosim.config import NeuroSimConfig
@@ -87,17 +86,12 @@ def access_transistor_width_f(config: NeuroSimConfig) -> float:
     )
 
 
-@lru_cache(maxsize=512)
-def array_prices(config: NeuroSimConfig) -> ArrayPrices:
-    """Price the array of a configuration.
+def array13(config: NeuroSimConfig) -> ArrayPrices:
+    """Price the array of a configuration of revision 13.
 
     Raises:
         EvaluationError: if the access transistor does not fit the cell.
     """
-    if config.quirks.revision == 14:
-        from nax_bo.hardware.simulators.neurosim.array14 import array14  # revisions share this module's parts
-
-        return array14(config)
     return _sram_array(config) if config.device == "SRAM" else _resistive_array(config)
 
 

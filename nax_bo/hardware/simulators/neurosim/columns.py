@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.hardware.simulators.neurosim.array import array_prices
+from nax_bo.hardware.simulators.neurosim.arrays import array_prices
 from nax_bo.hardware.simulators.neurosim.config import NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.simulators.neurosim.converters import (
     FLASH_CURRENT,

@@ -12,10 +12,11 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.simulators.neurosim.array import CLOCK_MARGIN
 from nax_bo.hardware.simulators.neurosim.columns import column_model
 from nax_bo.hardware.simulators.neurosim.config import NeuroSimConfig, NeuroSimLayer
-from nax_bo.hardware.simulators.neurosim.hierarchy import Areas, build_chip
+from nax_bo.hardware.simulators.neurosim.hierarchy import Areas
 from nax_bo.hardware.simulators.neurosim.layout import layout
 from nax_bo.hardware.simulators.neurosim.mapping import floor_plan, layer_table
-from nax_bo.hardware.simulators.neurosim.performance import PARTS, Parts, layer_costs
+from nax_bo.hardware.simulators.neurosim.performance import PARTS, Parts
+from nax_bo.hardware.simulators.neurosim.revisions import build_chip, layer_costs
 
 Array = NDArray[np.float64]
 POST_LAYOUT_ENERGY = 1.22

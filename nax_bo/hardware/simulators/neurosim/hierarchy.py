@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nax_bo.hardware.simulators.neurosim.array import ArrayPrices, array_prices
+from nax_bo.hardware.simulators.neurosim.array import ArrayPrices
+from nax_bo.hardware.simulators.neurosim.arrays import array_prices
 from nax_bo.hardware.simulators.neurosim.config import NeuroSimConfig
 from nax_bo.hardware.simulators.neurosim.control import MaxPool, max_pool
 from nax_bo.hardware.simulators.neurosim.digital import AdderTree, flip_flop
@@ -130,12 +131,8 @@ class ChipParts:
     footprint_m2: float
 
 
-def build_chip(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> ChipParts:
+def build_chip13(table: LayerTable, plan: FloorPlan, config: NeuroSimConfig) -> ChipParts:
     """Size and price every block of the chip."""
-    if config.quirks.revision == 14:
-        from nax_bo.hardware.simulators.neurosim.hierarchy14 import build_chip14  # builds on this module
-
-        return build_chip14(table, plan, config)
     tech = technology(config.tech_node_nm, config.roadmap, config.temp_k)
     array = array_prices(config)
     per_side = -(-plan.tile_side // plan.pe_side)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from nax_bo.hardware.simulators.neurosim.array import ArrayPrices, array_prices
+from nax_bo.hardware.simulators.neurosim.array import ArrayPrices
+from nax_bo.hardware.simulators.neurosim.arrays import array_prices
 from nax_bo.hardware.simulators.neurosim.config import NeuroSimConfig
 from nax_bo.hardware.simulators.neurosim.control import max_pool
 from nax_bo.hardware.simulators.neurosim.digital import AdderTree, flip_flop

@@ -426,25 +426,3 @@ class Run:
                     before = users[users < index]
                     result[index] = leakage[before[-1] if before.size else users[-1]]
         return result
-
-
-def layer_costs(
-    table: LayerTable,
-    plan: FloorPlan,
-    chip: ChipParts,
-    pieces: Layout,
-    config: NeuroSimConfig,
-    *,
-    columns: ColumnModel,
-    period_s: float,
-) -> LayerCosts:
-    """Price every layer of a network on a chip whose clock has the given period."""
-    clock_hz = (
-        REFERENCE_CLOCK_HZ if config.quirks.unit_clock_in_wires else min(REFERENCE_CLOCK_HZ, 1 / period_s)
-    )
-    run = Run
-    if config.quirks.revision == 14:
-        from nax_bo.hardware.simulators.neurosim.performance14 import Run14  # builds on this module
-
-        run = Run14
-    return run(table, plan, chip, pieces, config, columns=columns, clock_hz=clock_hz).layer_costs()

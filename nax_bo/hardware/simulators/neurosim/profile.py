@@ -7,33 +7,55 @@ import numpy as np
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
 from nax_bo.hardware.chip.devices import Device, device
+from nax_bo.hardware.reads import Reads
 from nax_bo.hardware.report import ComponentCost, CostReport, LayerCost
 from nax_bo.hardware.simulators.neurosim.config import NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.simulators.neurosim.cost import NeuroSimReport, evaluate
 from nax_bo.network.spec import LayerSpec, NetworkSpec
 
 _KINDS = {"sram": "SRAM", "fefet": "FeFET"}
-_ARRAY_FIELDS = ("rows", "cols", "bits_per_cell", "weight_bits", "input_bits", "adc_type", "adc_bits", "mux")
+ARRAY_FIELDS = (
+    "rows",
+    "cols",
+    "bits_per_cell",
+    "weight_bits",
+    "input_bits",
+    "dac_bits",
+    "adc_type",
+    "adc_bits",
+    "mux",
+)
+CHIP_FIELDS = ("device", "technology_nm", "mapping", "dataflow")
+
+READS = Reads(
+    "neurosim", ChipSpec(arrays=(ArraySpec(encoding="offset"),)), frozenset((*ARRAY_FIELDS, *CHIP_FIELDS))
+)
+"""What V1.3 reads of a chip; it decides hierarchy, copies, buffers and links by itself."""
 
 
 class NeuroSimCostModel:
     """Prices one design at a time; the simulator knows one array setting for the whole chip.
 
     Weights are offset binary, one input bit per pulse, all layers with weights in crossbars; the hierarchy, the copies
-    of weights and the buffers are the simulator's own choice, so ``pes_per_tile``, ``arrays_per_pe``, buffers,
-    ``duplication``, DRAM and ``encoding`` have no effect. Element-wise layers but pooling are free.
+    of weights, buffers and links are the simulator's own choice: settings of them are refused. Of a device its
+    resistances and read voltage are read, and whether it is SRAM, FeFET or else (RRAM). Element-wise layers but pooling
+    are free.
     """
+
+    name = "neurosim"
+    reads = READS
 
     def evaluate(self, network: NetworkSpec, chip: ChipSpec) -> CostReport:
         """Price a network on a chip.
 
         Raises:
-            InputError: Settings that differ between layers, several input bits per pulse, layers on the digital unit,
-                grouped convolutions or attention, a node that is not tabulated.
+            InputError: Settings that the simulator does not read, or that differ between layers, several input bits per
+                pulse, layers on the digital unit, grouped convolutions or attention, a node that is not tabulated.
             EvaluationError: The simulator cannot build the chip (arrays too large for the network, say).
         """
+        self.reads.check(chip)
         array = _one_array(network, chip)
-        report = evaluate(_layers(network), _config(array, chip, device(chip.device)))
+        report = evaluate(_layers(network), chip_config(array, chip, device(chip.device)))
         macs = float(network.macs)
         cells = sum(layer.weights for layer in network.static_layers)
         return CostReport(
@@ -48,32 +70,45 @@ class NeuroSimCostModel:
             unplaced_bits=0.0,
             layers=_layer_costs(network, report),
             components=_components(report),
-            edap_low=1.0,
-            edap_high=1.0,
-            model="neurosim",
+            edap_low_factor=1.0,
+            edap_high_factor=1.0,
+            model=self.name,
         )
 
 
 def _one_array(network: NetworkSpec, chip: ChipSpec) -> ArraySpec:
     count = len(network.static_layers)
     arrays = [chip.array(i, count) for i in range(count)]
-    settings = {tuple(getattr(a, name) for name in _ARRAY_FIELDS) for a in arrays}
+    settings = {tuple(getattr(a, name) for name in ARRAY_FIELDS) for a in arrays}
     if len(settings) != 1:
         raise InputError(
             "array settings differ between layers, which NeuroSim V1.3 cannot express",
-            "Give the chip one ArraySpec, or use another cost model.",
+            "Give all layers the same, or price them one by one with --cost-model xpertsim.",
         )
-    array = arrays[0]
+    check_array(arrays[0])
+    if chip.digital_layers:
+        raise InputError("layers on the digital unit", "NeuroSim V1.3 puts every layer into crossbars.")
+    return arrays[0]
+
+
+def check_array(array: ArraySpec) -> None:
+    """Raise InputError for an array that the simulator cannot build."""
     if array.rows != array.cols:
         raise InputError(f"arrays of {array.rows} x {array.cols}", "NeuroSim V1.3 knows square arrays only.")
     if array.dac_bits != 1:
         raise InputError(f"dac_bits = {array.dac_bits}", "NeuroSim V1.3 applies one input bit at a time.")
-    if chip.digital_layers:
-        raise InputError("layers on the digital unit", "NeuroSim V1.3 puts every layer into crossbars.")
-    return array
 
 
-def _config(array: ArraySpec, chip: ChipSpec, cell: Device) -> NeuroSimConfig:
+def chip_config(array: ArraySpec, chip: ChipSpec, cell: Device) -> NeuroSimConfig:
+    """The simulator's settings of a chip with such arrays.
+
+    Raises:
+        InputError: A node between whole nanometres.
+    """
+    if chip.technology_nm != int(chip.technology_nm):
+        raise InputError(
+            f"technology_nm = {chip.technology_nm:g}", "NeuroSim tabulates whole nodes, such as 22."
+        )
     kind = _KINDS.get(cell.kind, "RRAM")
     off = cell.r_off_ohm if np.isfinite(cell.r_off_ohm) else 1e9
     return NeuroSimConfig(
@@ -100,17 +135,23 @@ def _layers(network: NetworkSpec) -> list[NeuroSimLayer]:
     slot_names(network)  # refuses a network without matrix products
     rows = []
     for layer in network.layers:
-        if layer.op == "attention" or layer.groups > 1:
-            raise InputError(
-                f"layer {layer.name!r} ({layer.op}, {layer.groups} groups)",
-                "NeuroSim V1.3 knows dense convolutions and fully connected layers only.",
-            )
+        check_layer(layer)
         if layer.is_static:
-            rows.append(_layer(layer, layer.name in network.pooled_layers))
+            rows.append(layer_row(layer, layer.name in network.pooled_layers))
     return rows
 
 
-def _layer(layer: LayerSpec, pooled: bool) -> NeuroSimLayer:
+def check_layer(layer: LayerSpec) -> None:
+    """Raise InputError for a layer that the simulator does not know."""
+    if layer.op == "attention" or layer.groups > 1:
+        raise InputError(
+            f"layer {layer.name!r} ({layer.op}, {layer.groups} groups)",
+            "NeuroSim V1.3 knows dense convolutions and fully connected layers only.",
+        )
+
+
+def layer_row(layer: LayerSpec, pooled: bool) -> NeuroSimLayer:
+    """A static layer as a row of the simulator's network table."""
     channels, height, width = layer.in_shape
     return NeuroSimLayer(
         in_h=height + 2 * layer.padding[0],

@@ -1,0 +1,69 @@
+"""Progress of a running study on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nax_bo.study import Progress
+
+LINES_APART = 10
+"""Designs between two lines in a log."""
+
+
+class ProgressLine:
+    """One line on stderr: rewritten in place on a terminal, whatever its width, and printed now and then in a log."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._printed = -1
+
+    def show(self, p: Progress) -> None:
+        """Show where the study stands, and its news as lines that stay."""
+        if p.news:
+            sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
+        if self._terminal:
+            sys.stderr.write("\r\033[K" + fitted(parts(p), _width() - 1))
+        elif p.designs // LINES_APART > self._printed:
+            self._printed = p.designs // LINES_APART
+            sys.stderr.write(", ".join(parts(p)) + "\n")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            sys.stderr.write("\n")
+
+
+def parts(p: Progress) -> list[str]:
+    """What there is to say, the most wanted first."""
+    said = [f"{p.designs}/{p.budget} designs"]
+    if p.eta_s is not None:
+        said.append(f"about {_time(p.eta_s)} left")
+    if p.best is not None:
+        said.append(f"best {100 * p.best:.1f} %")
+    said += [f"{p.running} running", f"front of {p.front}", f"{p.full} in full"]
+    said += [f"{p.failed} failed"] if p.failed else []
+    return [*said, f"hypervolume {p.hypervolume:.3g}"]
+
+
+def fitted(said: list[str], width: int) -> str:
+    """As many of the parts as fit into a line of ``width`` characters, cut only if the first one does not."""
+    while len(said) > 1 and len(", ".join(said)) > width:
+        said = said[:-1]
+    return ", ".join(said)[: max(0, width)]
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

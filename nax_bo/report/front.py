@@ -1,0 +1,165 @@
+"""The front as people read it: ranges of costs, ties in accuracy, and what other cost models would keep of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nax_bo.accuracy.fidelity import FULL
+from nax_bo.errors import InputError, NaxboError
+from nax_bo.hardware.protocol import OneByOne, cost_model
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome, outcome
+from nax_bo.search.pareto import nondominated
+from nax_bo.study import Study, Trial
+
+PROFILES = ("published", "isaac", "puma")
+"""Cost models under which the front is looked at again: those that price any design in no time."""
+
+Row = dict[str, Any]
+
+LOW, HIGH = "edap_low_uj_ms_mm2", "edap_high_uj_ms_mm2"
+
+
+def design_row(study: Study, trial: Trial) -> Row:
+    """``Study.row`` with the range of EDAP between sources (:mod:`nax_bo.hardware.pricing.uncertainty`).
+
+    None where it is unknown: the cost model is a slow one, or states no range.
+    """
+    row = study.row(trial)
+    low, high = edap_factors(study, trial) or (None, None)
+    edap = trial.costs[SUMMARY_COST]
+    ends = {LOW: low and edap * low, HIGH: high and edap * high}
+    return {**{k: v for k, v in row.items() if k != "design"}, **ends, "design": row["design"]}
+
+
+def edap_factors(study: Study, trial: Trial) -> tuple[float, float] | None:
+    """Low and high factor on a design's EDAP; None where the cost model is a slow one or states no range."""
+    model = study.study_problem.cost_model
+    if isinstance(model, OneByOne):
+        return None
+    cost = model.evaluate(*study.study_problem.system.decode(trial.design))
+    return cost.uncertainty if cost.edap_high_factor > cost.edap_low_factor else None
+
+
+def edap_ends(row: Mapping[str, Any], cost: Outcome) -> tuple[float | None, float | None]:
+    """The range of a row's main cost, if that is EDAP: of others none is stated."""
+    return (row[LOW], row[HIGH]) if cost.name == SUMMARY_COST else (None, None)
+
+
+def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]:
+    """One row per design of the front, the most accurate first: :func:`design_row`, ``ties`` and ``holds_under``.
+
+    ``ties``: not told apart from the most accurate one (:func:`ties`). ``holds_under``: cost models under which no
+    fully trained design of the study beats it in accuracy and EDAP.
+
+    Args:
+        study: The study.
+        trials: Fully trained designs to take instead of its front.
+    """
+    front = study.front() if trials is None else list(trials)
+    rows = [design_row(study, t) for t in front]
+    kept = survivors(study)
+    best = ties(rows)
+    return [
+        {
+            **row,
+            "ties": row["number"] in best,
+            "holds_under": [m for m, n in kept.items() if row["number"] in n],
+        }
+        for row in rows
+    ]
+
+
+def survivors(study: Study) -> dict[str, set[int]]:
+    """For each of :data:`PROFILES` that can price the study's designs, the undominated fully trained ones.
+
+    In accuracy and the study's main cost, among all designs that were trained in full.
+    """
+    full = [t for t in study.trials() if t.at(FULL.name)]
+    if not full:
+        return {}
+    cost = study.config.main_cost
+    errors = [1.0 - study.accuracy(e) for t in full if (e := t.at(FULL.name))]
+    decoded = [study.study_problem.system.decode(t.design) for t in full]
+    kept = {}
+    for name in PROFILES:
+        model = cost_model(name)
+        try:
+            prices = [cost.sign * cost.read(model.evaluate(*design)) for design in decoded]
+        except NaxboError:  # the profile knows no price for something that the designs hold
+            continue
+        keep = nondominated(list(zip(errors, prices, strict=True)))
+        kept[name] = {t.number for t, stays in zip(full, keep, strict=True) if stays}
+    return kept
+
+
+def ties(rows: Sequence[Row]) -> list[int]:
+    """Numbers of the designs that are not told apart from the most accurate one, itself included.
+
+    Two designs tie when their accuracies differ by less than twice the standard error of the difference, or by no more
+    than one test image.
+    """
+    if not rows:
+        return []
+    best = max(rows, key=lambda r: r["accuracy"])
+    return [r["number"] for r in rows if r is best or _tie(best, r)]
+
+
+def _tie(a: Row, b: Row) -> bool:
+    error = math.hypot(*(r["standard_error"] or 0.0 for r in (a, b)))
+    return bool(a["accuracy"] - b["accuracy"] <= max(2 * error, 1e-12))
+
+
+def cheapest_within(rows: Sequence[Row], points: float, cost: Outcome = OUTCOMES[SUMMARY_COST]) -> Row | None:
+    """The best design in ``cost`` whose accuracy is at most ``points`` percentage points below the best."""
+    if not rows:
+        return None
+    floor = max(r["accuracy"] for r in rows) - points / 100
+    return min((r for r in rows if r["accuracy"] >= floor - 1e-12), key=lambda r: cost.sign * r[cost.name])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which designs may be picked: bounds on outcomes by name, accuracy as a fraction."""
+
+    upper: Mapping[str, float]
+    lower: Mapping[str, float]
+
+    def admit(self, row: Row) -> bool:
+        """Whether a row keeps them all; raises InputError if it lacks a bounded outcome."""
+        if missing := [n for n in (*self.upper, *self.lower) if n not in row]:
+            known = ", ".join(OUTCOMES[n].short for n in OUTCOMES if n in row)
+            raise InputError(f"this study holds no {', '.join(missing)}", f"Bound {known}.")
+        low = all(row[n] >= v for n, v in self.lower.items())
+        return low and all(row[n] <= v for n, v in self.upper.items())
+
+    @classmethod
+    def named(cls, upper: Mapping[str, float], lower: Mapping[str, float]) -> Limits:
+        """Limits with their outcomes' full names.
+
+        Raises:
+            InputError: Nothing of that name is measured or priced, or it cannot have that limit.
+        """
+        both = []
+        for bounds in (upper, lower):
+            for name, value in bounds.items():
+                outcome(name).check_limit(value)
+            both.append({outcome(name).name: value for name, value in bounds.items()})
+        return cls(*both)
+
+
+def pickable(study: Study, limits: Limits) -> list[Trial]:
+    """Fully trained designs within the study's limits and these that no other such design beats; best first."""
+    if not (limits.upper or limits.lower):
+        return study.front()
+    own = Limits(study.config.max, study.config.min)
+    rows = [(t, study.values(t)) for t in study.trials() if t.at(FULL.name)]
+    inside = [(t, row) for t, row in rows if own.admit(row) and limits.admit(row)]
+    if not inside:
+        return []
+    objectives = [OUTCOMES[name] for name in study.config.objectives]
+    kept = nondominated([[o.sign * row[o.name] for o in objectives] for _, row in inside])
+    pairs = [pair for pair, stays in zip(inside, kept, strict=True) if stays]
+    return [t for t, _ in sorted(pairs, key=lambda pair: -pair[1]["accuracy"])]
