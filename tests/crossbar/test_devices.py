@@ -40,6 +40,28 @@ def test_published_values():
     assert not device("sram").resistive
 
 
+@pytest.mark.parametrize("kind", ["rram", "pcm", "fefet", "stt-mram", "sram"])
+def test_a_search_is_offered_devices_whose_spread_is_known(kind):
+    assert device(kind).characterised
+    assert not device("sram-6t").characterised
+
+
+@pytest.mark.parametrize("row", DEVICES.values(), ids=DEVICES)
+def test_values_lie_within_the_ranges_of_their_sources(row):
+    for known in row.ranges:
+        value = getattr(row, known.field)
+        assert 0 <= known.low < known.high
+        assert len(known.source) > 5
+        if isinstance(value, float | int):
+            assert known.low <= value <= known.high
+
+
+@pytest.mark.parametrize("kind", ["rram", "pcm", "fefet", "stt-mram", "sram"])
+def test_access_time_and_spread_of_the_usual_rows_have_ranges(kind):
+    named = {r.field for r in device(kind).ranges}
+    assert {"read_pulse_ns", "programming"} <= named
+
+
 def test_assumed_values_are_flagged():
     assert "programming" in device("nacim-gaussian").assumed
     assert "programming" in device("stt-mram").assumed

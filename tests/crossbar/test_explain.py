@@ -15,13 +15,14 @@ from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.hardware.chip.effects import EFFECTS
 
 
-def network(**settings: object) -> CrossbarNetwork:
+def network(conditions: Conditions | None = None, **settings: object) -> CrossbarNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
     array = ArraySpec(rows=32, **settings)  # type: ignore[arg-type]
     made = convert(model, ChipSpec(device="pcm", arrays=(array,), digital_layers=("0",))).eval()
-    made.calibrate(torch.rand(8, 3, 8, 8, generator=Generator().manual_seed(0)))
+    examples = torch.rand(8, 3, 8, 8, generator=Generator().manual_seed(0))
+    made.calibrate(examples, conditions=conditions)
     return made
 
 
@@ -43,9 +44,9 @@ def test_nominal_cells_and_lossless_converters_only_quantise():
 
 
 def test_each_source_shows_when_it_is_on():
-    made = network(adc_bits=10)
+    made = network(Conditions(), adc_bits=6)
     budget = made.explain("2", Conditions()).error_budget
-    sources = set(EFFECTS) - {"faults"}  # the device row gives no probability of stuck cells
+    sources = set(EFFECTS)
     assert set(budget) == {"quantisation", "adc", "total", *sources}
     assert all(budget[k] > 0 for k in sources)
     calm = made.explain("2", Conditions(variation_scale=0.1, time_s=0.0)).error_budget
@@ -63,7 +64,7 @@ def test_each_source_shows_when_it_is_on():
     ],
 )
 def test_worse_converters_have_a_larger_share(source, setting, worse):
-    made = network(adc_bits=6)
+    made = network(Conditions(), adc_bits=6)
     usual, more = (made.explain("2", c).error_budget for c in (Conditions(), Conditions(**{setting: worse})))
     assert more[source] > 1.5 * usual[source]
     assert more["total"] > usual["total"]
@@ -72,7 +73,7 @@ def test_worse_converters_have_a_larger_share(source, setting, worse):
 
 
 def test_offsets_that_are_not_calibrated_away_weigh_more():
-    made = network(adc_bits=6)
+    made = network(Conditions(), adc_bits=6)
     usual, raw = (made.explain("2", Conditions(offset_calibration=on)).error_budget for on in (True, False))
     assert raw["converter_offset"] > 2 * usual["converter_offset"]
 

@@ -8,10 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nax_bo.crossbar.physics.ir_drop import exact_effective_conductance, operating_point
+from nax_bo.crossbar.physics.ir_drop import (
+    effective_conductance,
+    exact_effective_conductance,
+    operating_point,
+)
 from nax_bo.crossbar.physics.nodal import solve_nodal
-from nax_bo.crossbar.physics.wires import PRESETS, resistivity_ohm_m, wire_of_node
+from nax_bo.crossbar.physics.wires import PRESETS, resistivity_ohm_m, wire_of_cell, wire_of_node
 from nax_bo.errors import InputError
+from nax_bo.hardware.chip.devices import DEVICES
 
 DATA = Path(__file__).parents[1] / "data"
 VECTORS = json.loads((DATA / "ir_drop_vectors.json").read_text())["cases"]
@@ -217,3 +222,35 @@ def test_ideal_wire_preset_and_bad_geometry():
         wire_of_node(32, row_pitch=0)
     with pytest.raises(InputError, match="width_nm"):
         resistivity_ohm_m(-1, 2)
+
+
+@pytest.mark.parametrize("name", sorted({d.name for d in DEVICES.values() if d.resistive}))
+def test_differences_of_columns_are_within_two_percent_of_the_exact_ones(name):
+    """Columns are converted as differences, which lose what both sides share."""
+    row, n = DEVICES[name], 128
+    generator = torch.Generator().manual_seed(0)
+    top = 2 ** min(2, row.bits_per_cell) - 1
+    weights = ((0.35 * torch.randn(n, n, generator=generator)).clamp(-1, 1) * top).round() / top
+    sides = torch.stack([weights.clamp(min=0), (-weights).clamp(min=0)])
+    g = row.g_off_s + (row.g_on_s - row.g_off_s) * sides
+    wire = wire_of_cell(22.0, row.cell_area_f2)
+    found, exact = (
+        solve(g, wire.r_row_ohm, wire.r_col_ohm)
+        for solve in (effective_conductance, exact_effective_conductance)
+    )
+    x = (torch.rand(400, n, generator=generator) < 0.2).float()
+    sums, true = (x @ (side[0] - side[1]) for side in (found, exact))
+    assert float((sums - true).norm()) < 0.02 * float(true.norm())
+
+
+def test_larger_cells_have_longer_wires():
+    small, usual, large = (wire_of_cell(22.0, area) for area in (10.0, None, 120.0))
+    assert small.r_col_ohm < usual.r_col_ohm < large.r_col_ohm
+    assert small.r_row_ohm <= usual.r_row_ohm < large.r_row_ohm
+    assert usual.r_col_ohm == pytest.approx(3 * usual.r_row_ohm, rel=0.35)  # the row's is at least a pitch
+    between = wire_of_cell(28.0, 48.0)
+    assert wire_of_cell(32.0, 48.0).r_col_ohm < between.r_col_ohm < usual.r_col_ohm
+    with pytest.raises(InputError, match="5 nm"):
+        wire_of_cell(5.0, 48.0)
+    with pytest.raises(InputError, match="cell of -1"):
+        wire_of_cell(22.0, -1.0)

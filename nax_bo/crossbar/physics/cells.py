@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from nax_bo.crossbar.physics.ir_drop import operating_point
-from nax_bo.crossbar.physics.read_noise import read_sigma
+from nax_bo.crossbar.physics.ir_drop import effective_conductance
+from nax_bo.crossbar.physics.read_noise import clamped, read_sigma
 from nax_bo.crossbar.physics.realise import Realised, realise
 from nax_bo.crossbar.physics.slicing import weight_digits
 from nax_bo.crossbar.physics.wires import Wire
@@ -93,12 +93,15 @@ def program_cells(
     cells = _joined(
         [realise(targets, device, generator, conditions, batch_dims=1) for generator in generators]
     )
-    g_s, draws = cells.g_s, len(generators)
+    g_s, draws, variance = cells.g_s, len(generators), None
+    if conditions.read_noise:
+        sigma = read_sigma(g_s, device, conditions.time_s, cells.g_programmed_s, "fast")
+        if bool(sigma.any()):
+            g_s, of_cells = clamped(g_s, sigma)
+            parts = torch.split(of_cells / step_s**2, list(blocks), dim=-2)
+            variance = torch.stack([part.mean(-2) for part in parts], -2)
     if conditions.ir_drop and device.resistive:
         g_s = _with_wires(g_s, layout.outputs_per_array, array, wire, blocks)
-    variance = (
-        _read_variance(cells, device, conditions, blocks) / step_s**2 if conditions.read_noise else None
-    )
     levels = g_s / step_s
     if array.encoding == "offset":
         levels = levels[:, 0, ..., layout.output] - levels[:, 0, ..., layout.reference]
@@ -111,8 +114,6 @@ def program_cells(
     integer = torch.equal(g_s, targets.expand_as(g_s))
     if integer:
         levels = nominal_cells(codes, array).levels.expand(draws, *levels.shape[1:])
-    if variance is not None and not bool(variance.any()):
-        variance = None
     return Cells(levels, integer, cells.gain.reshape(draws), variance)
 
 
@@ -164,7 +165,7 @@ def _with_wires(
     out = torch.empty_like(columns)
     for rows, across in _arrays_by_shape(blocks, cols * slices, width):
         arrays = torch.stack([columns[..., r, c] for r, c in itertools.product(rows, across)])
-        dropped = operating_point(arrays, wire.r_row_ohm, wire.r_col_ohm)
+        dropped = effective_conductance(arrays, wire.r_row_ohm, wire.r_col_ohm)
         for part, (r, c) in zip(dropped, itertools.product(rows, across), strict=True):
             out[..., r, c] = part
     return out.reshape(draws, sides, groups, -1, cols, slices).permute(0, 1, 5, 2, 3, 4)
@@ -194,10 +195,3 @@ def _joined(chips: list[Realised]) -> Realised:
         torch.cat([getattr(chip, name) for chip in chips]) for name in ("g_s", "g_programmed_s", "gain")
     )
     return Realised(g_s, programmed, gain)
-
-
-def _read_variance(
-    cells: Realised, device: Device, conditions: Conditions, blocks: tuple[int, ...]
-) -> Tensor:
-    sigma = read_sigma(cells.g_s, device, conditions.time_s, cells.g_programmed_s)
-    return torch.stack([part.square().mean(-2) for part in torch.split(sigma, list(blocks), dim=-2)], -2)

@@ -17,6 +17,10 @@ from nax_bo.crossbar.physics.elimination import eliminate_columns
 from nax_bo.crossbar.physics.lines import Lines
 from nax_bo.errors import InputError
 
+LARGEST_DROP = 1.0
+"""Up to this much of :func:`drop`, differential sums of :func:`operating_point` are within 2 % of the exact ones, for
+every shipped device at 128 rows and columns (``tests/crossbar/test_ir_drop.py``)."""
+
 _CELLS_PER_CHUNK = 1 << 19  # 32 arrays of 128 x 128: long enough vectors, working set still near the cache
 
 
@@ -84,6 +88,27 @@ def exact_effective_conductance(g_s: Tensor, r_row_ohm: float, r_col_ohm: float)
     chunks = torch.split(arrays, max(1, _CELLS_PER_CHUNK // (rows * max(rows, cols))))
     parts = [eliminate_columns(g, r_row_ohm, r_col_ohm) for g in chunks]
     return torch.cat(parts).to(g_s.dtype).reshape(g_s.shape)
+
+
+def drop(g_s: Tensor, r_row_ohm: float, r_col_ohm: float) -> float:
+    """How much wires weigh in arrays ``... x rows x cols``: twice the largest relative voltage drop of small currents.
+
+    Mean conductance times ``r_row cols^2 + r_col rows^2``, of the array where it is largest.
+    """
+    rows, cols = g_s.shape[-2:]
+    return float(g_s.mean((-2, -1)).max()) * (r_row_ohm * cols**2 + r_col_ohm * rows**2)
+
+
+def effective_conductance(g_s: Tensor, r_row_ohm: float, r_col_ohm: float) -> Tensor:
+    """By :func:`operating_point` where that is good enough for differences of columns, else exactly.
+
+    Columns are converted as differences, in which what both sides share cancels and the operating point's error does
+    not: it is up to 30 % of them where wires drop most of the voltage. The exact solution of 128 x 128 cells takes
+    about 0.2 s on one core, that of 256 x 256 about 2 s.
+    """
+    if drop(g_s, r_row_ohm, r_col_ohm) <= LARGEST_DROP:
+        return operating_point(g_s, r_row_ohm, r_col_ohm)
+    return exact_effective_conductance(g_s, r_row_ohm, r_col_ohm)
 
 
 def _check(g_s: Tensor, r_row_ohm: float, r_col_ohm: float) -> None:

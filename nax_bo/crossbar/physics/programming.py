@@ -75,7 +75,10 @@ def programming_sigma(g_target_s: Tensor, device: Device, time_s: float = 0.0) -
         case PolynomialNoise() as model:
             scale = device.g_on_s / model.g_max_us  # siemens per tabulated microsiemens
             fraction = (g_target_s / device.g_on_s).clamp(0, 1)
-            return scale * _horner(_coefficients_at(model, time_s), fraction).clamp(min=0)
+            sigma = _horner(_coefficients_at(model, time_s), fraction)
+            if model.least_us:
+                sigma = torch.maximum(sigma, _horner(model.least_us, fraction))
+            return scale * sigma.clamp(min=0)
         case RelativeNoise(fraction):
             return fraction * g_target_s
         case RangeNoise(fraction):

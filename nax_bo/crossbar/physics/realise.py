@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from nax_bo.crossbar.physics.drift import compensation_gain, drift
 from nax_bo.crossbar.physics.faults import stick
-from nax_bo.crossbar.physics.programming import program
+from nax_bo.crossbar.physics.programming import normal_like, program
+from nax_bo.crossbar.physics.read_noise import read_sigma
 from nax_bo.hardware.chip import Conditions
 from nax_bo.hardware.chip.devices import Device
 
@@ -35,27 +36,31 @@ def realise(
 ) -> Realised:
     """Program, age and break the cells of one layer.
 
-    Programming noise, drift and faults draw from separate streams derived from ``generator``: switching one of them off
-    or moving in time leaves the draws of the others as they were (common random numbers). Stuck cells do not drift.
-    IR drop comes after, in :mod:`nax_bo.crossbar.physics.ir_drop`; read noise at every read, in
-    :mod:`nax_bo.crossbar.physics.read_noise`. ``conditions.temperature_k`` has no effect here: no shipped device
-    model has a cited temperature coefficient.
+    Programming noise, drift, faults and slow fluctuations draw from separate streams derived from ``generator``:
+    switching one of them off or moving in time leaves the draws of the others as they were (common random numbers).
+    Stuck cells neither drift nor fluctuate. IR drop comes after, in :mod:`nax_bo.crossbar.physics.ir_drop`; fast read
+    noise at every read, in :mod:`nax_bo.crossbar.physics.read_noise`. Temperature is not modelled: no shipped device
+    has a cited coefficient.
 
     Args:
         g_target_s: Target conductances of all cells of the layer, siemens, any shape.
         device: Cell technology.
-        generator: Source of all randomness; three numbers are taken from it.
+        generator: Source of all randomness; four numbers are taken from it.
         conditions: Time, and which effects are simulated.
         batch_dims: Leading dimensions that are separate chips (draws), each with its own compensation gain.
 
     Raises:
         InputError: NaN, negative or no conductances; negative time.
     """
-    streams = _child_generators(generator, 3)
+    streams = _child_generators(generator, 4)
     g = g_target_s
     if conditions.programming_noise:
         g = program(g, device, streams[0], conditions.time_s, conditions.variation_scale)
     g_now = drift(g, device, conditions.time_s, streams[1], g_target_s)
+    if conditions.read_noise:
+        slow = read_sigma(g_now, device, conditions.time_s, g, "slow")
+        if bool(slow.any()):
+            g_now = (g_now + slow * normal_like(g_now, streams[3])).clamp(min=0)
     gain = torch.ones((*g.shape[:batch_dims], *[1] * (g.ndim - batch_dims)), dtype=g.dtype, device=g.device)
     if conditions.faults:
         state = streams[2].get_state()

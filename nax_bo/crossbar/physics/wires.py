@@ -104,3 +104,46 @@ def wire_of_node(technology_nm: float, row_pitch: float = 4.0, col_pitch: float 
     ohm_per_square = resistivity_ohm_m(width_nm, metal.aspect_ratio) / (metal.aspect_ratio * width_nm * 1e-9)
     source = f"half of {metal.pitch_nm:g} nm pitch ({metal.source}), doi:10.1103/PhysRevB.66.075414"
     return Wire(row_pitch * ohm_per_square, col_pitch * ohm_per_square, source)
+
+
+_USUAL_AREA_F2 = (
+    48.0  # 4 F x 12 F, one transistor and one resistor: where a device names none, as in its price
+)
+_ASPECT = 3.0
+_NARROWEST = 2.0  # wire and space
+
+
+def wire_of_cell(technology_nm: float, cell_area_f2: float | None) -> Wire:
+    """Wire resistance across cells of a size, in the tightest metal of a node; log-log interpolated between nodes.
+
+    Cells are taken as three times as high as wide, like one of 4 F x 12 F; row wires run along the short side;
+    neither side is shorter than the pitch of the wires.
+
+    Args:
+        technology_nm: 7 to 130.
+        cell_area_f2: Area of a cell in squares of the node; ``None``: 48.
+
+    Raises:
+        InputError: Another node, or an area that is not positive.
+    """
+    area = _USUAL_AREA_F2 if cell_area_f2 is None else cell_area_f2
+    if not (math.isfinite(area) and area > 0):
+        raise InputError(f"a cell of {area} squared feature sizes", "Give a positive area.")
+    nodes = sorted(_METALS)
+    if not nodes[0] <= technology_nm <= nodes[-1]:
+        raise InputError(
+            f"no wire geometry for {technology_nm:g} nm", f"Use {nodes[0]:g} to {nodes[-1]:g} nm."
+        )
+    above = next(node for node in nodes if node >= technology_nm)
+    below = max(node for node in nodes if node <= technology_nm)
+    t = 0.0 if above == below else math.log(technology_nm / below) / math.log(above / below)
+
+    def mix(x: float, y: float) -> float:
+        return float(x ** (1 - t) * y**t)
+
+    width_nm = mix(_METALS[below].pitch_nm, _METALS[above].pitch_nm) / 2
+    side = math.sqrt(area / _ASPECT) * technology_nm / width_nm
+    pitches = max(side, _NARROWEST), max(_ASPECT * side, _NARROWEST)
+    a, b = wire_of_node(below, *pitches), wire_of_node(above, *pitches)
+    source = a.source if above == below else f"between {below:g} and {above:g} nm; {a.source}"
+    return Wire(mix(a.r_row_ohm, b.r_row_ohm), mix(a.r_col_ohm, b.r_col_ohm), source)

@@ -31,11 +31,14 @@ class PolynomialNoise:
         times_s: Seconds after programming at which the polynomials were measured, ascending. Between them sigma is
             interpolated linearly in log time; before the first and after the last it is held.
         g_max_us: Range of the characterised device.
+        least_us: Coefficients of another published fit of the same cells, ``()``: none; the larger of the two holds at
+            every time.
     """
 
     coefficients_us: tuple[tuple[float, ...], ...]
     g_max_us: float
     times_s: tuple[float, ...] = (1.0,)
+    least_us: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,9 @@ class FlickerReadNoise:
     """1/f noise: ``sigma = g Q sqrt(ln((t + t0 + t_read) / (2 t_read)))``, ``Q = min(q_max, q / u^exponent)``.
 
     t counts from the first read at ``t0_s`` after programming. Nandakumar et al. 2019; AIHWKit.
+
+    The variance of 1/f noise is spread evenly over the logarithm of frequency. What is slower than ``window_s`` is the
+    same in every read of a chip; the rest is taken as new in each.
     """
 
     t_read_s: float
@@ -113,14 +119,19 @@ class FlickerReadNoise:
     q: float = 0.0088
     exponent: float = 0.65
     q_max: float = 0.2
+    window_s: float = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class LogConductanceReadNoise:
-    """1/f noise: ``sigma = k log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read)))`` uS, t at least 1 s, not below 0."""
+    """1/f noise: ``sigma = k log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read)))`` uS, t at least 1 s, not below 0.
+
+    ``window_s`` as in :class:`FlickerReadNoise`.
+    """
 
     k_us: float
     t_read_s: float
+    window_s: float = 1e-3
 
 
 ProgrammingNoise = NoNoise | PolynomialNoise | RelativeNoise | RangeNoise | StateNoise | ResistanceNoise

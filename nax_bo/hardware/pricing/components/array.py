@@ -46,8 +46,8 @@ def _cell(profile: Profile, cell: Device) -> tuple[float, ...]:
     area_f2 = cell.cell_area_f2 or profile["array.cell_area_f2"]
     if cell.kind == "sram":
         charge_ff, pulse_ns = density * profile["array.sram_cell_ff"], profile["array.sram_pulse_ns"]
-        leakage_pw = profile["array.sram_leakage_pw"]
-        return 0.0, 0.0, charge_ff, area_f2, pulse_ns, pulse_ns, charge_ff * 1e-3, leakage_pw
+        leakage_pw, read_ns = profile["array.sram_leakage_pw"], cell.read_pulse_ns or pulse_ns
+        return 0.0, 0.0, charge_ff, area_f2, read_ns, pulse_ns, charge_ff * 1e-3, leakage_pw
     pulse_ns = cell.read_pulse_ns or profile["array.read_pulse_ns"]
     write_ns = cell.write_pulse_ns or profile["array.write_pulse_ns"]
     write_pj = cell.write_energy_pj or _write_pj(cell, write_ns) or profile["array.write_energy_pj"]
