@@ -150,9 +150,18 @@ class Optimizer:
         if suggestion is None:
             return promotions(state, 1, self._helper)
         if not getattr(self.strategy, "cheap_looks", False):
-            return [suggestion]  # baselines know full evaluations only
+            return [self._settled(state, suggestion)]  # baselines know full evaluations only
+        suggestion = self._settled(state, suggestion)
         models = self._helper.models(state) if suggestion.predicted else None
         return [choose_fidelity(state, models, suggestion)]
+
+    def _settled(self, state: SearchState, suggestion: Suggestion) -> Suggestion:
+        """The suggestion with its cost-only variables solved exactly, unless that design is known."""
+        x = np.array([suggestion.design.indices], dtype=np.int64)
+        exact = state.unseen(self.problem.settled(x))
+        if not len(exact) or (exact == x).all():
+            return suggestion
+        return replace(suggestion, design=self.problem.space.designs(exact)[0])
 
     def promotions(self, k: int = 1) -> list[Suggestion]:
         """Which designs told at lower fidelities deserve the full one next; they are pending until told.
