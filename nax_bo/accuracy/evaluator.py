@@ -56,12 +56,13 @@ def load_evaluator(reference: str) -> AccuracyEvaluator:
     Raises:
         InputError: It cannot be loaded or made, or it is no evaluator.
     """
-    factory: Any = load_object(reference)
-    if not (inspect.isclass(factory) and callable(getattr(factory, "evaluate", None))):
+    found: Any = load_object(reference)
+    if not (inspect.isclass(found) and callable(getattr(found, "evaluate", None))):
         raise InputError(
             f"{reference} is no accuracy evaluator",
             "Name a class with evaluate(self, network, chip, data, rung, seed).",
         )
+    factory: Any = found
     try:
         made: AccuracyEvaluator = factory()
     except TypeError as ex:
