@@ -18,6 +18,7 @@ from nax_cli import (
     devices,
     doctor,
     evaluate,
+    evaluators,
     export,
     init,
     optimize,
@@ -52,6 +53,7 @@ app.command("export")(export.export)
 app.command("spaces")(spaces.spaces)
 app.command("devices")(devices.devices)
 app.add_typer(surrogates.app, name="surrogates")
+app.add_typer(evaluators.app, name="evaluators")
 app.command("bench")(bench.bench)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)

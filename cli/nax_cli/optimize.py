@@ -94,6 +94,14 @@ def optimize(
             "only when the cost model takes seconds. They come from one model: naming one learns all.",
         ),
     ] = None,
+    accuracy: Annotated[
+        str | None,
+        typer.Option(
+            "--accuracy",
+            metavar="CLASS",
+            help="Your own accuracy evaluator, module:Class or file.py:Class, in place of trainings. [training]",
+        ),
+    ] = None,
     cost_model: Annotated[
         str | None, typer.Option("--cost-model", help="Profile, TOML file or evaluator class. [published]")
     ] = None,
@@ -133,6 +141,7 @@ def optimize(
         "system": system,
         "surrogate": surrogate,
         "strategy": strategy,
+        "accuracy": accuracy,
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from nax_bo.accuracy.evaluator import OWN, load_evaluator
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.errors import InputError, StoreError
@@ -75,6 +76,8 @@ class Study:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
+        if config.accuracy != OWN:
+            load_evaluator(config.accuracy)
         problem.check_limits()
         Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
         known = {
