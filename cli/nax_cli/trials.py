@@ -45,13 +45,13 @@ def trials(
     """
     from nax_bo.errors import InputError
     from nax_bo.study import Study
-    from nax_bo.study.table import trial_rows, write_parquet
+    from nax_bo.study.table import write_parquet
     from nax_cli.settings import numbers, pairs
 
     if sum((csv, as_json, parquet is not None)) > 1:
         raise InputError("--csv, --json and --parquet are three forms of one answer", "Give one of them.")
     with Study(study) as opened:
-        rows = trial_rows(opened)
+        rows = opened.rows()
         names = [v.name for v in opened.store.space.variables]
         shown = ("number", "state", "fidelity", "accuracy", *opened.config.cost_columns, *names)
     rows = _ordered(

@@ -167,13 +167,17 @@ class Study:
             "design": dict(trial.design),
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Every design as a flat row (:func:`nax_bo.study.table.trial_rows`)."""
+        return trial_rows(self.store.space, self.trials(), {t.number for t in self.front()})
+
     def frame(self) -> Any:
-        """Every design as a pandas DataFrame (:func:`nax_bo.study.table.trial_rows`).
+        """:meth:`rows` as a pandas DataFrame.
 
         Raises:
             InputError: pandas is not installed.
         """
-        return frame(trial_rows(self))
+        return frame(self.rows())
 
     def add(self, designs: Sequence[Design], fidelity: str = SHORT.name) -> int:
         """Queue designs of one's own, which :meth:`run` takes up first; returns how many are new to the study.

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.errors import InputError
 from nax_bo.outcomes import MEASURED, PRICED, measured
+from nax_bo.space import Space
 from nax_bo.study.trial import Trial
-
-if TYPE_CHECKING:
-    from nax_bo.study.study import Study
 
 Row = dict[str, Any]
 
 
-def trial_rows(study: Study) -> list[Row]:
-    """One row per design, by number; what a design has not is None.
+def trial_rows(space: Space, trials: Sequence[Trial], front: Container[int]) -> list[Row]:
+    """One row per design of a study; what a design has not is None. ``front``: numbers of those on it.
 
     ``number``; ``state`` (that of its last evaluation); ``fidelity`` at which it was measured; outcomes measured and
     priced, by name; ``standard_error``; ``on_front``; ``seconds`` of all its evaluations; ``reason`` of the first and
     ``message`` of a failed one; then its choices by variable. Where a variable is called like one of these, the result
     gets ``result_`` before its name.
     """
-    space = study.store.space
     variables = [v.name for v in space.variables]
-    best = {t.number for t in study.front()}
     rows = []
-    for trial in study.trials():
-        results = _results(trial, trial.number in best)
+    for trial in trials:
+        results = _results(trial, trial.number in front)
         row = {(f"result_{k}" if k in variables else k): v for k, v in results.items()}
         rows.append(row | {name: trial.design.get(name) for name in variables})
     return rows
