@@ -99,6 +99,8 @@ class StudyProblem:
 
     def costs_of(self, designs: Sequence[Design]) -> list[dict[str, float]]:
         """Every priced outcome of each design."""
+        if not designs:
+            return []
         costs = self.costs(self.space.columns(self.space.indices(designs)))
         return [{k: float(v[i]) for k, v in costs.items()} for i in range(len(designs))]
 
