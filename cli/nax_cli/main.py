@@ -26,6 +26,7 @@ from nax_cli import (
     report,
     spaces,
     surrogates,
+    trials,
     whatif,
 )
 
@@ -48,6 +49,7 @@ app.command("optimize")(optimize.optimize)
 app.command("what-if")(whatif.what_if)
 app.command("evaluate")(evaluate.evaluate)
 app.command("pareto", epilog=pareto.EXAMPLES)(pareto.pareto)
+app.command("trials")(trials.trials)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("spaces")(spaces.spaces)

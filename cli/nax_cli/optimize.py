@@ -116,6 +116,12 @@ def optimize(
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--start", metavar="FILE", help="Designs to look at first: a table, .csv or .json (naxbo trials)."
+        ),
+    ] = None,
     report: Annotated[Path, typer.Option("--report", help="Folder of the report written at the end.")] = Path(
         "report"
     ),
@@ -133,7 +139,7 @@ def optimize(
     from nax_bo.study import Study
     from nax_bo.study.config import StudyConfig, read_config
     from nax_cli.progress import ProgressLine
-    from nax_cli.settings import check_folder, numbers
+    from nax_cli.settings import check_folder, numbers, read_start
 
     given: dict[str, Any] = {
         "budget": budget,
@@ -159,6 +165,8 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     with Study(study, settings) as opened:
+        if start is not None:
+            say(f"{opened.add(read_start(opened.store.space, start))} designs of {start} come first")
         line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
