@@ -24,7 +24,8 @@ PACKAGES = (
     "numpy",
     "scipy",
     "loky",
-    "matplotlib",
+    "altair",
+    "vl-convert-python",
     "typer",
 )
 

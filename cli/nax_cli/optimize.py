@@ -94,6 +94,14 @@ def optimize(
             "only when the cost model takes seconds. They come from one model: naming one learns all.",
         ),
     ] = None,
+    accuracy: Annotated[
+        str | None,
+        typer.Option(
+            "--accuracy",
+            metavar="CLASS",
+            help="Your own accuracy evaluator, module:Class or file.py:Class, in place of trainings. [training]",
+        ),
+    ] = None,
     cost_model: Annotated[
         str | None, typer.Option("--cost-model", help="Profile, TOML file or evaluator class. [published]")
     ] = None,
@@ -107,6 +115,12 @@ def optimize(
     seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same designs. [0]")] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--start", metavar="FILE", help="Designs to look at first: a table, .csv or .json (naxbo trials)."
+        ),
     ] = None,
     report: Annotated[Path, typer.Option("--report", help="Folder of the report written at the end.")] = Path(
         "report"
@@ -125,7 +139,7 @@ def optimize(
     from nax_bo.study import Study
     from nax_bo.study.config import StudyConfig, read_config
     from nax_cli.progress import ProgressLine
-    from nax_cli.settings import check_folder, numbers
+    from nax_cli.settings import check_folder, numbers, read_start
 
     given: dict[str, Any] = {
         "budget": budget,
@@ -133,6 +147,7 @@ def optimize(
         "system": system,
         "surrogate": surrogate,
         "strategy": strategy,
+        "accuracy": accuracy,
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
@@ -150,6 +165,8 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     with Study(study, settings) as opened:
+        if start is not None:
+            say(f"{opened.add(read_start(opened.store.space, start))} designs of {start} come first")
         line = ProgressLine()
         try:
             opened.run(on_progress=line.show)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nax_bo.search.learned import Models
+from nax_bo.search.learned import Models, seen_by_surrogates
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, merged
 from nax_bo.surrogate.protocol import LeaveOneOut
@@ -72,7 +72,7 @@ def trust(state: SearchState, models: Models) -> dict[str, Trust]:
         if not isinstance(model.inner, LeaveOneOut):
             continue
         mean, std = (part[:, 0] for part in model.inner.leave_one_out())
-        told = np.array([o.outcomes[name] for o in merged(state.observations)])[: len(mean)]
+        told = np.array([o.outcomes[name] for o in seen_by_surrogates(state)])[: len(mean)]
         out[name] = judge(state.problem.scale_of(name).to_model(told), mean, std)
     return out
 

@@ -143,7 +143,9 @@ class Problem:
         fidelities: The ladder, cheapest first; only ``full`` by default.
         within: How far, in the measure scale, a full result may lie from the best of an objective to count: by the
             objective's name. The reference point follows the best; front and hypervolume hold nothing beyond it.
-        complete: Maps index vectors ``n x d`` to ones whose cost-only variables are at their exact best.
+        complete: Maps index vectors ``n x d`` to ones whose cost-only variables are at, or very near, their best; asked
+            for every candidate, so it should be quick.
+        settle: The same exactly, for the few designs that are proposed.
 
     Raises:
         InputError: Names repeat, a known function fails or returns the wrong shape, limits without a value.
@@ -158,6 +160,7 @@ class Problem:
     fidelities: Sequence[Fidelity] = (FULL,)
     within: Mapping[str, float] = field(default_factory=dict)
     complete: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    settle: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -348,10 +351,19 @@ class Problem:
         Raises:
             InputError: ``complete`` changed the shape or another variable.
         """
+        return self._solved(self.complete, indices)
+
+    def settled(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """The same by ``settle``."""
+        return self._solved(self.settle, indices)
+
+    def _solved(
+        self, solve: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None, indices: ArrayLike
+    ) -> NDArray[np.int64]:
         x = self.space.canonical(indices)
-        if self.complete is None or not len(x):
+        if solve is None or not len(x):
             return x
-        solved = self.space.canonical(self.complete(x))
+        solved = self.space.canonical(solve(x))
         if solved.shape != x.shape or (solved[:, self.visible] != x[:, self.visible]).any():
             raise InputError(
                 "complete() changed more than cost-only variables",

@@ -166,7 +166,10 @@ class SearchState:
         for observation in self.observations:
             first.setdefault(observation.indices, observation)
         count = max(len(self.initial), initial_size(problem))
-        _, y, _ = self.points(list(first.values()))
+        told = list(first.values())
+        _, y, _ = self.points(told[: 2 * count])
+        if (np.isfinite(y).sum(axis=0) < count).any():  # some cannot be measured: look further
+            _, y, _ = self.points(told)
         for j, objective in enumerate(problem.objectives):
             if objective.name in problem.reference_point:
                 out[j] = float(objective.scales.to_measure(problem.reference_point[objective.name]))

@@ -36,6 +36,8 @@ class StudyConfig:
         within: Points of accuracy below the best found that the search, the front and the hypervolume care about;
             100 for all down to guessing. A limit on the accuracy itself takes its place.
         learn_costs: Learn costs like accuracy instead of computing them for every candidate (for slow cost models).
+        accuracy: What measures accuracy: ``training``, or ``package.module:Class`` or ``file.py:Class``
+            (:mod:`nax_bo.accuracy.evaluator`).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
         calibrate_every: After this many designs, the most promising one is trained in full.
         max: Upper limits on outcomes, by name.
@@ -55,6 +57,7 @@ class StudyConfig:
     choose: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     within: float = 10.0
     learn_costs: bool = False
+    accuracy: str = "training"
     cost_model: str = "published"
     calibrate_every: int = 10
     max: Mapping[str, float] = field(default_factory=dict)
@@ -68,7 +71,7 @@ class StudyConfig:
         _whole("seed", self.seed, 0)
         _whole("calibrate_every", self.calibrate_every, 1)
         _whole("workers", self.workers, 0)
-        for name in ("system", "data", "strategy", "surrogate", "cost_model"):
+        for name in ("system", "data", "strategy", "surrogate", "accuracy", "cost_model"):
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
         if not isinstance(self.learn_costs, bool):
@@ -191,6 +194,7 @@ _COMMENTS = {
     "power, tops_w, tops_mm2, fps, utilisation)",
     "within": "points of accuracy below the best found that count; a limit on the accuracy itself takes its place",
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
+    "accuracy": "training, or a class that measures accuracy: package.module:Class | file.py:Class",
     "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "workers": "trainings at once; 0: one per core",

@@ -153,6 +153,7 @@ class Run:
             job_seed(self.config.seed, evaluation.trial),
             self.config.timeout_s,
             self.config.least_chips,
+            self.config.accuracy,
         )
         self.store.start(evaluation.id)
         try:

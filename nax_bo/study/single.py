@@ -119,6 +119,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         setting.seed,
         config.timeout_s,
         config.least_chips,
+        config.accuracy,
     )
     (costs,) = setting.problem.costs_of([setting.design])
     result = run_job(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
@@ -15,17 +15,20 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from nax_bo.accuracy.evaluator import OWN, load_evaluator
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.errors import InputError, StoreError
 from nax_bo.outcomes import Outcome, measured
 from nax_bo.search import Optimizer
+from nax_bo.space import Design
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.executor import local_executor
 from nax_bo.study.job import describe_data
 from nax_bo.study.loop import Progress, Run
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.store import Store
+from nax_bo.study.table import frame, trial_rows
 from nax_bo.study.trial import Evaluation, Trial
 from nax_bo.surrogate import SurrogateReference, resolve
 
@@ -75,6 +78,8 @@ class Study:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
+        if config.accuracy != OWN:
+            load_evaluator(config.accuracy)
         problem.check_limits()
         Optimizer(problem.problem(problem.reference_point), strategy=config.strategy, initial=0)
         known = {
@@ -161,6 +166,35 @@ class Study:
             **trial.costs,
             "design": dict(trial.design),
         }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every design as a flat row (:func:`nax_bo.study.table.trial_rows`)."""
+        return trial_rows(self.store.space, self.trials(), {t.number for t in self.front()})
+
+    def frame(self) -> Any:
+        """:meth:`rows` as a pandas DataFrame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return frame(self.rows())
+
+    def add(self, designs: Sequence[Design], fidelity: str = SHORT.name) -> int:
+        """Queue designs of one's own, which :meth:`run` takes up first; returns how many are new to the study.
+
+        Raises:
+            InputError: A design is of another space.
+        """
+        known = {t.design.indices for t in self.trials()}
+        wanted = dict.fromkeys(d for d in designs if d.indices not in known)
+        if any(d.space != self.store.space for d in wanted):
+            raise InputError(
+                "a design belongs to another space", "Make it with read_design(study.store.space, ...)."
+            )
+        reason = "given by the user"
+        costs = self.study_problem.costs_of(list(wanted))
+        self.store.add([(d, c, fidelity, reason) for d, c in zip(wanted, costs, strict=True)])
+        return len(wanted)
 
     # The optimiser
 

@@ -215,7 +215,7 @@ def test_a_question_imports_nothing_heavy():
         "axes = [parse_sweep('adc_bits=3:8'), parse_sweep('mux=2,4,8')]\n"
         "network = named_network('vgg16', (3, 32, 32), 10)\n"
         "sweep(network, ChipSpec(), axes), sobol(network, ChipSpec(), axes)\n"
-        "heavy = {'torch', 'scipy', 'sklearn', 'matplotlib', 'rich', 'pandas'} & set(sys.modules)\n"
+        "heavy = {'torch', 'scipy', 'sklearn', 'altair', 'rich', 'pandas'} & set(sys.modules)\n"
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

@@ -31,13 +31,12 @@ from nax_bo.hardware.optimum.blocks import Blocks, Describe, Ints, find_blocks
 from nax_bo.hardware.optimum.multiple_choice import choose
 from nax_bo.hardware.optimum.objective import Objective, ObjectiveName
 from nax_bo.hardware.pricing.priced import SlotTerms
-from nax_bo.hardware.protocol import CostModel
 from nax_bo.hardware.report import CostBatch
 from nax_bo.hardware.workload import Workload
 
 Floats = NDArray[np.float64]
 Score = Callable[[CostBatch], Floats]
-"""What is minimised: costs of designs to numbers; it may use energy, latency, area and what follows from them."""
+"""Costs of designs to numbers, less being better; it may use energy, latency, area and what follows from them."""
 
 FEW = 48
 """So many combinations are simply all priced."""
@@ -67,7 +66,7 @@ class Goal:
     """What cost-only variables are solved for.
 
     Attributes:
-        score: Of whole designs; less is better, limits included.
+        score: Limits included.
         exponents: Of area, latency and energy in the product that the score follows within the limits.
         limited: Whether there are limits.
         max_area_um2: The limit of the area, for the exact solution.
@@ -92,7 +91,8 @@ class InnerOptimum:
     """Solves the cost-only variables of index vectors.
 
     Attributes:
-        model: Prices whole designs, and slots where it can.
+        scores: Scores of whole designs, ``n`` for index vectors ``n x d``; less is better.
+        pricing: Prices slots; None if the cost model cannot, and all variables are taken in turns.
         describe: Index vectors to workloads.
         cardinalities: Values of each variable.
         hidden: Columns of the cost-only variables.
@@ -100,7 +100,8 @@ class InnerOptimum:
         goal: What is best.
     """
 
-    model: CostModel
+    scores: Callable[[Ints], Floats]
+    pricing: SlotPricing | None
     describe: Describe
     cardinalities: Ints
     hidden: tuple[int, ...]
@@ -110,7 +111,7 @@ class InnerOptimum:
     @cached_property
     def blocks(self) -> Blocks:
         """Variables by what they decide; without slot pricing all are the chip's."""
-        if not isinstance(self.model, SlotPricing):
+        if self.pricing is None:
             return Blocks((), tuple(self.hidden))
         return find_blocks(self.describe, self.sample, self.cardinalities, self.hidden)
 
@@ -134,10 +135,6 @@ class InnerOptimum:
             whole = np.array(found)
             out[row] = whole[int(np.argmin(self.scores(whole)))]
         return out
-
-    def scores(self, x: Ints) -> Floats:
-        """Scores of whole designs."""
-        return self.goal.score(self.model.evaluate_batch(self.describe(x)))
 
     @property
     def _combinations(self) -> int:
@@ -238,8 +235,8 @@ class _Tables:
     @classmethod
     def read(cls, inner: InnerOptimum, x: Ints, places: Ints, every_clock: bool = False) -> _Tables:
         """Prices of all options, all blocks taking theirs together."""
-        model, blocks = inner.model, inner.blocks.blocks
-        assert isinstance(model, SlotPricing)
+        model, blocks = inner.pricing, inner.blocks.blocks
+        assert model is not None
         options = max(len(block.options) for block in blocks)
         picks = [np.array([k % len(b.options) for b in blocks]) for k in range(options)]
         works = [inner.describe(inner._with(x, np.tile(row, (len(x), 1)))) for row in picks]
@@ -322,6 +319,7 @@ class _Tables:
             totals = self._totals(safe, rest, picks, blocked.shape)
             without = totals[:, :, None] - _chosen(safe, picks, options)
             moved = (without[:, :, :, None] + safe.reshape(n, 4, blocks, options)).reshape(n, 4, -1)
+            moved = np.where(blocked.reshape(n, 1, -1), totals[:, :, None], moved)
             batch = self._batch(moved.transpose(0, 2, 1).reshape(-1, 4), blocks * options)
             scores = goal.score(batch).reshape(n, -1)
             scores[blocked.reshape(n, -1)] = np.inf
