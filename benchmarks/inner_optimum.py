@@ -19,7 +19,8 @@ import numpy as np
 
 from nax_bo.hardware import cost_model
 from nax_bo.hardware.chip import ChipPlan
-from nax_bo.hardware.optimum.inner import Goal, InnerOptimum
+from nax_bo.hardware.optimum.goal import Goal
+from nax_bo.hardware.optimum.inner import InnerOptimum
 from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT
 from nax_bo.space import Condition, Space, Variable, categorical, ordinal

@@ -296,6 +296,22 @@ class Problem:
                 out[item.name] = _checked(item.name, _called(item.name, item.known, columns), len(x))
         return out
 
+    def remembered(self, rows: Sequence[tuple[int, ...]]) -> dict[str, Array]:
+        """:meth:`known` of designs that are asked about at every step, those that were told: each is computed once."""
+        names, memo = sorted(self.known_names), self._memo
+        if missing := [row for row in dict.fromkeys(rows) if row not in memo]:
+            found = self.known(np.array(missing, dtype=np.int64))
+            memo.update(
+                zip(missing, np.array([found[n] for n in names]).T.reshape(len(missing), -1), strict=True)
+            )
+        values = np.array([memo[row] for row in rows]).reshape(len(rows), len(names))
+        return {name: values[:, i] for i, name in enumerate(names)}
+
+    @cached_property
+    def _memo(self) -> dict[tuple[int, ...], Array]:
+        """Known outcomes by design."""
+        return {}
+
     def violation(self, known: Mapping[str, Array], n: int) -> Array:
         """Total relative violation of limits on known outcomes, ``n``; infinite where an objective is not finite."""
         total = np.zeros(n)

@@ -144,7 +144,7 @@ class SearchState:
         problem = self.problem
         told = self.full if observations is None else observations
         x = np.array([o.indices for o in told], dtype=np.int64).reshape(len(told), len(problem.space))
-        values = dict(problem.known(x)) if len(x) else {n: np.zeros(0) for n in problem.known_names}
+        values = problem.remembered([o.indices for o in told])
         for name in problem.learned_names:
             values[name] = np.array([o.outcomes[name] for o in told], dtype=float)
         y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(
@@ -200,6 +200,10 @@ class SearchState:
 
     def front(self) -> tuple[NDArray[np.int64], Array]:
         """Nondominated feasible designs that count (``k x d``) and their measured objectives (``k x m``)."""
+        return self._front
+
+    @cached_property
+    def _front(self) -> tuple[NDArray[np.int64], Array]:
         x, y, violation = self.points()
         rows = np.flatnonzero((violation <= 0) & (y <= self.cut).all(axis=1))
         rows = rows[nondominated(y[rows])] if len(rows) else rows

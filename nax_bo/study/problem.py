@@ -14,7 +14,8 @@ from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware import CostModel, cost_model
-from nax_bo.hardware.optimum.inner import FEW, Goal, InnerOptimum, SlotPricing
+from nax_bo.hardware.optimum.goal import Goal, SlotPricing
+from nax_bo.hardware.optimum.inner import FEW, InnerOptimum
 from nax_bo.hardware.protocol import OneByOne, fitted
 from nax_bo.network.spec import Shape
 from nax_bo.outcomes import PRICED, Outcome, priced

@@ -13,7 +13,8 @@ import pytest
 from nax_bo.hardware import CostBatch, Workload, cost_model
 from nax_bo.hardware.chip import ChipPlan
 from nax_bo.hardware.optimum.blocks import Describe, find_blocks
-from nax_bo.hardware.optimum.inner import Goal, InnerOptimum, SlotPricing
+from nax_bo.hardware.optimum.goal import Goal, SlotPricing
+from nax_bo.hardware.optimum.inner import InnerOptimum
 from nax_bo.hardware.optimum.peripherals import PeripheralChoices, solve_peripherals
 from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT
