@@ -45,7 +45,8 @@ def evaluate(
         str,
         typer.Option(
             "--data",
-            help="Images, when no study is given: cluttered-digits, digits, cifar10:PATH, tiny-imagenet:PATH, folder:PATH.",
+            help="Images, when no study is given: cluttered-digits, digits, cifar10:PATH, tiny-imagenet:PATH, "
+            "folder:PATH.",
         ),
     ] = "cluttered-digits",
     fidelity: Annotated[
