@@ -19,6 +19,7 @@ from nax_bo.search.log import log_from_dict, log_to_dict
 from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
+from nax_bo.search.promise import Promise, promise
 from nax_bo.search.state import Failure, Indices, Look, Observation, SearchState, Suggestion, initial_size
 from nax_bo.search.strategy import Strategy, load_strategy
 from nax_bo.space import Design, Value, read_design
@@ -400,6 +401,7 @@ class Optimizer:
                 trust(state, models) if models else {},
                 cheap_agreement(state),
                 models.notes if models else (),
+                promise(state, models) if models else Promise(),
             )
 
 

@@ -131,6 +131,18 @@ class LeaveOneOut(Surrogate, Protocol):
 
 
 @runtime_checkable
+class Prequential(Surrogate, Protocol):
+    """Knows what it would have predicted of each training point from those before it."""
+
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noise-free outcome at each training point, ``n x m`` each.
+
+        From the rows before it, in the order of fitting and updating, at the settings of now.
+        """
+        ...
+
+
+@runtime_checkable
 class BotorchNative(Protocol):
     """Is a BoTorch model already, or can turn into one."""
 

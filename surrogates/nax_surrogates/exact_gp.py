@@ -150,6 +150,12 @@ class ExactGP:
         precision = np.diagonal(inverse)
         return self.data.y - self.weights / precision, 1.0 / precision
 
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and noise-free variance of each observation from those before it, each ``n``: the innovations."""
+        scale = np.diagonal(self.factor)
+        innovation = scale * solve_triangular(self.factor, self.data.y, lower=True, check_finite=False)
+        return self.data.y - innovation, np.maximum(scale**2 - self.noise, 1e-10)
+
 
 def predictions(members: Sequence[ExactGP], at: Inputs) -> tuple[Array, Array]:
     """Means and variances, each ``members x k``, of processes conditioned on the same data."""

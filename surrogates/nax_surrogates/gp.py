@@ -114,6 +114,11 @@ class GaussianProcess:
         parts = [outcome.leave_one_out() for outcome in self._fitted()]
         return np.stack([m for m, _ in parts], axis=1), np.stack([s for _, s in parts], axis=1)
 
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each noise-free outcome from the observations before it, each ``n x m``."""
+        parts = [outcome.ahead() for outcome in self._fitted()]
+        return np.stack([m for m, _ in parts], axis=1), np.stack([s for _, s in parts], axis=1)
+
     def condition(self, X: Array, Y: Array) -> GaussianProcess:
         """A new surrogate that has also seen ``Y: k x m`` at ``X: k x d``; settings stay as they are."""
         other = copy.copy(self)

@@ -123,6 +123,13 @@ class Ensemble:
         var = self.spread.factor(np.sqrt(var)) ** 2 * var + noise
         return self.centre + self.scale * mean, self.scale * np.sqrt(var)
 
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each noise-free outcome from the observations before it, each ``n``."""
+        parts = [member.ahead() for member in self.members]
+        mean, var = mixture(self.weights, np.array([m for m, _ in parts]), np.array([v for _, v in parts]))
+        std = np.sqrt(var)
+        return self.centre + self.scale * mean, self.scale * self.spread.factor(std) * std
+
     def extended(self, X: Array, y: Array, noise: Array) -> Ensemble:
         """With further observations ``y: k``, at unchanged hyperparameters and spread."""
         new = self.features(X)

@@ -39,7 +39,8 @@ def test_a_layer_of_64_tiles_on_one_tile_takes_64_passes() -> None:
     """8 cells per weight (8 bits, 2 per cell, differential): 16 x 256 arrays of 128 x 128 are 64 tiles of 64."""
     whole, one = (MODEL.evaluate(SINGLE, ChipSpec(tiles=t)) for t in (0, 1))
     assert (whole.layers[0].tiles, whole.layers[0].passes) == (64, 1)
-    assert one.layers[0].passes == 64
+    assert one.layers[0].passes == one.writes == 64
+    assert (whole.writes, whole.layers[0].loaded, one.layers[0].loaded) == (0, 0, 1)
     array = ArraySpec()
     pulses = 512 * array.streams
     step_ns = array.mux * (array.adc_bits + 1) * one.period_ns  # longer than the read pulse of 10 ns

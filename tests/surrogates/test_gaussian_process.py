@@ -312,3 +312,15 @@ def test_a_length_scale_for_every_category_is_the_same_where_they_are_equal():
     value, gradient = neg_log_posterior(wide, apart, data)
     numeric = approx_fprime(wide, lambda t: neg_log_posterior(t, apart, data)[0], 1e-6)
     np.testing.assert_allclose(gradient, numeric, atol=1e-4 * max(1.0, abs(value)))
+
+
+def test_what_would_have_been_predicted_of_each_observation_from_those_before():
+    _, model, data = _model("matern52", n=14)
+    theta = np.random.default_rng(4).normal(scale=0.3, size=model.layout.size)
+    mean, variance = condition(model, theta, data).ahead()
+    for i in (1, 6, 13):
+        before = condition(model, theta, data.take(np.arange(i)))
+        at = Pairs(before.data.inputs, data.inputs.take(np.array([i])))
+        expected_mean, expected_variance = before.predict(at)
+        assert mean[i] == pytest.approx(expected_mean[0], abs=1e-8)
+        assert variance[i] == pytest.approx(expected_variance[0], rel=1e-6)
