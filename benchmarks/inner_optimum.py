@@ -86,10 +86,10 @@ class Chain:
 def measure(chain: Chain, designs: int, exact: int) -> dict[str, float]:
     """Speed and gap of one space."""
     system, model = System(chain, (3, 16, 16)), cost_model("published")
-    space = system.space
+    space, describer = system.space, system.describer()
 
     def describe(x: np.ndarray) -> Any:
-        return system.workload(space.columns(x))
+        return describer(space.columns(x))
 
     goal = Goal(lambda batch: np.log(batch.edap_uj_ms_mm2))
     hidden = tuple(i for i, v in enumerate(space.variables) if v.affects == "cost")

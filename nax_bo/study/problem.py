@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
-from nax_bo.hardware import CostModel, cost_model
+from nax_bo.hardware import CostBatch, CostModel, Workload, cost_model
 from nax_bo.hardware.optimum.goal import Goal, SlotPricing
 from nax_bo.hardware.optimum.inner import FEW, InnerOptimum
 from nax_bo.hardware.protocol import OneByOne, fitted
@@ -68,8 +68,7 @@ class StudyProblem:
     def costs(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
         """Every priced outcome (:data:`nax_bo.outcomes.PRICED`) of many designs by name, ``n`` each."""
         if not isinstance(self.cost_model, OneByOne):
-            batch = self.cost_model.evaluate_batch(self.system.workload(columns))
-            return {name: np.where(batch.feasible, v, np.nan) for name, v in priced(batch).items()}
+            return _of_batch(self.cost_model.evaluate_batch(self.system.workload(columns)))
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
         designs = [self.space.design(dict(zip(columns, row, strict=True))) for row in rows]
         found = [self._price(design) for design in designs]
@@ -221,11 +220,20 @@ class StudyProblem:
     def _inner(self) -> InnerOptimum:
         space, model = self.space, self.cost_model
         known = self._solved[0].name if self._solved else ""
-        area = self.config.max.get("area_mm2", np.inf)
+        area, describer = self.config.max.get("area_mm2", np.inf), self.system.describer()
+
+        def describe(x: NDArray[np.int64]) -> Workload:
+            return describer(space.columns(x))
+
+        def scores(x: NDArray[np.int64]) -> NDArray[np.float64]:
+            if isinstance(model, OneByOne):
+                return self._score(self._known(space.columns(x)))
+            return self._score(_of_batch(model.evaluate_batch(describe(x))))
+
         return InnerOptimum(
-            lambda x: self._score(self._known(space.columns(x))),
+            scores,
             model if isinstance(model, SlotPricing) else None,
-            lambda x: self.system.workload(space.columns(x)),
+            describe,
             space.cardinalities,
             self._cost_only,
             space.sobol(min(_BLOCK_SAMPLE, space.size), 0),
@@ -270,6 +278,11 @@ _EXPONENTS: dict[str, tuple[float, float, float]] = {
     "power_mw": (0.0, -1.0, 1.0),
 }
 """Exponents of area, latency and energy in what an outcome is."""
+
+
+def _of_batch(batch: CostBatch) -> Costs:
+    """Priced outcomes of designs; NaN for those that do not fit their chip."""
+    return {name: np.where(batch.feasible, values, np.nan) for name, values in priced(batch).items()}
 
 
 def _objective(outcome: Outcome) -> Objective:

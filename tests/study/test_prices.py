@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,21 @@ def test_designs_that_do_not_fit_their_chip_have_no_price() -> None:
     ]  # fmt: skip
     edap = [c["edap_uj_ms_mm2"] for c in study.costs_of(designs)]
     assert np.isfinite(edap).tolist() == [True, False, True]
+
+
+def test_designs_with_the_same_networks_are_described_alike() -> None:
+    """The networks of one call are kept for the next, unless anything else than cost-only choices differs."""
+    system = problem(system=OWN).system
+    space, describe = system.space, system.describer()
+    x = space.sobol(8, 0)
+    y, z = x.copy(), x.copy()
+    y[:, [i for i, v in enumerate(space.variables) if v.affects == "cost"]] = 0
+    z[:, 0] = 1 - z[:, 0]
+    for indices in (x, y, z, x[:3], x):
+        columns = space.columns(indices)
+        mine, expected = describe(columns), system.workload(columns)
+        for field in fields(expected):
+            assert np.array_equal(getattr(mine, field.name), getattr(expected, field.name)), field.name
 
 
 @pytest.mark.parametrize("limits", [{}, {"area_mm2": 0.9}])
