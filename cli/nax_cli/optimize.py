@@ -25,8 +25,8 @@ def optimize(
         str | None,
         typer.Option(
             "--data",
-            help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
-            ",train=5000,test=2000,size=16 say. [digits]",
+            help="cluttered-digits, digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
+            ",train=5000,test=2000,size=16 say. [cluttered-digits]",
         ),
     ] = None,
     system: Annotated[

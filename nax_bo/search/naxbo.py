@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
-from nax_bo.search.candidates import AGAIN, Effort, Scored, maximise
+from nax_bo.search.candidates import AGAIN, HURRIED, Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
 from nax_bo.search.learned import Memo, Models, fit_models, in_words, learned_constraints, log_feasibility
 from nax_bo.search.pareto import nondominated, select
@@ -25,6 +25,7 @@ from nax_bo.search.state import Indices, SearchState, Suggestion
 IndexArray = NDArray[np.int64]
 
 _PARENTS = 40
+_LARGE = 8  # pending designs
 _LOG_NOTHING = np.log(1e-300)
 _MOST_CLOSED = 6  # objectives; there are about six times as many boxes with each further one
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
@@ -128,8 +129,8 @@ class Naxbo:
     cheap_looks: ClassVar[bool] = True
     """Whether designs may be looked at below full fidelity first."""
 
-    def __init__(self, effort: Effort | None = None, again: Effort = AGAIN) -> None:
-        self.effort, self.again = effort or Effort(), again
+    def __init__(self, effort: Effort | None = None) -> None:
+        self.effort = effort or Effort()
         self._fitted: tuple[SearchState, Models] | None = None
         self._found: tuple[SearchState, _First] | None = None
         self._memo: Memo = {}
@@ -182,7 +183,8 @@ class Naxbo:
             acquisition = self._acquisition(state, first.centre)
             measure = self._general(state, first.told) or acquisition
             score, rng = first.damped(measure, state), state.rng("naxbo")
-            found = maximise(state.problem, score, first.parents, state.unseen, rng, self.again, found.x)
+            effort = AGAIN if len(state.pending) < _LARGE else HURRIED
+            found = maximise(state.problem, score, first.parents, state.unseen, rng, effort, found.x)
         if not len(found.x):
             return random_suggestion(state, "drawn at random: the search found nothing new")
         gain = float(np.exp(measure.log_gain(found.x[:1])[0][0]))

@@ -23,8 +23,8 @@ class StudyConfig:
 
     Attributes:
         system: Joint design space: a built-in name or ``package.module:Factory`` or ``file.py:Factory``.
-        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how much of it is used
-            may follow: ``,train=5000,test=2000,size=16``.
+        data: Data set: ``cluttered-digits``, ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how
+            much of it is used may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
@@ -48,7 +48,7 @@ class StudyConfig:
     """
 
     system: str = "vgg"
-    data: str = "digits"
+    data: str = "cluttered-digits"
     budget: int = 200
     seed: int = 0
     strategy: str = "naxbo"
@@ -185,7 +185,7 @@ def config_toml(config: StudyConfig | None = None) -> str:
 
 _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
-    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; options: ,train=5000,test=2000,size=16",
+    "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
     "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",

@@ -63,7 +63,7 @@ def prepare(
     study: str | None = None,
     design: int | None = None,
     system: str = "vgg",
-    data: str = "digits",
+    data: str = StudyConfig.data,
     fidelity: str = "full",
     seed: int | None = None,
 ) -> Setting:

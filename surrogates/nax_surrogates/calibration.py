@@ -44,7 +44,10 @@ class Spread:
 MARGIN = 1.15
 """Further widening of the spread. A search tells of designs that it has chosen, so errors of those left out say too
 little of the others: after 50 trials 95 % intervals of random designs covered 0.86 to 0.95 without it
-(``benchmarks/search_claims.py coverage``)."""
+(``benchmarks/search_claims.py coverage``). It fades beyond ..."""
+
+FEW = 120
+"""... so many held-out errors: after 200 random designs it made intervals too wide."""
 
 FACTOR_PRIOR_STD, LARGEST_FACTOR = 0.3, 1.0
 """Of the logarithm."""
@@ -57,8 +60,13 @@ told enough, it was mostly between 0 and 0.4. Within these bounds, what is known
 deviation stays known to six tenths of it."""
 
 
+def margin(errors: int) -> float:
+    """Further widening after so many held-out errors: :data:`MARGIN`, and less beyond :data:`FEW`."""
+    return 1.0 + (MARGIN - 1.0) * min(1.0, FEW / max(errors, 1))
+
+
 def fit_spread(error: Array, variance: Array, noise: Array) -> Spread:
-    """The most probable correction for held-out errors, ``n`` each, and :data:`MARGIN` on top.
+    """The most probable correction for held-out errors, ``n`` each, and :func:`margin` on top.
 
     Args:
         error: Outcome less held-out prediction, in standard deviations of the outcome.
@@ -78,7 +86,7 @@ def fit_spread(error: Array, variance: Array, noise: Array) -> Spread:
     options = {"initial_simplex": start, "xatol": 0.01, "fatol": 0.01}
     bounds = [(-LARGEST_FACTOR, LARGEST_FACTOR), POWERS]
     found = minimize(loss, first, method="Nelder-Mead", bounds=bounds, options=options)
-    return Spread(float(found.x[0] + np.log(MARGIN)), float(found.x[1]))
+    return Spread(float(found.x[0] + np.log(margin(len(error)))), float(found.x[1]))
 
 
 LEAST_DENSITY = -8.0

@@ -338,8 +338,8 @@ def test_cluttered_digits_are_digits_moved_and_joined_by_pieces_of_others():
     assert float(scenes.max()) <= 16.5
     assert (scenes.sum((1, 2, 3)) > 0.8 * digits.sum((1, 2, 3))).float().mean() > 0.99
     columns = (scenes.sum(2)[:, 0] > 0).float()
-    assert float(columns[:, 0].mean()) > 0.2  # digits reach the left edge and the right one
-    assert float(columns[:, -1].mean()) > 0.2
+    assert float(columns[:, 0].mean()) > 0.05  # digits reach the left edge and the right one
+    assert float(columns[:, -1].mean()) > 0.05
 
 
 def test_cluttered_digits_are_the_same_every_time_and_take_no_path():

@@ -27,7 +27,10 @@ SMALL = {
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study with one small design, trained shortly as a worker would."""
-    opened = Study(tmp_path_factory.mktemp("s") / "s.naxbo", StudyConfig(strategy="random", surrogate="gp"))
+    opened = Study(
+        tmp_path_factory.mktemp("s") / "s.naxbo",
+        StudyConfig(data="digits", strategy="random", surrogate="gp"),
+    )
     design = opened.store.space.design(SMALL)
     (costs,) = opened.study_problem.costs_of([design])
     (evaluation,) = opened.store.add([(design, costs, "short", "test")])

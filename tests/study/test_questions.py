@@ -92,7 +92,7 @@ def test_what_is_fixed_stays_and_what_is_chosen_varies(tmp_path: Path) -> None:
         assert {d["crossbar_1"] for d in designs} == {128}
         assert {d["crossbar_2"] for d in designs} <= {64, 128}
         assert len({d["adc_bits"] for d in designs}) > 1
-        whole = StudyProblem(StudyConfig(), (1, 8, 8), 10)
+        whole = StudyProblem(StudyConfig(), (1, 10, 10), 10)
         (again,) = whole.costs_of([whole.space.design(dict(designs[0]))])
         assert study.trials()[0].costs == pytest.approx(again)
 
@@ -122,7 +122,7 @@ def test_a_budget_beyond_the_space_looks_at_each_design_once_and_trains_the_best
 
 
 def test_a_search_ends_where_no_more_designs_meet_the_limits(tmp_path: Path) -> None:
-    whole = StudyProblem(StudyConfig(choose=SMALL), (1, 8, 8), 10)
+    whole = StudyProblem(StudyConfig(choose=SMALL), (1, 10, 10), 10)
     energies = whole.costs(whole.space.columns(whole.space.enumerate()))["energy_uj"]
     limit = float(np.sort(energies)[8])
     study, _ = asked(tmp_path / "s", choose=SMALL, budget=500, max={"energy_uj": limit * (1 + 1e-9)})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from nax_surrogates import GaussianProcess
-from nax_surrogates.calibration import FLOOR, MARGIN, fit_spread, log_density, stacked
+from nax_surrogates.calibration import FLOOR, fit_spread, log_density, margin, stacked
 from nax_surrogates.exact_gp import Model, Observations, Prior, condition
 from nax_surrogates.held_out import FEWEST, held_out
 from nax_surrogates.kernel import FeatureMap
@@ -21,7 +21,7 @@ def test_a_wrong_spread_is_put_right_near_and_far(factor, power):
     error = rng.standard_normal(400) * np.sqrt(true**2 + noise)
     spread = fit_spread(error, std**2, noise)
     for at in (0.1, 0.4, 0.9):
-        wanted = max(FLOOR, MARGIN * factor * at**power)
+        wanted = max(FLOOR, margin(400) * factor * at**power)
         assert spread.factor(np.array([at]))[0] == pytest.approx(wanted, rel=0.2)
 
 
