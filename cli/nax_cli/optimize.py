@@ -112,7 +112,9 @@ def optimize(
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same designs. [0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
     ] = None,

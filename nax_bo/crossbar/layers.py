@@ -59,6 +59,7 @@ class ReadState:
     ranges: Mapping[CrossbarLayer, InputRange] = field(default_factory=dict)  # known when calibrating
     vectors: int = DEFAULT_VECTORS  # calibrated on
     conditions: Conditions | None = None  # calibrated for
+    quick_wires: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,14 @@ class CrossbarLayer(nn.Module):
             return
         matrix, blocks = self.geometry.matrix(self._written[0]), self.geometry.blocks.sizes
         self.cells = program_cells(
-            matrix, h.array, h.device, h.wire, blocks=blocks, conditions=conditions, generators=generators
+            matrix,
+            h.array,
+            h.device,
+            h.wire,
+            blocks=blocks,
+            conditions=conditions,
+            generators=generators,
+            quick=self._state.quick_wires,
         )
         self.errors = [self.converter_errors(conditions, generator) for generator in generators]
 

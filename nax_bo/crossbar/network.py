@@ -71,6 +71,15 @@ class CrossbarNetwork(nn.Module):
         self._state.converter_in_loop = on
 
     @property
+    def quick_wires(self) -> bool:
+        """Whether IR drop is left to its operating point even where that is rough; for cheap looks."""
+        return self._state.quick_wires
+
+    @quick_wires.setter
+    def quick_wires(self, on: bool) -> None:
+        self._state.quick_wires = on
+
+    @property
     def draw(self) -> int:
         """Which of the programmed chips is read."""
         return self._state.draw

@@ -9,7 +9,7 @@ from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.errors import InputError, NaxboError
-from nax_bo.hardware.protocol import OneByOne, cost_model
+from nax_bo.hardware.protocol import OneByOne, cost_model, evaluate_designs
 from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome, outcome
 from nax_bo.search.pareto import nondominated
 from nax_bo.study import Study, Trial
@@ -87,7 +87,7 @@ def survivors(study: Study) -> dict[str, set[int]]:
     for name in PROFILES:
         model = cost_model(name)
         try:
-            prices = [cost.sign * cost.read(model.evaluate(*design)) for design in decoded]
+            prices = cost.sign * cost.read(evaluate_designs(model, *map(list, zip(*decoded, strict=True))))
         except NaxboError:  # the profile knows no price for something that the designs hold
             continue
         keep = nondominated(list(zip(errors, prices, strict=True)))

@@ -189,14 +189,17 @@ class SearchState:
         out = np.full(len(self.problem.objectives), np.inf)
         if not self.problem.within:
             return out
-        for told in (self.full, self.best_looks):
-            _, y, violation = self.points(told)
-            y = y[(violation <= 0) & np.isfinite(y).all(axis=1)]
-            if len(y):
-                for j, objective in enumerate(self.problem.objectives):
-                    out[j] = y[:, j].min() + self.problem.within.get(objective.name, np.inf)
-                return out
+        y = self._sound(self.full)
+        if not len(y):
+            y = self._sound(self.best_looks)
+        for j, objective in enumerate(self.problem.objectives):
+            out[j] = y[:, j].min(initial=np.inf) + self.problem.within.get(objective.name, np.inf)
         return out
+
+    def _sound(self, told: Sequence[Observation]) -> Array:
+        """Measured objectives of those that are feasible and known, ``k x m``."""
+        _, y, violation = self.points(told)
+        return y[(violation <= 0) & np.isfinite(y).all(axis=1)]
 
     def front(self) -> tuple[NDArray[np.int64], Array]:
         """Nondominated feasible designs that count (``k x d``) and their measured objectives (``k x m``)."""

@@ -109,7 +109,7 @@ def test_designs_with_the_same_networks_are_described_alike() -> None:
 @pytest.mark.parametrize("limits", [{}, {"area_mm2": 0.9}])
 def test_cost_only_choices_are_solved_as_enumeration_does(limits: dict[str, float]) -> None:
     study = problem(system=OWN, max=limits)
-    space, x = study.space, study.space.sobol(16, 0)
+    space, x = study.space, study.space.sobol(4, 0)
     hidden = [i for i, v in enumerate(space.variables) if v.affects == "cost"]
     grid = np.stack([g.ravel() for g in np.meshgrid(*map(np.arange, space.cardinalities[hidden]))], axis=1)
     assert len(grid) > 48
