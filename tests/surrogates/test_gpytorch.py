@@ -53,7 +53,7 @@ def fitted(data, **settings):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_it_keeps_the_contract(case):
-    case.run("nax_surrogates:GPyTorchSurrogate,iterations=20")
+    case.run("nax_surrogates:GPyTorchSurrogate,iterations=5")
 
 
 def test_it_can_be_asked_for_by_name():
