@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say, why_empty
 
 
 def optimize(
@@ -181,6 +181,7 @@ def optimize(
         costs = opened.config.cost_columns
         images = opened.store.meta("data")["test_images"]
         hypervolume = opened.hypervolume()
+        why = "" if rows else why_empty(opened)
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
     if failure is not None:
@@ -189,6 +190,8 @@ def optimize(
         print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
         return
     print(front_table(rows, images, costs))
+    if why:
+        say(why)
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
 
 
