@@ -4,7 +4,8 @@
 
 ``h`` are main effects: a parabola in every ordinal variable (Legendre polynomials), a step for every category, with one
 prior variance ``v`` for all (a first-order additive kernel: Duvenaud et al. 2011, arXiv:1112.4394). What variables do
-one by one need not then be learned from distances, in which it drowns where there are many of them.
+one by one need not then be learned from distances, in which it drowns where there are many of them. A conditional
+variable that is inactive has none: to count its canonical value would teach the effect of a value that nothing has.
 ``r^2 = sum_f (z_f - z'_f)^2 / l_g(f)^2`` runs over features; the one-hot features of a categorical variable share a
 length scale and are divided by sqrt(2), so that they add a Hamming distance, unless every feature is to have its own
 (``Layout.apart``): categories may then differ by more or less. ``k`` is a Matern or the Gaussian kernel (Rasmussen and
@@ -134,7 +135,19 @@ class FeatureMap:
         features = self.encoding.transform(X)
         u = 1.0 - features[:, self._fidelity[0]] if len(self._fidelity) else np.zeros(len(features))
         z = features[:, self._used]
-        return Inputs(z * self._weight, self._main_effects(z), u)
+        return Inputs(z * self._weight, self._main_effects(z) * self._matters(X), u)
+
+    def _matters(self, X: Array) -> Array | float:
+        """1 for each main effect of an active variable, 0 for others, ``n x q``: inactive is a level of its own."""
+        if not any(c.active_when for c in self.encoding.columns):
+            return 1.0
+        active = self.encoding.active(X).astype(float)
+        kinds, columns = self.encoding.kinds[self._used], self.encoding.group[self._used]
+        given = columns < active.shape[1]  # marks of missing proxies count as ordinals, and always matter
+        every = np.ones((len(active), len(columns)))
+        every[:, given] = active[:, columns[given]]
+        ordinals = every[:, kinds == "ordinal"]
+        return np.hstack([ordinals, ordinals, every[:, kinds == "categorical"]])
 
     def _main_effects(self, z: Array) -> Array:
         """``h: n x q``; its squared length is about 1 for a category and 3 to 4 for an ordinal of 3 to 5 levels."""
