@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say, why_empty
 
 
 def optimize(
@@ -138,10 +138,11 @@ def optimize(
     training. Ends with the front on stdout and a report.
     """
     from nax_bo.report.front import front_rows
+    from nax_bo.space import read_designs
     from nax_bo.study import Study
     from nax_bo.study.config import StudyConfig, read_config
     from nax_cli.progress import ProgressLine
-    from nax_cli.settings import check_folder, numbers, read_start
+    from nax_cli.settings import check_folder, numbers, read_rows
 
     given: dict[str, Any] = {
         "budget": budget,
@@ -166,9 +167,11 @@ def optimize(
 
     if not no_report:
         check_folder("--report", report)
+    first = read_rows(start) if start is not None else []
     with Study(study, settings) as opened:
-        if start is not None:
-            say(f"{opened.add(read_start(opened.store.space, start))} designs of {start} come first")
+        if first:
+            new = opened.add(read_designs(opened.store.space, first))
+            say(f"{new} designs of {start} come first")
         line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
@@ -181,6 +184,7 @@ def optimize(
         costs = opened.config.cost_columns
         images = opened.store.meta("data")["test_images"]
         hypervolume = opened.hypervolume()
+        why = "" if rows else why_empty(opened)
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
     if failure is not None:
@@ -189,6 +193,8 @@ def optimize(
         print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
         return
     print(front_table(rows, images, costs))
+    if why:
+        say(why)
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
 
 

@@ -7,12 +7,9 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nax_bo.errors import InputError
-
-if TYPE_CHECKING:
-    from nax_bo.space import Design, Space
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
@@ -41,14 +38,12 @@ def numbers(option: str, texts: Sequence[str] | None) -> dict[str, float]:
     return out
 
 
-def read_start(space: Space, path: Path) -> list[Design]:
-    """The designs of a table, ``.csv`` or ``.json`` (a list of rows, or what ``naxbo trials --json`` prints).
+def read_rows(path: Path) -> list[Any]:
+    """The rows of a table, ``.csv`` or ``.json`` (a list of rows, or what ``naxbo trials --json`` prints).
 
     Raises:
-        InputError: The file cannot be read, or a row is no design of the space.
+        InputError: The file cannot be read, or holds no rows.
     """
-    from nax_bo.space import read_designs
-
     try:
         text = path.read_text(encoding="utf-8-sig")  # as spreadsheets write it
         rows: Any = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
@@ -59,10 +54,7 @@ def read_start(space: Space, path: Path) -> list[Design]:
         raise InputError(
             f"{path} holds no rows", "Give a table with one design per row, columns named like choices."
         )
-    try:
-        return read_designs(space, rows)
-    except InputError as ex:
-        raise InputError(f"{path}, {ex.message}", ex.hint) from ex
+    return rows
 
 
 def image_shape(text: str) -> tuple[int, int, int]:

@@ -109,3 +109,12 @@ def test_a_frame_of_all_designs(grown: Path) -> None:
         table = study.frame()
         assert len(table) == 15
         assert read_designs(study.store.space, table) == [t.design for t in study.trials()]
+
+
+def test_an_empty_front_says_why(tmp_path: Path) -> None:
+    settings = StudyConfig(budget=3, min={"accuracy": 0.9999}, **SETTINGS)
+    with Study(tmp_path / "s", settings) as study, ThreadPoolExecutor(1) as pool:
+        study.run(executor=pool)
+    found = CliRunner().invoke(app, ["pareto", "-s", str(tmp_path / "s")])
+    assert found.exit_code == 0
+    assert "None of 3 fully trained designs is within the study's limits (accuracy >= 0.9999)" in found.stderr

@@ -84,7 +84,9 @@ def test_limits_on_what_is_measured_or_priced_hold(tmp_path: Path) -> None:
 
 def test_what_is_fixed_stays_and_what_is_chosen_varies(tmp_path: Path) -> None:
     study, _ = asked(
-        tmp_path / "s", choose={"device": ["rram"], "crossbar": [64, 128], "crossbar_1": ["128"]}
+        tmp_path / "s",
+        choose={"device": ["rram"], "crossbar": [64, 128], "crossbar_1": ["128"]},
+        strategy="random",
     )
     with study:
         designs = [t.design for t in study.trials()]
