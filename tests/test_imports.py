@@ -11,7 +11,7 @@ import nax_bo.network
 import nax_bo.space
 import nax_bo.whatif
 
-HEAVY = ("torch", "botorch", "gpytorch", "sklearn", "scipy", "matplotlib")
+HEAVY = ("torch", "botorch", "gpytorch", "sklearn", "scipy", "altair")
 TORCH_MODULES = {"nax_bo.network.torch_build"}
 
 

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nax_cli.output import JsonFlag, print_json, table
+
+if TYPE_CHECKING:
+    from nax_bo.hardware.chip.devices import Device
 
 
 def devices(
     name: Annotated[str | None, typer.Argument(help="One device, with its source and assumptions.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List memory devices, with the source of every number."""
-    from dataclasses import asdict
+    """List memory devices, with sources, assumptions and ranges.
 
+    A device without noise has none that its source quantifies; spaces do not offer it unless you name it.
+    """
     from nax_bo.hardware.chip.devices import DEVICES, device
 
     if name is not None:
-        chosen = asdict(device(name))
+        chosen = device(name)
         if as_json:
-            print_json(chosen)
-        else:
-            for key, value in _flat(chosen):
-                print(f"{key:32} {value}")
+            print_json(_plain(chosen))
+            return
+        facts = {k: v for k, v in _plain(chosen).items() if k not in ("assumed", "ranges", "noise_data")}
+        for key, value in _flat(facts):
+            field = key.partition(".")[0]
+            print(f"{key:32} {value}{'   (assumed)' if field in chosen.assumed else ''}")
+        print(
+            f"{'noise data':32} {'yes' if chosen.characterised else 'none: not offered to a search by default'}"
+        )
+        for known in chosen.ranges:
+            print(f"{'range of ' + known.field:32} {known.low:g} to {known.high:g}: {known.source}")
         return
     if as_json:
-        print_json({n: asdict(d) for n, d in DEVICES.items()})
+        print_json({n: _plain(d) for n, d in DEVICES.items()})
         return
     rows = [
         {
@@ -37,11 +49,17 @@ def devices(
             "r_on_ohm": d.r_on_ohm,
             "on/off": d.on_off_ratio,
             "bits": d.bits_per_cell,
+            "read_ns": d.read_pulse_ns or "-",
+            "noise": "yes" if d.characterised else "no data",
             "source": d.source[:60],
         }
         for n, d in DEVICES.items()
     ]
     print(table(rows))
+
+
+def _plain(row: Device) -> dict[str, Any]:
+    return asdict(row) | {"noise_data": row.characterised}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -45,9 +45,10 @@ def evaluate(
         str,
         typer.Option(
             "--data",
-            help="Images, when no study is given: digits, cifar10:PATH, tiny-imagenet:PATH, folder:PATH.",
+            help="Images, when no study is given: cluttered-digits, digits, cifar10:PATH, tiny-imagenet:PATH, "
+            "folder:PATH.",
         ),
-    ] = "digits",
+    ] = "cluttered-digits",
     fidelity: Annotated[
         str, typer.Option("--fidelity", help="short: seconds, a guess. full: what fronts are made of.")
     ] = "full",

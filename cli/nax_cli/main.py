@@ -18,6 +18,7 @@ from nax_cli import (
     devices,
     doctor,
     evaluate,
+    evaluators,
     export,
     init,
     optimize,
@@ -25,6 +26,7 @@ from nax_cli import (
     report,
     spaces,
     surrogates,
+    trials,
     whatif,
 )
 
@@ -47,11 +49,13 @@ app.command("optimize")(optimize.optimize)
 app.command("what-if")(whatif.what_if)
 app.command("evaluate")(evaluate.evaluate)
 app.command("pareto", epilog=pareto.EXAMPLES)(pareto.pareto)
+app.command("trials")(trials.trials)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("spaces")(spaces.spaces)
 app.command("devices")(devices.devices)
 app.add_typer(surrogates.app, name="surrogates")
+app.add_typer(evaluators.app, name="evaluators")
 app.command("bench")(bench.bench)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)

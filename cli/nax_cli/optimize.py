@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say, why_empty
 
 
 def optimize(
@@ -25,8 +25,8 @@ def optimize(
         str | None,
         typer.Option(
             "--data",
-            help="digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
-            ",train=5000,test=2000,size=16 say. [digits]",
+            help="cluttered-digits, digits, cifar10:PATH, tiny-imagenet:PATH or folder:PATH; of it as much as "
+            ",train=5000,test=2000,size=16 say. [cluttered-digits]",
         ),
     ] = None,
     system: Annotated[
@@ -94,6 +94,14 @@ def optimize(
             "only when the cost model takes seconds. They come from one model: naming one learns all.",
         ),
     ] = None,
+    accuracy: Annotated[
+        str | None,
+        typer.Option(
+            "--accuracy",
+            metavar="CLASS",
+            help="Your own accuracy evaluator, module:Class or file.py:Class, in place of trainings. [training]",
+        ),
+    ] = None,
     cost_model: Annotated[
         str | None, typer.Option("--cost-model", help="Profile, TOML file or evaluator class. [published]")
     ] = None,
@@ -118,9 +126,17 @@ def optimize(
             help="Where trainings run: local, dask:ADDRESS, dask-slurm or module:factory. [local]",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Same seed, same designs. [0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--start", metavar="FILE", help="Designs to look at first: a table, .csv or .json (naxbo trials)."
+        ),
     ] = None,
     report: Annotated[Path, typer.Option("--report", help="Folder of the report written at the end.")] = Path(
         "report"
@@ -137,10 +153,11 @@ def optimize(
     training. Ends with the front on stdout and a report.
     """
     from nax_bo.report.front import front_rows
+    from nax_bo.space import read_designs
     from nax_bo.study import Study
     from nax_bo.study.config import read_config
     from nax_cli.progress import ProgressLine
-    from nax_cli.settings import check_folder, numbers
+    from nax_cli.settings import check_folder, numbers, read_rows
 
     given: dict[str, Any] = {
         "budget": budget,
@@ -148,6 +165,7 @@ def optimize(
         "system": system,
         "surrogate": surrogate,
         "strategy": strategy,
+        "accuracy": accuracy,
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
@@ -166,9 +184,13 @@ def optimize(
 
     if not no_report:
         check_folder("--report", report)
+    first = read_rows(start) if start is not None else []
     with Study(study, settings, trust=trust) as opened:
         for change in opened.changes:
             say(f"changed setting {change}")
+        if first:
+            new = opened.add(read_designs(opened.store.space, first))
+            say(f"{new} designs of {start} come first")
         line = ProgressLine()
         try:
             opened.run(on_progress=line.show)
@@ -181,6 +203,7 @@ def optimize(
         images = opened.data["test_images"]
         costs = opened.config.cost_columns
         hypervolume = opened.hypervolume()
+        why = "" if rows else why_empty(opened)
         failure = _common_failure(opened)
         page = None if no_report else _write_report(opened, report)
     if failure is not None:
@@ -189,6 +212,8 @@ def optimize(
         print_json({"study": study, "hypervolume": hypervolume, "front": rows, "report": page and str(page)})
         return
     print(front_table(rows, images, costs))
+    if why:
+        say(why)
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
 
 

@@ -7,12 +7,15 @@ import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nax_bo.outcomes import OUTCOMES, SUMMARY_COST
 from nax_bo.report.units import PLAIN, Unit, band_digits, percent_places, unit_for
+
+if TYPE_CHECKING:
+    from nax_bo.study import Study
 
 SCHEMA_VERSION = 1
 """Of every ``--json`` answer: raised when a field is renamed, removed or changes its unit or meaning."""
@@ -84,6 +87,20 @@ def in_units(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def why_empty(study: Study) -> str:
+    """Why a study's front is empty."""
+    full = [e for t in study.trials() if (e := t.at("full"))]
+    if not full:
+        return "No design has been trained in full yet."
+    limits = [f"{n} <= {v:g}" for n, v in study.config.max.items()]
+    limits += [f"{n} >= {v:g}" for n, v in study.config.min.items()]
+    best = 100 * max(study.accuracy(e) for e in full)
+    return (
+        f"None of {len(full)} fully trained designs is within the study's limits ({', '.join(limits)}); "
+        f"the most accurate one has {best:.2f} %."
+    )
 
 
 def edap_range(low: float | None, high: float | None, unit: Unit) -> str:

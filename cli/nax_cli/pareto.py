@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say
+from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say, why_empty
 
 EXAMPLES = """
 Examples: naxbo pareto --within 0.5 (the cheapest within half a point of the best); naxbo pareto --knee;
@@ -66,6 +66,7 @@ def pareto(
             rows = [row for row in rows if row["number"] == best.number]
         hypervolume = opened.hypervolume()
         images = opened.data["test_images"]
+        why = "" if rows else why_empty(opened)
         costs = opened.config.cost_columns
     if within is not None:
         pick = cheapest_within(rows, within)
@@ -75,11 +76,7 @@ def pareto(
         print_json({"study": study, "hypervolume": hypervolume, "front": rows})
         return
     if not rows:
-        say(
-            "No fully trained design is within these limits."
-            if max_ or min_
-            else "No design has been trained in full yet."
-        )
+        say("No fully trained design is within these limits." if max_ or min_ else why)
     if csv:
         _print_csv(rows)
         return

@@ -12,9 +12,9 @@ from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say
 
 def report(
     study: StudyOption = "study.naxbo",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for index.html and the PNG files.")] = Path(
-        "report"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for index.html and the figures (PNG, SVG).")
+    ] = Path("report"),
     design: Annotated[
         int | None,
         typer.Option(
@@ -26,8 +26,7 @@ def report(
 ) -> None:
     """Write a page and figures that show a study.
 
-    One self-contained HTML file, and each figure as PNG: front, progress, held-out predictions, layers of one design,
-    where its energy and area go.
+    One self-contained HTML file on which designs are filtered, compared and taken apart; each figure as PNG and SVG.
     """
     from nax_bo.report.collect import collect
     from nax_bo.report.page import write_report
@@ -38,9 +37,14 @@ def report(
     with Study(study, trust=trust) as opened:
         if design is not None:
             opened.trial(design)  # refuse a wrong number before the work
-        say("refitting surrogates for the calibration figure ...")
+        say("refitting surrogates to check their predictions ...")
         page = write_report(collect(opened, design), out)
     if as_json:
-        print_json({"page": str(page), "figures": sorted(str(p) for p in out.glob("*.png"))})
+        print_json(
+            {
+                "page": str(page),
+                "figures": sorted(str(p) for form in ("png", "svg") for p in out.glob(f"*.{form}")),
+            }
+        )
     else:
         print(page)

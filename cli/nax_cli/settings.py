@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nax_bo.errors import InputError
 
@@ -33,6 +36,25 @@ def numbers(option: str, texts: Sequence[str] | None) -> dict[str, float]:
                 f"{option} {name}={value!r} is not a number", f"Write {option} {name}=NUMBER."
             ) from None
     return out
+
+
+def read_rows(path: Path) -> list[Any]:
+    """The rows of a table, ``.csv`` or ``.json`` (a list of rows, or what ``naxbo trials --json`` prints).
+
+    Raises:
+        InputError: The file cannot be read, or holds no rows.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # as spreadsheets write it
+        rows: Any = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    except (OSError, ValueError, csv.Error) as ex:
+        raise InputError(f"cannot read {path}: {ex}", "Give a .csv or .json table of designs.") from ex
+    rows = rows.get("trials") if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not rows:
+        raise InputError(
+            f"{path} holds no rows", "Give a table with one design per row, columns named like choices."
+        )
+    return rows
 
 
 def image_shape(text: str) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ def spaces(
         typer.Option(
             "--shape", metavar="CxHxW", help="Image shape: larger images allow deeper, wider networks."
         ),
-    ] = "1x8x8",
+    ] = "1x10x10",
     as_json: JsonFlag = False,
 ) -> None:
     """List design spaces, or the variables of one."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NETWORK, DEFAULT_DATA = "vgg16", "cifar10"
 SHAPES = {
+    "cluttered-digits": ("1x10x10", 10),
     "digits": ("1x8x8", 10),
     "cifar10": ("3x32x32", 10),
     "cifar100": ("3x32x32", 100),

@@ -31,6 +31,10 @@ def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
             )
     if any(row["bound_by"] for row in rows):
         lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
+    if any(row["lifetime_inferences"] for row in rows):
+        lines.append(
+            {"": "inferences until worn", **{str(row["design"]): row["lifetime_inferences"] for row in rows}}
+        )
     if not all(row["feasible"] for row in rows):
         lines.append({"": "fits", **{str(row["design"]): row["feasible"] for row in rows}})
     return table(lines)

@@ -26,7 +26,7 @@ from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork
 from nax_bo.crossbar.arithmetic.calibration import best_converter
 from nax_bo.crossbar.arithmetic.exact import places
 from nax_bo.crossbar.arithmetic.quantise import InputRange, weight_scale
-from nax_bo.crossbar.physics.cells import NOMINAL
+from nax_bo.crossbar.physics.cells import NOMINAL, program_cells
 from nax_bo.crossbar.physics.slicing import slice_weights
 from nax_bo.hardware.chip import Conditions
 
@@ -183,11 +183,19 @@ def measure_converters(
 
 def _weight_codes(layer: Layer, conditions: Conditions) -> Tensor:
     """What the layer's cells hold once programmed, summed over slices, shaped like its weight, but for a constant."""
-    layer.program(conditions, Generator().manual_seed(0), 1)
-    if layer.cells is None:
-        raise AssertionError("a layer in crossbars is programmed into cells")
-    places = torch.tensor(slice_weights(layer.hardware.array), dtype=torch.float32)
-    matrix = torch.einsum("sgkn,s->gkn", layer.cells.levels[0], places)
+    h, geometry = layer.hardware, layer.geometry
+    cells = program_cells(
+        geometry.matrix(layer.codes()[0]),
+        h.array,
+        h.device,
+        h.wire,
+        blocks=geometry.blocks.sizes,
+        conditions=conditions,
+        generators=[Generator().manual_seed(0)],
+        quick=True,
+    )
+    places = torch.tensor(slice_weights(h.array), dtype=torch.float32)
+    matrix = torch.einsum("sgkn,s->gkn", cells.levels[0], places)
     return layer.geometry.weight(matrix).reshape(layer.weight.shape)
 
 

@@ -90,6 +90,7 @@ def train(
     """
     deadline = _Deadline(timeout_s)
     model = noise_aware(build(network, seed), chip, conditions, seed=seed)
+    model.quick_wires = mode == "fast"
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))

@@ -2,7 +2,7 @@
 
 ::
 
-    network = convert(model, chip)                  # a copy; Conv2d and Linear become crossbar layers
+    network = convert(model, chip)                  # a copy; its layers with weights become crossbar layers
     network.calibrate(images)                       # input ranges and converter ranges, on a few training images
     network.program(seed=0, conditions=Conditions(), draws=1)   # writes the present weights into cells
     network.eval(); network.mode = "exact"          # "float" | "ideal" | "fast" | "adaptive" | "exact"
@@ -14,6 +14,7 @@
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)   # train() path: quantised, noise fresh at each step
     network.calibrate(images)                       # after training, before the modes above
 
+    print(network.report().table())                 # what is on crossbars, what is not and why, what is clipped
     print(network.explain("conv1").table())         # what was sliced and clipped; error budget by source
 
 ``network.model`` is the converted model; its ``state_dict`` has the keys and shapes of the original's.
@@ -30,6 +31,7 @@ are drawn on the CPU, the same for any device; the compiled kernel serves CPU te
 CUDA: tests check only that no tensor is made on the default device instead of the network's.
 """
 
+from nax_bo.crossbar.conversion_report import ConversionReport
 from nax_bo.crossbar.convert import convert, noise_aware
 from nax_bo.crossbar.explain import Explanation
 from nax_bo.crossbar.layers import MODES, CrossbarConv2d, CrossbarLinear, Mode
@@ -38,6 +40,7 @@ from nax_bo.crossbar.network import CrossbarNetwork
 
 __all__ = [
     "MODES",
+    "ConversionReport",
     "CrossbarConv2d",
     "CrossbarLinear",
     "CrossbarNetwork",

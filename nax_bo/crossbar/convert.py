@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Collection
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
+from nax_bo.crossbar.attention import CrossbarAttention
+from nax_bo.crossbar.conversion_report import ConversionReport
+from nax_bo.crossbar.finding import PLAIN, Found, Place, execution_order, find, keeps_forward
+from nax_bo.crossbar.kept import KeptForward
 from nax_bo.crossbar.layers import CrossbarConv2d, CrossbarLayer, CrossbarLinear, Hardware, ReadState
 from nax_bo.crossbar.network import CrossbarNetwork
 from nax_bo.crossbar.physics.wires import Wire, wire_of_cell
+from nax_bo.crossbar.transposed import CrossbarConvTranspose
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.hardware.chip.devices import Device
 from nax_bo.hardware.chip.devices import device as find_device
+from nax_bo.network.spec import NetworkSpec
 
 
 def convert(
@@ -26,13 +32,21 @@ def convert(
     first_last: Literal["crossbar", "digital"] = "crossbar",
     weight_clip: float | None = None,
     coverage: float = 0.99,
+    network: NetworkSpec | None = None,
+    leave_float: Collection[str] = (),
 ) -> CrossbarNetwork:
-    """A copy of ``model`` whose ``nn.Conv2d`` and ``nn.Linear`` layers run on the arrays of ``chip``.
+    """A copy of ``model`` whose matrix products with constant weights run on the arrays of ``chip``.
 
-    The i-th such layer, in the order of ``model.named_modules()`` (for a nax_bo Network: of its static layers), gets
-    ``chip.array(i, n)``. Layers in ``chip.digital_layers`` are quantised and multiplied exactly; normalisation,
-    activations, pooling and attention products are computed in floating point, as is ``nn.MultiheadAttention`` with
-    its own projections.
+    These are ``nn.Conv2d``, ``nn.Conv1d``, ``nn.Linear``, their transposed forms and the projections of
+    ``nn.MultiheadAttention``, wherever they stand; subclasses, parametrised layers and layers with hooks keep their
+    forward (:mod:`nax_bo.crossbar.kept`). A layer that stands in two places is one layer; called twice, it has one set
+    of arrays, and ranges for each call. Layers in ``chip.digital_layers`` are quantised and multiplied exactly;
+    normalisation, activations, pooling and products of two activations are computed in floating point. What else
+    stays in floating point is listed by :meth:`~nax_bo.crossbar.CrossbarNetwork.report`.
+
+    Layers are called as their modules are (``attn.in_proj`` and so on within attention), or as in the spec of a nax_bo
+    Network. The i-th of n layers, as they are computed, gets ``chip.array(i, n)``; these are names and order of
+    :func:`~nax_bo.interop.torch_import.from_torch`, too.
 
     Args:
         model: Any torch module; it is not changed.
@@ -42,41 +56,110 @@ def convert(
         first_last: ``"digital"``: the first and the last of these layers are digital too.
         weight_clip: Clip weights at this many root mean squares of their channel, in training and when programming.
         coverage: Fraction of the converters' error energy that the adaptive mode simulates exactly.
+        network: What the model computes, for the order of its layers where it cannot be traced.
+        leave_float: Layers, or modules with all that is in them, that stay in floating point.
 
     Raises:
-        InputError: No such layer, per-layer settings for another number of layers, an unknown device, or a digital
-            layer that the model does not have; a clip that is not positive, a coverage outside [0, 1].
+        InputError: No such layer, per-layer settings for another number of layers or in an order that cannot be found
+            out, an unknown device, a name that the model does not have, a layer whose own forward cannot be kept; a
+            clip that is not positive, a coverage outside [0, 1].
     """
     if weight_clip is not None and not weight_clip > 0:
         raise InputError(f"weight_clip = {weight_clip}", "Use None, or a positive number such as 2.5.")
     if not 0 <= coverage <= 1:
         raise InputError(f"coverage = {coverage}", "Use a fraction from 0 to 1.")
-    model = copy.deepcopy(model)
-    found = list(_static_layers(model))
-    if not found:
-        raise InputError("the model has no Conv2d or Linear layer", "Only those run on crossbars.")
-    names = [name for _, _, name, _ in found]
+    find(model, leave_float)  # lazy modules cannot be copied before they have run
+    model = _copied(model)
+    found = find(model, leave_float)
+    names = _ordered(model, found, network, needed=len(chip.arrays) > 1 or first_last == "digital")
+    if not names:
+        raise InputError(
+            "the model has no Conv2d, Linear or other layer that runs on crossbars", "Only those do."
+        )
     if unknown := sorted(set(chip.digital_layers) - set(names)):
         raise InputError(f"digital layer {unknown[0]!r} is not in the model", f"It has: {', '.join(names)}.")
     cells = device or find_device(chip.device)
     wires = wire or wire_of_cell(chip.technology_nm, cells.cell_area_f2)
-    state = ReadState()
-    layers: dict[str, CrossbarLayer] = {}
-    for i, (parent, attribute, name, module) in enumerate(found):
-        outer = first_last == "digital" and i in (0, len(found) - 1)
-        digital = outer or name in chip.digital_layers
-        hardware = Hardware(
-            chip.array(i, len(found)), cells, wires, chip.mapping, digital, coverage, weight_clip
+    outer = (names[0], names[-1]) if first_last == "digital" else ()
+    hardware = {
+        name: Hardware(
+            chip.array(i, len(names)),
+            cells,
+            wires,
+            chip.mapping,
+            name in outer or name in chip.digital_layers,
+            coverage,
+            weight_clip,
         )
-        made = CrossbarConv2d if isinstance(module, nn.Conv2d) else CrossbarLinear
-        layer: CrossbarLayer = made(module, hardware, state)  # type: ignore[arg-type]
-        layer.name = name
-        if attribute:
-            setattr(parent, attribute, layer)
-        else:
-            model = layer  # the model was a single layer
-        layers[name] = layer
-    return CrossbarNetwork(model, chip, layers, state)
+        for i, name in enumerate(names)
+    }
+    state = ReadState()
+    made: dict[str, CrossbarLayer] = {}
+    for place in found.places:
+        replacement, layers = _converted(place, hardware, state)
+        made |= layers
+        for layer_name, layer in layers.items():
+            layer.name = layer_name
+        if replacement is None:
+            continue
+        for parent, attribute in place.parents:
+            if attribute:
+                setattr(parent, attribute, replacement)
+            else:
+                model = replacement  # the model was a single layer
+    layers = {name: made[name] for name in names}
+    return CrossbarNetwork(model, chip, layers, state, ConversionReport(tuple(names), dict(found.left)))
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy. Weights that pruning or weight norm computed last are copied without their graph, which torch refuses."""
+    computed = {
+        id(v): v.detach().clone()
+        for module in model.modules()
+        for v in vars(module).values()
+        if isinstance(v, Tensor) and not v.is_leaf
+    }
+    return copy.deepcopy(model, computed)
+
+
+def _ordered(model: nn.Module, found: Found, network: NetworkSpec | None, *, needed: bool) -> list[str]:
+    try:
+        return execution_order(model, found.places, network)
+    except InputError:
+        if needed or network is not None:
+            raise
+        return [name for place in found.places for name in place.layers]
+
+
+def _converted(
+    place: Place, hardware: dict[str, Hardware], state: ReadState
+) -> tuple[nn.Module | None, dict[str, CrossbarLayer]]:
+    """What stands in a module's place (``None``: the module itself), and the layers in it."""
+    module: Any = place.module
+    if isinstance(module, nn.MultiheadAttention):
+        parts = dict(zip(CrossbarAttention.parts(module), place.layers, strict=True))
+        attention = CrossbarAttention(module, state, {part: hardware[name] for part, name in parts.items()})
+        return attention, {parts[part]: layer for part, layer in attention.projections.items()}
+    own = hardware[place.name]
+    if not isinstance(module, PLAIN):
+        if keeps_forward(module):
+            raise InputError(
+                f"layer {place.name!r} ({type(module).__name__}) has weights, hooks or a forward of its own",
+                f"Leave it in floating point: convert(..., leave_float=[{place.name!r}]).",
+            )
+        transposed = CrossbarConvTranspose(module, own, state)
+        return transposed, {place.name: transposed.layer}
+    if keeps_forward(module):
+        kept = KeptForward(module, place.name, own, state)
+        setattr(module, "forward", kept)  # noqa: B010 - a method of the class, replaced in this one module
+        return None, {place.name: kept.layer}
+    layer: CrossbarLayer = (
+        CrossbarLinear(module, own, state)
+        if isinstance(module, nn.Linear)
+        else CrossbarConv2d(module, own, state)
+    )
+    layer.train(module.training)
+    return layer, {place.name: layer}
 
 
 def noise_aware(
@@ -101,20 +184,3 @@ def noise_aware(
     network.converter_in_loop = converter_in_loop
     network.train()
     return network
-
-
-def _static_layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, str, nn.Module]]:
-    """(parent, attribute, name, layer), in order; names of a nax_bo Network are those of its spec."""
-    fused = {
-        id(child) for m in model.modules() if isinstance(m, nn.MultiheadAttention) for child in m.modules()
-    }
-    for path, module in model.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)) and id(module) not in fused:
-            owner, _, attribute = path.rpartition(".")
-            yield model.get_submodule(owner), attribute, _name(path), module
-
-
-def _name(path: str) -> str:
-    if path.startswith("blocks.") and path.endswith(".op"):
-        return path.removeprefix("blocks.").removesuffix(".op")
-    return path or "layer"

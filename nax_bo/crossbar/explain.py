@@ -62,7 +62,6 @@ def explain(layer: CrossbarLayer, x: Tensor, conditions: Conditions, seed: int) 
 
 def _facts(layer: CrossbarLayer, x: Tensor) -> dict[str, Any]:
     array, geometry, inputs = layer.hardware.array, layer.geometry, layer.calibrated_range()
-    limit = inputs.scale * (inputs.high + 0.5)
     facts: dict[str, Any] = {
         "digital": layer.hardware.digital,
         "matrix_rows": geometry.rows,
@@ -70,7 +69,7 @@ def _facts(layer: CrossbarLayer, x: Tensor) -> dict[str, Any]:
         "groups": geometry.groups,
         "signed_inputs": inputs.signed,
         "input_step": inputs.scale,
-        "inputs_clipped": float((x.abs() > limit).float().mean()),
+        "inputs_clipped": inputs.clipped(x),
     }
     if layer.hardware.digital or layer.converter is None:
         return facts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -32,6 +32,7 @@ from nax_bo.crossbar.physics.cells import Cells, program_cells
 from nax_bo.crossbar.physics.slicing import row_blocks, slice_weights
 from nax_bo.crossbar.physics.wires import Wire
 from nax_bo.crossbar.response import Response, fit
+from nax_bo.crossbar.sites import Fit, Site
 from nax_bo.crossbar.training import TrainingState
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, Conditions, WeightMapping
@@ -40,6 +41,8 @@ from nax_bo.hardware.chip.devices import Device
 Mode = Literal["float", "ideal", "fast", "adaptive", "exact"]
 MODES: tuple[Mode, ...] = ("float", "ideal", "fast", "adaptive", "exact")
 Pass = Literal["read", "calibrate", "fit fast", "fit all"]
+Source = Callable[[], tuple[Tensor, Tensor | None]]
+"""Gives the present weight and bias of a layer whose parameters another module holds."""
 
 
 @dataclass
@@ -51,9 +54,12 @@ class ReadState:
     generator: Generator | None = None
     work: Pass = "read"
     converter_in_loop: bool = False
+    passes: int = 0  # forward passes of the network so far: calls are counted within one
+    inside: bool = False  # such a pass is running
     ranges: Mapping[CrossbarLayer, InputRange] = field(default_factory=dict)  # known when calibrating
     vectors: int = DEFAULT_VECTORS  # calibrated on
     conditions: Conditions | None = None  # calibrated for
+    quick_wires: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,45 +85,94 @@ class Hardware:
     weight_clip: float | None = None
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What the cheap modes know of the exact one.
-
-    Attributes:
-        fast: Response of the fast mode.
-        adaptive: Response of the adaptive mode, and the pairs that it simulates; ``None`` until it is used.
-        sums: What converters are given.
-    """
-
-    fast: Response
-    adaptive: tuple[Response, Tensor] | None
-    sums: Moments
-
-
 class CrossbarLayer(nn.Module):
     """What convolution and linear layers share. Weights stay trainable parameters under their usual names."""
 
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, hardware: Hardware, state: ReadState) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        hardware: Hardware,
+        state: ReadState,
+        source: Source | None = None,
+    ) -> None:
         super().__init__()
-        self.weight = weight
-        self.bias = bias  # a parameter, registered as such, or None
+        self.weight = weight if source is None else weight.detach()
+        self.bias = (
+            bias if source is None or bias is None else bias.detach()
+        )  # a parameter, registered, or None
+        self.source = source
         self.hardware = hardware
         self.name = "layer"
-        self.input_range: InputRange | None = None
-        self.converter: Converter | None = None
+        self.sites = [Site()]
+        self.site = 0
+        self.last_pass, self.calls = -1, 0
         self.cells: Cells | None = None
         self.errors: list[ConverterErrors | None] = []
-        self.fit: Fit | None = None
-        self.training_state = TrainingState(clip=hardware.weight_clip)
+        self._training = [TrainingState(clip=hardware.weight_clip)]
         self._state = state
         self._written: tuple[Tensor, Tensor] | None = None
-        self._arrays: Arrays | None = None
-        self._arrays_draw = 0
-        self._linear_weight: Tensor | None = None
-        self._fast_weight: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def here(self) -> Site:
+        """The call that is being computed, or was last."""
+        return self.sites[self.site]
+
+    @property
+    def input_range(self) -> InputRange | None:
+        """Input range of the present call; ``None`` before calibration."""
+        return self.here.input_range
+
+    @property
+    def converter(self) -> Converter | None:
+        """Converters of the present call; ``None`` before calibration."""
+        return self.here.converter
+
+    @property
+    def fit(self) -> Fit | None:
+        """What the cheap modes know of the exact one at the present call."""
+        return self.here.fit
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the cheap modes know the exact one at every call."""
+        return self.hardware.digital or all(site.fit is not None for site in self.sites)
+
+    def forget_fit(self) -> None:
+        """Let the cheap modes be fitted anew."""
+        for site in self.sites:
+            site.fit = None
+
+    @property
+    def training_state(self) -> TrainingState:
+        """Noise and range of the training path, those of the first call."""
+        return self._training[0]
+
+    @training_state.setter
+    def training_state(self, state: TrainingState) -> None:
+        self._training = [state]
+
+    def _training_here(self, call: int) -> TrainingState:
+        while len(self._training) <= call:  # ranges differ between calls, noise does not
+            first = self._training[0]
+            self._training.append(TrainingState(first.noise, first.generator, first.clip))
+        return self._training[call]
+
+    def follow(self) -> None:
+        """Take the present weights of a layer whose parameters another module holds."""
+        if self.source is not None:
+            with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
+                self.weight, self.bias = _given(self.source)
+
+    def _next_call(self) -> int:
+        """Number of this call in the present forward pass of the network, from 0."""
+        if self.last_pass != self._state.passes:
+            self.last_pass, self.calls = self._state.passes, 0
+        self.calls += 1
+        return self.calls - 1
 
     @property
     @abstractmethod
@@ -146,6 +201,7 @@ class CrossbarLayer(nn.Module):
         Raises:
             InputError: Weights are NaN or infinite.
         """
+        self.follow()
         weight = self.weight.detach().float()
         if not bool(torch.isfinite(weight).all()):
             raise InputError(
@@ -155,22 +211,37 @@ class CrossbarLayer(nn.Module):
         scale = weight_scale(weight, bits, self.hardware.weight_clip)
         return weight_codes(weight, scale, bits), scale
 
+    def weights_clipped(self) -> float:
+        """Share of the present weights that lie beyond the largest code."""
+        codes, scale = self.codes()
+        limit = scale * (largest_code(self.hardware.array.weight_bits) + 0.5)
+        weight = self.weight.detach().float()
+        return float((weight.abs() > limit.reshape(-1, *[1] * (codes.ndim - 1))).float().mean())
+
     def program(self, conditions: Conditions, generator: Generator, draws: int) -> None:
         """Write the present weights into the cells of ``draws`` chips."""
         self.program_chips(conditions, [generator] * draws)
 
     def program_chips(self, conditions: Conditions, generators: Sequence[Generator]) -> None:
         """Write the present weights into the cells of one chip per generator."""
-        self._arrays, self._fast_weight = None, None
+        for site in self.sites:
+            site.arrays = site.fast_weight = None
         before, self._written = self._written, self.codes()
         if before is not None and not torch.equal(before[0], self._written[0]):
-            self.fit = None  # other weights: converters see other sums
+            self.forget_fit()  # other weights: converters see other sums
         h = self.hardware
         if h.digital:
             return
         matrix, blocks = self.geometry.matrix(self._written[0]), self.geometry.blocks.sizes
         self.cells = program_cells(
-            matrix, h.array, h.device, h.wire, blocks=blocks, conditions=conditions, generators=generators
+            matrix,
+            h.array,
+            h.device,
+            h.wire,
+            blocks=blocks,
+            conditions=conditions,
+            generators=generators,
+            quick=self._state.quick_wires,
         )
         self.errors = [self.converter_errors(conditions, generator) for generator in generators]
 
@@ -182,23 +253,42 @@ class CrossbarLayer(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
+        self.follow()
         if x.device != self.weight.device:
             raise InputError(
                 f"layer {self.name!r} is on {self.weight.device} and is given a tensor on {x.device}",
                 "Move the network and the images to one device.",
             )
         if self.training:
-            return self._train(x)
+            y = self._train(x)
+            if self.source is not None:  # keep no graph: the layer can be copied
+                self.weight, self.bias = (
+                    self.weight.detach(),
+                    None if self.bias is None else self.bias.detach(),
+                )
+            return y
         if self._state.mode == "float":
-            return self.linear(x, self.weight, self.bias)
+            return self.plain(x)
         with torch.no_grad():
             return self._read(x.float()).to(x.dtype)
 
+    def plain(self, x: Tensor) -> Tensor:
+        """What the layer computes without a chip."""
+        return self.linear(x, self.weight, self.bias)
+
     def _read(self, x: Tensor) -> Tensor:
-        state = self._state
+        state, call = self._state, self._next_call()
         if state.work == "calibrate":
+            self.sites = [*self.sites[:call], Site()]
+            self.site = len(self.sites) - 1
             self._calibrate(x)
             return self.read_ideal(x)
+        if state.inside and call >= len(self.sites):
+            raise InputError(
+                f"layer {self.name!r} is called more often than the {len(self.sites)} times of calibration",
+                "Calibrate on images for which the model calls it as often.",
+            )
+        self.site = call % len(self.sites)
         if self.hardware.digital or state.mode == "ideal":
             return self.read_ideal(x)
         if state.work != "read":
@@ -209,7 +299,7 @@ class CrossbarLayer(nn.Module):
 
     def _train(self, x: Tensor) -> Tensor:
         bits = self.hardware.array
-        state = self.training_state
+        state = self._training_here(self._next_call())
         xq = state.quantise(x, bits.input_bits)
         weight = state.noisy(self.weight, bits.weight_bits)
         if (
@@ -232,17 +322,18 @@ class CrossbarLayer(nn.Module):
                 f"layer {self.name!r} receives NaN or infinite values",
                 "Check the images and earlier weights.",
             )
-        self.input_range = self._state.ranges.get(self) or InputRange.fitted(x, array.input_bits)
-        self.fit, self._arrays, self._fast_weight = None, None, None
+        here = self.here
+        here.input_range = self._state.ranges.get(self) or InputRange.fitted(x, array.input_bits)
+        here.inputs_clipped = here.input_range.clipped(x)
         if not self.hardware.digital:
             matrix = self.geometry.matrix(self.codes()[0])
             conditions = self._state.conditions
-            self.converter = best_converter(
+            here.converter = best_converter(
                 self.input_image(x),
                 matrix,
                 self.geometry,
                 array,
-                self.input_range,
+                here.input_range,
                 self._state.vectors,
                 0.0 if conditions is None else conditions.noise_lsb(array),
                 None if conditions is None else conditions.finest_step,
@@ -303,9 +394,10 @@ class CrossbarLayer(nn.Module):
     def _linear_image(self, x: Tensor) -> Tensor:
         """Output with the programmed cells but without converters and read noise."""
         self.arrays()
-        if self._linear_weight is None:
-            self._linear_weight = self._programmed_weight(self.arrays().levels)
-        return self._image_of(self._linear_weight, x)
+        here = self.here
+        if here.linear_weight is None:
+            here.linear_weight = self._programmed_weight(self.arrays().levels)
+        return self._image_of(here.linear_weight, x)
 
     def _image_of(self, weight: Tensor, x: Tensor) -> Tensor:
         """Output with ``weight`` and quantised inputs."""
@@ -323,7 +415,7 @@ class CrossbarLayer(nn.Module):
             centred = self.output_image(exact) - self._offset(sums).reshape(-1, 1, 1)
             fast = self._shaped(fit(ideal, cells, centred), x)
             found = self._fit_adaptive(x, linear, sums) if adaptive else None
-            self.fit, self._fast_weight = Fit(fast, found, sums), None
+            self.here.fit, self.here.fast_weight = Fit(fast, found, sums), None
         return exact
 
     def _fit_adaptive(self, x: Tensor, linear: Tensor, sums: Moments) -> tuple[Response, Tensor]:
@@ -350,13 +442,13 @@ class CrossbarLayer(nn.Module):
             InputError: The network has not been calibrated or not been programmed.
         """
         draw = self._state.draw
-        if self._arrays is None or self._arrays_draw != draw:
+        here = self.here
+        if here.arrays is None or here.draw != draw:
             if self.cells is None:
                 raise _not_programmed(self.name)
-            self._arrays = self.arrays_of(self.cells, draw, self.errors[draw])
-            self._arrays_draw = draw
-            self._linear_weight, self._fast_weight = None, None
-        return self._arrays
+            here.arrays, here.draw = self.arrays_of(self.cells, draw, self.errors[draw]), draw
+            here.linear_weight, here.fast_weight = None, None
+        return here.arrays
 
     def arrays_of(self, cells: Cells, draw: int, errors: ConverterErrors | None = None) -> Arrays:
         """The arrays of chip ``draw`` of ``cells``; raises InputError if the network has not been calibrated."""
@@ -385,16 +477,17 @@ class CrossbarLayer(nn.Module):
     def _effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the fast mode: programmed cells, and the mean response of the converters."""
         self.arrays()
-        if self._fast_weight is None:
+        here = self.here
+        if here.fast_weight is None:
             r, ideal = self._fitted().fast, self._written_weight()
             gain = r.gain.reshape(-1, *[1] * (ideal.ndim - 1))
             programmed = self._programmed_weight(gain_of(self.arrays(), self._fitted().sums))
             weight = gain * ideal + r.spread * (programmed - ideal)
-            self._fast_weight = (
+            here.fast_weight = (
                 weight,
                 self._bias(r.bias) * r.gain + r.bias + self._offset(self._fitted().sums),
             )
-        return self._fast_weight
+        return here.fast_weight
 
     def _bias(self, like: Tensor) -> Tensor:
         return torch.zeros_like(like) if self.bias is None else self.bias.detach().float()
@@ -423,22 +516,26 @@ class CrossbarLayer(nn.Module):
 
 
 class CrossbarConv2d(CrossbarLayer):
-    """``nn.Conv2d`` whose weights stand in crossbars.
+    """``nn.Conv2d`` or ``nn.Conv1d`` whose weights stand in crossbars.
 
     Args:
         conv: The layer to replace; its parameters are shared, not copied.
         hardware: Arrays, cells and wires.
         state: Read state of the network.
+        source: Where weight and bias come from, if not from ``conv``.
     """
 
-    def __init__(self, conv: nn.Conv2d, hardware: Hardware, state: ReadState) -> None:
-        super().__init__(conv.weight, conv.bias, hardware, state)
+    def __init__(
+        self, conv: nn.Conv2d | nn.Conv1d, hardware: Hardware, state: ReadState, source: Source | None = None
+    ) -> None:
+        super().__init__(*_initial(conv, source), hardware, state, source)
         self.kernel_size, self.stride, self.dilation = conv.kernel_size, conv.stride, conv.dilation
         self.groups, self.in_channels, self.out_channels = conv.groups, conv.in_channels, conv.out_channels
+        self.padding, self.padding_mode = conv.padding, conv.padding_mode
+        self._padded = [int(p) for p in conv._reversed_padding_repeated_twice]
         plain = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
-        self.padding = (int(conv.padding[0]), int(conv.padding[1])) if plain else (0, 0)
         # other paddings are applied to the image beforehand
-        self._pad: list[int] | None = None if plain else list(conv._reversed_padding_repeated_twice)
+        self._pad: list[int] | None = None if plain else self._padded
         self._pad_mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
         channels, positions = conv.in_channels // conv.groups, math.prod(conv.kernel_size)
         blocks = row_blocks(channels, positions, hardware.array.rows, hardware.mapping)
@@ -446,10 +543,10 @@ class CrossbarConv2d(CrossbarLayer):
             conv.in_channels,
             conv.out_channels,
             conv.groups,
-            (conv.kernel_size[0], conv.kernel_size[1]),
-            (conv.stride[0], conv.stride[1]),
-            (conv.dilation[0], conv.dilation[1]),
-            self.padding,
+            _two(conv.kernel_size, 1),
+            _two(conv.stride, 1),
+            _two(conv.dilation, 1),
+            _two(tuple(map(int, conv.padding)), 0) if plain else (0, 0),
             blocks,
         )
 
@@ -458,33 +555,59 @@ class CrossbarConv2d(CrossbarLayer):
     def geometry(self) -> Geometry:
         return self._geometry
 
+    @property
+    def _one_dimensional(self) -> bool:
+        return len(self.kernel_size) == 1
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == len(self.kernel_size) + 1:  # one image, without the axis of images
+            return self.forward(x[None])[0]
+        return super().forward(x)
+
+    @override
+    def plain(self, x: Tensor) -> Tensor:
+        if self.padding_mode != "zeros":
+            return self.linear(x, self.weight, self.bias)
+        convolve = functional.conv1d if self._one_dimensional else functional.conv2d
+        return convolve(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
     @override
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         g = self._geometry
+        if self._one_dimensional:
+            padded = self._padded_input(x)
+            return functional.conv1d(padded, weight, bias, g.stride[1], g.padding[1], g.dilation[1], g.groups)
         return functional.conv2d(self.input_image(x), weight, bias, g.stride, g.padding, g.dilation, g.groups)
 
-    @override
-    def input_image(self, x: Tensor) -> Tensor:
+    def _padded_input(self, x: Tensor) -> Tensor:
         return x if self._pad is None else functional.pad(x, self._pad, self._pad_mode)
 
     @override
+    def input_image(self, x: Tensor) -> Tensor:
+        padded = self._padded_input(x)
+        return padded.unsqueeze(2) if self._one_dimensional else padded
+
+    @override
     def output_image(self, y: Tensor) -> Tensor:
-        return y.contiguous()
+        return (y.unsqueeze(2) if self._one_dimensional else y).contiguous()
 
     @override
     def from_image(self, y: Tensor, x: Tensor) -> Tensor:
-        return y
+        return y.squeeze(2) if self._one_dimensional else y
 
     @override
     def _per_channel(self, values: Tensor) -> Tensor:
-        return values.reshape(-1, 1, 1)
+        return values.reshape(-1, *[1] * len(self.kernel_size))
 
 
 class CrossbarLinear(CrossbarLayer):
     """``nn.Linear`` whose weights stand in crossbars; arguments as in :class:`CrossbarConv2d`."""
 
-    def __init__(self, linear: nn.Linear, hardware: Hardware, state: ReadState) -> None:
-        super().__init__(linear.weight, linear.bias, hardware, state)
+    def __init__(
+        self, linear: nn.Linear, hardware: Hardware, state: ReadState, source: Source | None = None
+    ) -> None:
+        super().__init__(*_initial(linear, source), hardware, state, source)
         self.in_features, self.out_features = linear.in_features, linear.out_features
         blocks = row_blocks(linear.in_features, 1, hardware.array.rows, hardware.mapping)
         one = (1, 1)
@@ -510,6 +633,21 @@ class CrossbarLinear(CrossbarLayer):
     @override
     def from_image(self, y: Tensor, x: Tensor) -> Tensor:
         return y[0, :, 0, :].t().reshape(*x.shape[:-1], self.out_features)
+
+
+def _initial(layer: Any, source: Source | None) -> tuple[Tensor, Tensor | None]:
+    return (layer.weight, layer.bias) if source is None else _given(source)
+
+
+def _given(source: Source) -> tuple[Tensor, Tensor | None]:
+    """As plain tensors: the layer does not register another module's parameters as its own."""
+    weight, bias = source()
+    return weight.view_as(weight), None if bias is None else bias.view_as(bias)
+
+
+def _two(sizes: tuple[int, ...], other: int) -> tuple[int, int]:
+    """(height, width) of what may have a width alone."""
+    return (other, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def _not_calibrated(name: str) -> InputError:

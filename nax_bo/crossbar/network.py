@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,6 +13,7 @@ from typing_extensions import override
 
 from nax_bo.crossbar.arithmetic.calibration import DEFAULT_VECTORS
 from nax_bo.crossbar.arithmetic.quantise import InputRange
+from nax_bo.crossbar.conversion_report import ConversionReport, noting_products
 from nax_bo.crossbar.explain import Explanation, explain
 from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, Pass, ReadState
 from nax_bo.crossbar.training import TrainingState, weight_noise
@@ -27,16 +29,23 @@ class CrossbarNetwork(nn.Module):
     """
 
     def __init__(
-        self, model: nn.Module, chip: ChipSpec, layers: dict[str, CrossbarLayer], state: ReadState
+        self,
+        model: nn.Module,
+        chip: ChipSpec,
+        layers: dict[str, CrossbarLayer],
+        state: ReadState,
+        report: ConversionReport | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.chip = chip
         self.layers = layers
         self._state = state
+        self._report = report or ConversionReport(tuple(layers))
         self.draws = 0
         self._read_generators: list[Generator] = []
         self._images: Tensor | None = None
+        self._outside: dict[str, str] = {}
         self._conditions: Conditions | None = None
         self._fitted_to: Conditions | None = None
         self._fitted_all = False
@@ -62,6 +71,15 @@ class CrossbarNetwork(nn.Module):
         self._state.converter_in_loop = on
 
     @property
+    def quick_wires(self) -> bool:
+        """Whether IR drop is left to its operating point even where that is rough; for cheap looks."""
+        return self._state.quick_wires
+
+    @quick_wires.setter
+    def quick_wires(self, on: bool) -> None:
+        self._state.quick_wires = on
+
+    @property
     def draw(self) -> int:
         """Which of the programmed chips is read."""
         return self._state.draw
@@ -82,7 +100,34 @@ class CrossbarNetwork(nn.Module):
         suspect = images.is_floating_point() and not self.training and math.isnan(float(images.sum()))
         if suspect and bool(torch.isnan(images).any()):
             raise InputError("the images hold NaN", "Check how they were loaded and normalised.")
-        out: Tensor = self.model(images)
+        return self._run(images)
+
+    def _run(self, images: Tensor) -> Tensor:
+        """One forward pass of the model, in which every layer must have been read.
+
+        Raises:
+            InputError: A layer was not: the model never calls it, or something reads its weights in its place.
+        """
+        state = self._state
+        simulated = self.training or state.mode != "float" or state.work != "read"
+        state.passes += 1
+        fused = torch.backends.mha.get_fastpath_enabled()
+        if simulated:  # torch's fused transformer kernels read weights past the layers that hold them
+            torch.backends.mha.set_fastpath_enabled(False)
+        state.inside = True
+        try:
+            out: Tensor = self.model(images)
+        finally:
+            state.inside = False
+            torch.backends.mha.set_fastpath_enabled(fused)
+        if simulated and not self.training:
+            missed = [name for name, layer in self.layers.items() if layer.last_pass != state.passes]
+            if missed:
+                raise InputError(
+                    f"layer{'s' * (len(missed) > 1)} {', '.join(map(repr, missed))} of the model did not run: what was "
+                    "computed in their place was not simulated",
+                    "If the model does not use them here, name them in convert(..., leave_float=[...]).",
+                )
         return out
 
     def calibrate(
@@ -110,11 +155,32 @@ class CrossbarNetwork(nn.Module):
             raise InputError("calibration without images", "Pass at least one image; 64 are usual.")
         self._state.ranges, self._state.vectors, self._state.conditions = ranges or {}, vectors, conditions
         try:
-            with self._reading("ideal", "calibrate"):
-                self.model(images)
+            with self._reading("ideal", "calibrate"), noting_products(self.model) as outside:
+                self._run(images)
         finally:
             self._state.ranges = {}
         self._images, self._fitted_to = images, None
+        self._outside = outside
+
+    def report(self) -> ConversionReport:
+        """What was converted, what stays in floating point and why, and, once calibrated, what is clipped."""
+        layers = self.layers.items()
+        calibrated = self._images is not None
+        left = self._report.left_float
+        outside = {
+            name: why
+            for name, why in self._outside.items()
+            if not any(name.startswith(f"{x}.") for x in left)
+        }
+        return replace(
+            self._report,
+            left_float=left | outside,
+            calls={name: len(layer.sites) for name, layer in layers} if calibrated else {},
+            inputs_clipped={
+                name: max(site.inputs_clipped for site in layer.sites) for name, layer in layers
+            } if calibrated else {},
+            weights_clipped={name: layer.weights_clipped() for name, layer in layers},
+        )  # fmt: skip
 
     def _fits(self, *, adaptive: bool) -> bool:
         known = self._fitted_to is not None and self._fitted_to == self._conditions
@@ -136,13 +202,13 @@ class CrossbarNetwork(nn.Module):
         if self._conditions is None:
             raise InputError("the network has not been programmed", "Call network.program(seed) first.")
         for layer in self.layers.values():
-            layer.fit = None
+            layer.forget_fit()
         own = self._state.generator
         if own is not None:  # a copy: the chip's later reads do not depend on whether it was fitted to
             self._state.generator = Generator("cpu").set_state(own.get_state())
         try:
             with self._reading("exact", "fit all" if adaptive else "fit fast"):
-                self.model(self._images)
+                self._run(self._images)
         finally:
             self._state.generator = own
         self._fitted_to, self._fitted_all = self._conditions, adaptive
@@ -169,7 +235,7 @@ class CrossbarNetwork(nn.Module):
         self._conditions = conditions or Conditions()
         for layer in self.layers.values():
             layer.program_chips(self._conditions, generators)
-        if any(layer.fit is None and not layer.hardware.digital for layer in self.layers.values()):
+        if not all(layer.fitted for layer in self.layers.values()):
             self._fitted_to = None
         self._read_generators = generators
         self.draws = len(generators)
@@ -197,13 +263,10 @@ class CrossbarNetwork(nn.Module):
         handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:
             with self._reading("ideal", "read"):
-                self.model(self._images)
+                self._run(self._images)
         finally:
             handle.remove()
-        if not seen:
-            raise InputError(
-                f"layer {layer_name!r} is not used by the model", "Its inputs cannot be measured."
-            )
+        layer.site = 0  # where the inputs of the first call were seen
         return explain(layer, seen[0], conditions or self._conditions or Conditions(), seed)
 
     def set_training_noise(self, conditions: Conditions | None, seed: int) -> None:

@@ -35,12 +35,14 @@ class Reads:
         model: Its name.
         base: The chip that it starts from.
         settings: Fields of ChipSpec and ArraySpec that it reads.
+        per_layer: Whether layers may differ in array settings.
         fixed: Settings that a space fixes and the model replaces by its own, with the space's values.
     """
 
     model: str
     base: ChipSpec
     settings: frozenset[str]
+    per_layer: bool = True
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, chip: ChipSpec) -> None:
@@ -84,6 +86,11 @@ class Reads:
                 varied.append(name)
             elif values != {getattr(own, name)}:
                 fixed[name] = values.pop()
+        if not self.per_layer and any(len(set(c.arrays)) > 1 for c in chips):
+            raise InputError(
+                f"the space gives layers arrays of their own, which cost model {self.model} cannot express",
+                "Use --cost-model xpertsim, which prices layers one by one, or published.",
+            )
         if varied:
             raise InputError(
                 f"the space varies {', '.join(varied)}, which cost model {self.model} does not read",

@@ -108,9 +108,9 @@ class CostBatch:
 
         Returns:
             ``"layer"``: n x L arrays ``energy_pj``, ``latency_ns``, ``area_um2``, ``tiles``, ``arrays``,
-            ``utilisation``, ``passes``, ``bound`` (index into :data:`RESOURCES`, -1: no slot). ``"energy"`` and
-            ``"area"``: (n,) arrays per component that sum to the totals; ``"area"`` of layers leaves out what the
-            chip has once (global buffer, digital unit).
+            ``utilisation``, ``passes``, ``bound`` (index into :data:`RESOURCES`, -1: no slot), ``loaded``.
+            ``"energy"`` and ``"area"``: (n,) arrays per component that sum to the totals; ``"area"`` of layers leaves
+            out what the chip has once (global buffer, digital unit).
 
         Empty mappings if the model that made the batch keeps none.
         """
@@ -140,6 +140,7 @@ class LayerCost:
         utilisation: Share of the cells of its tiles that hold weights.
         passes: Times that its input vectors are applied, because its weights do not fit at once.
         bound_by: What it waits for longest; empty if the model does not say.
+        loaded: Share of its weights that are loaded in every inference.
     """
 
     name: str
@@ -151,6 +152,7 @@ class LayerCost:
     utilisation: float = 0.0
     passes: int = 1
     bound_by: str = ""
+    loaded: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,11 @@ class CostReport:
         return self.unplaced_bits == 0 and self.missing_tiles == 0
 
     @property
+    def writes(self) -> int:
+        """Times that cells which layers take in turns are written in every inference; 0 if all weights stay."""
+        return sum(layer.passes for layer in self.layers if layer.loaded > 0)
+
+    @property
     def bound_by(self) -> str:
         """What the layers wait for that take most of the time; empty if the model does not say."""
         waits: dict[str, float] = {}
@@ -290,6 +297,7 @@ class CostReport:
 
 _DERIVED = (
     "bound_by",
+    "writes",
     "edap_uj_ms_mm2",
     "edap_low_uj_ms_mm2",
     "edap_high_uj_ms_mm2",

@@ -9,7 +9,7 @@ import numpy as np
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
-from nax_bo.report.data import ComponentShare, LayerRow
+from nax_bo.report.data import ComponentShare, Layer, LayerRow
 from nax_bo.study import Study, Trial
 
 _CHOICES = {
@@ -89,6 +89,26 @@ def anatomy(study: Study, trial: Trial) -> Anatomy:
         [f"device {chip.device}", f"{chip.arrays[0].adc_type} ADC", f"{chip.technology_nm:g} nm", *same]
     )
     return Anatomy(names, rows, _components(cost), f"All layers: {shared}.")
+
+
+def layers_of(study: Study, trial: Trial) -> tuple[Layer, ...]:
+    """What each layer of a design costs and how it is set; empty where the cost model gives no breakdown."""
+    if not study.specs(trial).report:
+        return ()
+    network, chip = study.network_and_chip(trial)
+    cost = study.cost_report(trial)
+    rows = _choice_rows(network, chip, tuple(layer.name for layer in cost.layers))
+    return tuple(
+        Layer(
+            layer.name,
+            layer.energy_pj * 1e-6,
+            layer.latency_ns * 1e-6,
+            layer.area_um2 * 1e-6,
+            layer.bound_by,
+            ", ".join(f"{r.name} {r.values[i]:g}" for r in rows if np.isfinite(r.values[i])),
+        )
+        for i, layer in enumerate(cost.layers)
+    )
 
 
 def _choice_rows(network: NetworkSpec, chip: ChipSpec, names: tuple[str, ...]) -> tuple[LayerRow, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
@@ -10,11 +13,14 @@ from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.chip.effects import EFFECTS, acting
 from nax_bo.outcomes import OUTCOMES, Outcome
-from nax_bo.report.chosen import anatomy, choose
+from nax_bo.report.chosen import anatomy, choose, knee, layers_of
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
+from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
 from nax_bo.report.history import hypervolume_history
+from nax_bo.report.units import band_digits, percent_places, unit_for
+from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
 from nax_bo.study.prediction import cross_validate
 
@@ -23,6 +29,12 @@ BUILT_IN = ("gp", "gbt")
 
 CALIBRATION_FOLDS = 5
 """Parts of the designs, each predicted from the others: half the time of the ten that ``surrogates compare`` takes."""
+
+MOST_DETAILED = 1000
+"""Designs that can be taken apart on the page, the front first: the rest are points only."""
+
+NEAR_POINTS = 0.5
+"""Percentage points below the best accuracy within which the cheapest design is named."""
 
 _MOST_LISTED = 12
 
@@ -40,7 +52,13 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     Raises:
         InputError: There is no such design.
     """
+    with one_thread():
+        return _collected(study, design)
+
+
+def _collected(study: Study, design: int | None) -> ReportData:
     trials, front = study.trials(), study.front()
+    images = study.data["test_images"]
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
     plots, notes = _calibration(study)
@@ -50,12 +68,16 @@ def collect(study: Study, design: int | None = None) -> ReportData:
         facts=_facts(study, trials, front),
         accuracy_label=study.config.headline.label,
         cost=study.config.main_cost,
+        costs=study.config.cost_columns,
+        answer=_answer(study, front, images),
+        footer=_footer(study),
         points=_points(study, trials, front),
-        front_rows=tuple(_front_row(study, t) for t in front),
+        test_images=images,
         history=hypervolume_history(study),
         calibration=plots,
         calibration_notes=notes,
         chosen=f"Design {picked[0].number}, {picked[1]}. {parts.shared}" if picked and parts else "",
+        number=picked[0].number if picked else None,
         layer_names=parts.layer_names if parts else (),
         layer_rows=parts.layer_rows if parts else (),
         components=parts.components if parts else (),
@@ -138,23 +160,72 @@ def _time(seconds: float) -> str:
 
 def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Point, ...]:
     best = {t.number for t in front}
+    tied = set(ties([study.row(t) for t in front]))
+    kept = survivors(study)
+    looked = [t for t in trials if t.at(FULL.name) or t.at(SHORT.name)]
+    looked.sort(key=lambda t: (t.number not in best, t.at(FULL.name) is None, t.number))
     points = []
-    for trial in trials:
+    for place, trial in enumerate(looked):
         evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
-        if evaluation is None:
-            continue
-        accuracy, error = study.accuracy(evaluation), study.row(trial)["standard_error"] or 0.0
-        shown = study.config.main_cost
-        cost = trial.costs[shown.name]
-        label = (
-            f"design {trial.number}: {100 * accuracy:.1f} % ± {100 * error:.1f}, "
-            f"{shown.label} {cost:.3g} {shown.unit}\n"
-            f"{describe(trial.design)}"
-        )
+        assert evaluation is not None
+        detailed = place < MOST_DETAILED
         points.append(
-            Point(trial.number, accuracy, error, cost, evaluation.fidelity, trial.number in best, label)
+            Point(
+                design_row(study, trial) if detailed else {**study.row(trial), LOW: None, HIGH: None},
+                study.accuracy(evaluation),
+                trial.number in best,
+                trial.number in tied,
+                tuple(name for name, numbers in kept.items() if trial.number in numbers),
+                describe(trial.design),
+                layers_of(study, trial) if detailed else (),
+            )
         )
-    return tuple(points)
+    return tuple(sorted(points, key=lambda p: p.number))
+
+
+def _answer(study: Study, front: list[Trial], test_images: int) -> tuple[str, ...]:
+    """What a reader wants first, in sentences."""
+    if not front:
+        return ()
+    rows = [design_row(study, t) for t in front]
+    places = percent_places([r["standard_error"] for r in rows], test_images)
+    cost = study.config.main_cost
+    unit = unit_for(cost.unit, [r[cost.name] for r in rows])
+
+    def say(row: Mapping[str, Any]) -> str:
+        low, high = edap_ends(row, cost)
+        known = "" if low is None else f", {unit.show(low, 2)} to {unit.show(high, 2)} by source"
+        return (
+            f"design {row['number']} ({100 * row['accuracy']:.{places}f} %, {cost.label} "
+            f"{unit.show(row[cost.name], band_digits(low, high))} {unit.name}{known})"
+        )
+
+    bend, _ = knee(study, front)
+    near = cheapest_within(rows, NEAR_POINTS, cost)
+    said = (
+        [f"The knee is {say(next(r for r in rows if r['number'] == bend.number))}."] if len(rows) > 2 else []
+    )
+    if near is not None:
+        said.append(f"Within {NEAR_POINTS:g} points of the best accuracy, the cheapest is {say(near)}.")
+    tied = ties(rows)
+    if len(tied) > 1:
+        numbers = f"{', '.join(map(str, tied[:-1]))} and {tied[-1]}"
+        said.append(
+            f"The most accurate designs {numbers} tie: their differences are within the noise of measuring."
+        )
+    else:
+        said.append(f"Design {tied[0]} is the most accurate beyond the noise of measuring.")
+    return tuple(said)
+
+
+def _footer(study: Study) -> tuple[tuple[str, str], ...]:
+    data = study.data
+    return (
+        ("written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("by", f"naxbo {version('naxbo')}, study begun by {study.store.meta('naxbo')}"),
+        ("command", " ".join(["naxbo", *sys.argv[1:]]) if sys.argv[0].endswith("naxbo") else "Python"),
+        ("data", f"{data['name']}, fingerprint {data['fingerprint']}"),
+    )
 
 
 def describe(design: Mapping[str, Any]) -> str:
@@ -164,23 +235,6 @@ def describe(design: Mapping[str, Any]) -> str:
         stem, _, index = name.rpartition("_")
         grouped.setdefault(stem if index.isdigit() else name, []).append(str(value))
     return ", ".join(f"{name.replace('_', ' ')} {'-'.join(values)}" for name, values in grouped.items())
-
-
-def _front_row(study: Study, trial: Trial) -> dict[str, Any]:
-    row = study.row(trial)
-    return {
-        "design": trial.number,
-        "accuracy (%)": 100 * row["accuracy"],
-        "± trainings": _points_or(row["between_trainings"]),
-        "± chips": _points_or(row["between_chips"]) if row["chips_differ"] else "no noise in the model",
-        "95 % exceed (%)": _points_or(row["p05"]) if row["chips_differ"] else "-",
-        **{OUTCOMES[name].heading: row[name] for name in study.config.cost_columns},
-        "choices": describe(trial.design),
-    }
-
-
-def _points_or(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def _calibration(study: Study) -> tuple[tuple[CalibrationPlot, ...], tuple[str, ...]]:

@@ -1,23 +1,21 @@
-"""Single figures as files: refused before the work if they cannot be written, and never half-written."""
+"""Single charts as files: refused before the work if they cannot be written, and never half-written."""
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from nax_bo.errors import InputError
+from nax_bo.report.charts.theme import Chart, drawn
 
-_METADATA = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+FORMS = ("png", "svg", "pdf")
 
 
 def check_file(path: Path, option: str) -> None:
     """Refuse a file that :func:`save` could not write; ``option`` is the setting to change."""
-    if path.suffix[1:].lower() not in _METADATA:
+    if path.suffix[1:].lower() not in FORMS:
         raise InputError(
-            f"{path} is no figure file", f"End its name with {', '.join(_METADATA)}: {option} FILE.png"
+            f"{path} is no figure file", f"End its name with {', '.join(FORMS)}: {option} FILE.png"
         )
     if path.is_dir():
         raise InputError(f"{path} is a folder", f"Give the name of a file: {option} FILE.png")
@@ -27,18 +25,17 @@ def check_file(path: Path, option: str) -> None:
         )
 
 
-def save(figure: Figure, path: Path, option: str) -> None:
-    """Write a figure in the format of the file's suffix; the file is there as a whole or not at all.
+def save(chart: Chart, path: Path, option: str) -> None:
+    """Write a chart in the format of the file's suffix; the file is there as a whole or not at all.
 
     Raises:
         InputError: The file cannot be written.
     """
     check_file(path, option)
-    form, buffer = path.suffix[1:].lower(), io.BytesIO()
-    figure.savefig(buffer, format=form, dpi=160, metadata=_METADATA[form])
+    content = drawn(chart, path.suffix[1:].lower())
     draft = path.with_name(path.name + ".new")
     try:
-        draft.write_bytes(buffer.getvalue())
+        draft.write_bytes(content)
         draft.replace(path)
     except OSError as ex:
         draft.unlink(missing_ok=True)

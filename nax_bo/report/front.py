@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.errors import InputError, NaxboError
-from nax_bo.hardware.protocol import cost_model
-from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, outcome
+from nax_bo.hardware.protocol import cost_model, evaluate_designs
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome, outcome
 from nax_bo.search.pareto import nondominated
 from nax_bo.study import Study, Trial
 
@@ -31,7 +29,7 @@ def design_row(study: Study, trial: Trial) -> Row:
     """
     row = study.row(trial)
     low, high = edap_factors(study, trial) or (None, None)
-    edap = row[SUMMARY_COST]
+    edap = trial.costs[SUMMARY_COST]
     ends = {LOW: low and edap * low, HIGH: high and edap * high}
     return {**{k: v for k, v in row.items() if k != "design"}, **ends, "design": row["design"]}
 
@@ -42,6 +40,11 @@ def edap_factors(study: Study, trial: Trial) -> tuple[float, float] | None:
         return None
     cost = study.cost_report(trial)
     return cost.uncertainty if cost.edap_high_factor > cost.edap_low_factor else None
+
+
+def edap_ends(row: Mapping[str, Any], cost: Outcome) -> tuple[float | None, float | None]:
+    """The range of a row's main cost, if that is EDAP: of others none is stated."""
+    return (row[LOW], row[HIGH]) if cost.name == SUMMARY_COST else (None, None)
 
 
 def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]:
@@ -69,20 +72,24 @@ def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]
 
 
 def survivors(study: Study) -> dict[str, set[int]]:
-    """For each of :data:`PROFILES` that can price the study's designs, the undominated fully trained ones."""
+    """For each of :data:`PROFILES` that can price the study's designs, the undominated fully trained ones.
+
+    In accuracy and the study's main cost, among all designs that were trained in full.
+    """
     full = [t for t in study.trials() if t.at(FULL.name)]
     if not full:
         return {}
-    accuracy = [study.accuracy(e) for t in full if (e := t.at(FULL.name))]
+    cost = study.config.main_cost
+    errors = [1.0 - study.accuracy(e) for t in full if (e := t.at(FULL.name))]
     decoded = [study.network_and_chip(t) for t in full]
     kept = {}
     for name in PROFILES:
         model = cost_model(name)
         try:
-            edap = [model.evaluate(*design).edap_uj_ms_mm2 for design in decoded]
+            prices = cost.sign * cost.read(evaluate_designs(model, *map(list, zip(*decoded, strict=True))))
         except NaxboError:  # the profile knows no price for something that the designs hold
             continue
-        keep = nondominated(np.array([[1 - a, math.log10(e)] for a, e in zip(accuracy, edap, strict=True)]))
+        keep = nondominated(list(zip(errors, prices, strict=True)))
         kept[name] = {t.number for t, stays in zip(full, keep, strict=True) if stays}
     return kept
 
@@ -104,12 +111,12 @@ def _tie(a: Row, b: Row) -> bool:
     return bool(a["accuracy"] - b["accuracy"] <= max(2 * error, 1e-12))
 
 
-def cheapest_within(rows: Sequence[Row], points: float, cost: str = SUMMARY_COST) -> Row | None:
-    """The cheapest design whose accuracy is at most ``points`` percentage points below the best."""
+def cheapest_within(rows: Sequence[Row], points: float, cost: Outcome = OUTCOMES[SUMMARY_COST]) -> Row | None:
+    """The best design in ``cost`` whose accuracy is at most ``points`` percentage points below the best."""
     if not rows:
         return None
     floor = max(r["accuracy"] for r in rows) - points / 100
-    return min((r for r in rows if r["accuracy"] >= floor - 1e-12), key=lambda r: r[cost])
+    return min((r for r in rows if r["accuracy"] >= floor - 1e-12), key=lambda r: cost.sign * r[cost.name])
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,6 @@ def pickable(study: Study, limits: Limits) -> list[Trial]:
     if not inside:
         return []
     objectives = [OUTCOMES[name] for name in study.config.objectives]
-    points = [[o.sign * row[o.name] for o in objectives] for _, row in inside]
-    kept = [pair for pair, stays in zip(inside, nondominated(points), strict=True) if stays]
-    return [t for t, _ in sorted(kept, key=lambda pair: -pair[1][study.config.headline.name])]
+    kept = nondominated([[o.sign * row[o.name] for o in objectives] for _, row in inside])
+    pairs = [pair for pair, stays in zip(inside, kept, strict=True) if stays]
+    return [t for t, _ in sorted(pairs, key=lambda pair: -pair[1]["accuracy"])]

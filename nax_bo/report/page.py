@@ -1,8 +1,14 @@
-"""One self-contained HTML page, and the same figures as PNG files."""
+"""One self-contained HTML page on which a design is chosen, and its figures as files."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import math
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,84 +16,208 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from nax_bo.errors import InputError
-from nax_bo.report.data import ReportData
-from nax_bo.report.figures import drawable, svg, write_png
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
+from nax_bo.report.charts import anatomy, designs
+from nax_bo.report.charts.theme import spec, theme
+from nax_bo.report.data import Point, ReportData
+from nax_bo.report.front import edap_ends
+from nax_bo.report.gallery import drawable, write_files
+from nax_bo.report.units import Unit, band_digits
 
-CAPTIONS = {
-    "front": (
-        "The front",
-        "Every design that was trained. Only full trainings count for the front; hover over a point for its settings.",
-    ),
-    "hypervolume": (
-        "Progress",
-        "Hypervolume of the measured front against the study's reference point, over trainings and over seconds.",
-    ),
-    "calibration": (
-        "Can the predictions be trusted?",
-        "Each fully trained design was left out, predicted from all others, and compared with its measurement. Bars "
-        "are 95 % intervals; orange ones miss.",
-    ),
-    "layers": (
-        "Layer by layer",
-        "Settings and shares of cost of the chosen design; dark is high within a row.",
-    ),
-    "error_budget": (
-        "Where the output error comes from",
-        "Error of each layer's output on the chip, in percent of its root mean square, with one source switched on at "
-        "a time. Sources interact, so they do not add up exactly. After a short training.",
-    ),
-    "drivers": (
-        "What drives accuracy and cost",
-        "Sobol indices over designs near the front: the share of the variance that a setting explains.",
-    ),
-    "components": (
-        "Where the cost goes",
-        "Shares of energy, latency and area of the chosen design by component.",
-    ),
-}
+MOST_VECTOR = 1500
+"""Designs up to which charts are drawn as vectors, which screen readers can walk; beyond, as pixels."""
 
 
 def write_report(data: ReportData, folder: Path) -> Path:
-    """Write ``index.html`` and one PNG per figure into ``folder``; returns the page's path.
+    """Write ``index.html`` and every figure as PNG and SVG into ``folder``; returns the page's path.
 
-    The page holds its figures and styles; it loads nothing from elsewhere. Figures for which the study holds too
-    little yet are left out.
+    The page holds its data, charts, the Vega libraries and styles; it loads nothing from elsewhere and forbids itself
+    to. Figures for which the study holds too little yet are left out.
 
     Raises:
         InputError: The folder cannot be written.
     """
-    tips = {p.number: p.label for p in data.points if p.on_front}
-    names = drawable(data)
-    figures = [
-        {"name": n, "title": CAPTIONS[n][0], "caption": CAPTIONS[n][1], "svg": Markup(svg(data, n, tips))}
-        for n in names
-    ]
-    text = _template().render(data=data, figures=figures, number=_number)
+    text = page(data)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        page = folder / "index.html"
-        page.write_text(text, encoding="utf-8")
-        for name in names:
-            write_png(data, name, folder / f"{name}.png")
+        target = folder / "index.html"
+        draft = folder / "index.html.new"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)  # whoever looks while a study runs sees the old page or the new one
+        write_files(data, folder)
     except OSError as ex:
         raise InputError(
             f"cannot write the report to {folder}: {ex.strerror}", "Choose a folder with --out."
         ) from ex
-    return page
+    return target
 
 
-def _template() -> Any:
+def page(data: ReportData) -> str:
+    """The page as text."""
+    figures = [
+        {
+            "name": f.name,
+            "title": f.title,
+            "caption": f.caption,
+            "charts": [_responsive(spec(c)) for c in f.on_page(data)],
+        }
+        for f in drawable(data)
+    ]
+    code = _asset("chooser.js")
+    content = {
+        "designs": _designs(data),
+        "layers": _layers(data),
+        "charts": {f"{f['name']}-{i}": c for f in figures for i, c in enumerate(f["charts"])},
+        "themes": {"light": {**theme(), "background": "transparent"}, "dark": theme(dark=True)},
+        "renderer": "svg" if len(data.points) <= MOST_VECTOR else "canvas",
+        "chosen": data.number,
+        "cost": {"label": data.cost.label, "best": data.cost.best},
+    }
     environment = Environment(
         loader=PackageLoader("nax_bo.report", "."),
         autoescape=select_autoescape(["html", "j2"]),
         trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template("page.html.j2").render(
+        data=data,
+        figures=figures,
+        rows=_table(data),
+        headings=headings(data),
+        limits=_limits(data),
+        style=Markup(_asset("page.css")),
+        content=Markup(json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")),
+        library=Markup(library()),
+        code=Markup(code),
+        hashes=Markup(" ".join(f"'sha256-{_sha256(script)}'" for script in (library(), code))),
+    )
 
 
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k}={v}" for k, v in value.items())
-    return str(value)
+def _responsive(chart: dict[str, Any]) -> dict[str, Any]:
+    """As wide as its place on the page, labels included."""
+    return {**chart, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+@lru_cache(maxsize=1)
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script without imports, from vl-convert."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace(
+        "</script", "<\\/script"
+    )
+
+
+def _asset(name: str) -> str:
+    return files("nax_bo.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _designs(data: ReportData) -> list[dict[str, Any]]:
+    """What the page filters, sorts and compares by: values in the units shown, and their texts."""
+    units = designs.units(data)
+    return [
+        {
+            "number": p.number,
+            "kind": designs.kind(p),
+            "accuracy": 100 * p.accuracy,
+            "error": p.row["standard_error"],
+            **{name: p.row[name] / units[name].size for name in data.costs},
+            "cost": data.cost.sign * p.row[data.cost.name] / units[data.cost.name].size,
+            "texts": _texts(data, p, units),
+            "choices": {k.replace("_", " "): v for k, v in p.row["design"].items()},
+        }
+        for p in data.points
+    ]
+
+
+def _texts(data: ReportData, p: Point, units: Mapping[str, Unit]) -> dict[str, str]:
+    low, high = edap_ends(p.row, data.cost)
+    unit = units[data.cost.name]
+    texts = {"accuracy": designs.accuracy_text(data, p) + (" =" if p.ties else "")}
+    texts["between trainings"] = _points(p.row["between_trainings"])
+    texts["between chips"] = (
+        _points(p.row["between_chips"]) if p.row["chips_differ"] else "this device has no noise in the model"
+    )
+    texts["95 % of chips exceed"] = (
+        "too few chips to say" if p.row["p05"] is None else f"{100 * p.row['p05']:.1f} %"
+    )
+    texts[data.cost.label] = f"{unit.show(p.row[data.cost.name], band_digits(low, high))} {unit.name}"
+    if low is not None:
+        texts[f"{data.cost.label} by source"] = f"{unit.show(low, 2)} to {unit.show(high, 2)} {unit.name}"
+    for name in data.costs:
+        if name != data.cost.name:
+            texts[OUTCOMES[name].label] = f"{units[name].show(p.row[name])} {units[name].name}"
+    texts["undominated under"] = ", ".join(p.holds_under) or "no cost model"
+    return texts
+
+
+def _points(share: float | None) -> str:
+    return "one measurement only" if share is None else f"± {100 * share:.2f} points"
+
+
+def _layers(data: ReportData) -> dict[str, list[dict[str, Any]]]:
+    return {str(p.number): anatomy.layer_rows([p]) for p in data.points if p.layers}
+
+
+def _table(data: ReportData) -> list[dict[str, Any]]:
+    """Rows of the front's table: number, sortable values, texts by column."""
+    units = designs.units(data)
+    rows = []
+    for p in data.front:
+        unit, (low, high) = units[data.cost.name], edap_ends(p.row, data.cost)
+        cells = [(designs.accuracy_text(data, p).partition(" %")[0] + (" =" if p.ties else ""), p.accuracy)]
+        error = p.row["standard_error"]
+        cells.append(("-" if error is None else f"{100 * error:.2f}", error or 0.0))
+        for share in ("between_trainings", "between_chips"):
+            value = p.row[share]
+            text = "-" if value is None else f"{100 * value:.2f}"
+            if share == "between_chips" and not p.row["chips_differ"]:
+                text = "no noise in the model"
+            cells.append((text, value or 0.0))
+        cells.append(("-" if p.row["p05"] is None else f"{100 * p.row['p05']:.1f}", p.row["p05"] or 0.0))
+        cells.append((unit.show(p.row[data.cost.name], band_digits(low, high)), p.row[data.cost.name]))
+        cells.append(("-" if low is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}", low or 0.0))
+        cells += [(units[n].show(p.row[n]), p.row[n]) for n in data.costs if n != data.cost.name]
+        cells.append((", ".join(p.holds_under) or "none", len(p.holds_under)))
+        rows.append({"number": p.number, "cells": cells, "choices": p.label})
+    return rows
+
+
+def headings(data: ReportData) -> list[str]:
+    """Columns of the front's table after the design's number."""
+    units = designs.units(data)
+    unit = units[data.cost.name]
+    costs = [units[n].heading(OUTCOMES[n].label) for n in data.costs if n != data.cost.name]
+    spread = ["± standard error", "± trainings", "± chips", "95 % of chips exceed (%)"]
+    return [
+        "accuracy (%)",
+        *spread,
+        unit.heading(data.cost.label),
+        unit.heading("range"),
+        *costs,
+        "undominated under",
+    ]
+
+
+def _limits(data: ReportData) -> list[dict[str, Any]]:
+    """Sliders: least accuracy, most of each cost, over the range of the trained designs."""
+    if not data.points:
+        return []
+    units = designs.units(data)
+    best = 100 * max(p.accuracy for p in data.points)
+    worst = 100 * min(p.accuracy for p in data.points)
+    rows = [
+        {"name": "accuracy", "label": "accuracy at least", "unit": "%", "least": True}
+        | {"low": math.floor(worst), "high": math.ceil(best * 10) / 10, "log": False}
+    ]
+    for name in dict.fromkeys((data.cost.name, *(n for n in data.costs if n in MAIN_COSTS))):
+        values = [p.row[name] / units[name].size for p in data.points]
+        least = OUTCOMES[name].best == "max"
+        label = f"{OUTCOMES[name].label} at {'least' if least else 'most'}"
+        row = {"name": name, "label": label, "unit": units[name].name}
+        rows.append(row | {"least": least, "low": min(values), "high": max(values), "log": True})
+    return rows

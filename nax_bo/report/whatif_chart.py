@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+import altair as alt
 
 from nax_bo.errors import InputError
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
-from nax_bo.report.figures import INK, style
+from nax_bo.report.charts.theme import BLUE, SERIES, Chart, Rows, data
 from nax_bo.report.files import save
+from nax_bo.report.units import Unit, unit_for
 from nax_bo.whatif import Comparison, Sensitivity, SweepResult
 
-COSTS = {name: OUTCOMES[name].heading for name in MAIN_COSTS}
-COLOURS = ("#2563eb", "#ea580c", "#059669", "#7c3aed", "#db2777", "#0891b2", "#ca8a04", "#475569")
-
-_MOST_LINES = len(COLOURS)
+_MOST_LINES = len(SERIES)
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:
@@ -30,22 +24,24 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         InputError: The file cannot be written.
     """
     rows = comparison.rows()
-    with style():
-        figure = Figure(figsize=(9, 1.1 + 0.42 * len(rows)), layout="constrained")
-        axes = figure.subplots(1, len(COSTS), sharey=True)
-        for ax, (key, label) in zip(axes, COSTS.items(), strict=True):
-            values = [row[key] for row in rows]
-            bars = ax.barh(
-                [row["design"] for row in rows], values, color=COLOURS[: len(rows)] * len(rows), height=0.62
+    panels = []
+    for i, name in enumerate(MAIN_COSTS):
+        unit = _unit(name, rows)
+        values: Rows = [
+            {"design": r["design"], "value": r[name] / unit.size, "text": unit.show(r[name])} for r in rows
+        ]
+        top = max(v["value"] for v in values)
+        base = alt.Chart(data(values)).encode(
+            y=alt.Y("design:N", sort=None, title=None, axis=alt.Axis() if i == 0 else None),
+            x=alt.X("value:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1.35 * top])),
+        )
+        bars = base.mark_bar(color=SERIES[i], height={"band": 0.65})
+        panels.append(
+            alt.layer(bars, base.mark_text(align="left", dx=4).encode(text="text:N")).properties(
+                width=180, height=alt.Step(24), title=unit.heading(OUTCOMES[name].label)
             )
-            ax.bar_label(bars, [f"{v:.3g}" for v in values], padding=3, fontsize=8)
-            ax.set_title(label, fontsize=10)
-            ax.set_xlim(0, 1.5 * max(values))
-            ax.tick_params(axis="y", length=0, colors=INK)
-            ax.set_xticks([])
-            ax.grid(False)
-        axes[0].invert_yaxis()
-        save(figure, path, "--chart")
+        )
+    save(alt.hconcat(*panels, spacing=12), path, "--chart")
 
 
 def draw_sweep(result: SweepResult, path: Path) -> None:
@@ -56,34 +52,50 @@ def draw_sweep(result: SweepResult, path: Path) -> None:
     """
     rows = [row for row in result.rows() if not row["error"]]
     first, rest = result.addresses[0], result.addresses[1:]
-    lines: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        lines.setdefault(tuple(row[a] for a in rest), []).append(row)
+    lines = list(dict.fromkeys(_text(row, rest) for row in rows))
     if not rows or len(lines) > _MOST_LINES:
         raise InputError(
             f"a chart of {len(lines)} lines",
             f"Sweep so that at most {_MOST_LINES} lines remain beside {first}.",
         )
-    with style():
-        figure = Figure(figsize=(9, 5.6), layout="constrained")
-        for ax, (key, label) in zip(figure.subplots(2, 2).flat, COSTS.items(), strict=True):
-            for colour, (values, line) in zip(COLOURS, lines.items(), strict=False):
-                text = ", ".join(f"{a}={v}" for a, v in zip(rest, values, strict=True))
-                ax.plot(
-                    [str(r[first]) for r in line],
-                    [r[key] for r in line],
-                    "o-",
-                    ms=4,
-                    color=colour,
-                    label=text,
-                )
-            _log_axis(ax, [r[key] for r in rows])
-            ax.set_title(label, fontsize=10)
-            ax.set_xlabel(first)
-        if rest:
-            handles, labels = figure.axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
-        save(figure, path, "--chart")
+    panels = [_sweep_panel(name, rows, first, rest, lines) for name in MAIN_COSTS]
+    save(alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:])), path, "--chart")
+
+
+def _sweep_panel(name: str, rows: Rows, first: str, rest: tuple[str, ...], lines: list[str]) -> Chart:
+    unit = _unit(name, rows)
+    values: Rows = [
+        {"setting": str(row[first]), "line": _text(row, rest), "value": row[name] / unit.size} for row in rows
+    ]
+    amounts = [v["value"] for v in values]
+    log = min(amounts) > 0 and max(amounts) > 3 * min(amounts)
+    chart: Chart = (
+        alt.Chart(data(values))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("setting:N", sort=None, title=first, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(
+                "value:Q",
+                title=unit.heading(OUTCOMES[name].label),
+                scale=alt.Scale(type="log") if log else alt.Scale(zero=False, padding=10),
+            ),
+            color=alt.Color(
+                "line:N",
+                scale=alt.Scale(domain=lines, range=list(SERIES[: len(lines)])),
+                legend=alt.Legend() if rest else None,
+            ),
+        )
+        .properties(width=320, height=220)
+    )
+    return chart
+
+
+def _text(row: dict[str, Any], addresses: tuple[str, ...]) -> str:
+    return ", ".join(f"{a}={row[a]}" for a in addresses)
+
+
+def _unit(name: str, rows: Rows) -> Unit:
+    return unit_for(OUTCOMES[name].unit, [row[name] for row in rows])
 
 
 def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
@@ -94,29 +106,22 @@ def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
     """
     rows = shares.rows()
     order = [row["setting"] for row in rows if row["output"] == SUMMARY_COST]
-    with style():
-        figure = Figure(figsize=(9, 1.2 + 0.32 * len(order)), layout="constrained")
-        axes = figure.subplots(1, len(COSTS), sharey=True)
-        for ax, colour, (key, label) in zip(axes, COLOURS, COSTS.items(), strict=False):
-            found = {row["setting"]: row for row in rows if row["output"] == key}
-            ax.barh(order, [100 * found[s]["total"] for s in order], color=colour, alpha=0.3, height=0.66)
-            ax.barh(order, [100 * found[s]["first_order"] for s in order], color=colour, height=0.66)
-            ax.set_title(label.partition(" (")[0], fontsize=10)
-            ax.set_xlim(0, 100)
-            ax.grid(axis="y", visible=False)
-            ax.tick_params(axis="y", length=0, colors=INK)
-        axes[0].invert_yaxis()
-        figure.supxlabel("share of the variance of log10 cost (%); pale: with interactions", fontsize=9)
-        save(figure, path, "--chart")
-
-
-def _log_axis(ax: Axes, values: Sequence[float]) -> None:
-    """Logarithmic where values span more than a factor of three, else linear."""
-    if min(values) > 0 and max(values) > 3 * min(values):
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.yaxis.set_minor_locator(NullLocator())
-        return
-    air = 0.08 * (float(np.ptp(values)) or max(values) or 1.0)
-    ax.set_ylim(max(0.0, min(values) - air), max(values) + air)
+    panels = []
+    for i, name in enumerate(MAIN_COSTS):
+        values: Rows = [
+            {"setting": r["setting"], "total": r["total"], "first": max(0.0, r["first_order"])}
+            for r in rows
+            if r["output"] == name
+        ]
+        base = alt.Chart(data(values)).encode(
+            y=alt.Y("setting:N", sort=order, title=None, axis=alt.Axis() if i == 0 else None)
+        )
+        x = alt.X("total:Q", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]), title=None)
+        panels.append(
+            alt.layer(
+                base.mark_bar(color=BLUE, opacity=0.35).encode(x=x),
+                base.mark_bar(color=BLUE).encode(x="first:Q"),
+            ).properties(width=180, height=alt.Step(20), title=OUTCOMES[name].label)
+        )
+    title = "Share of the variance of log10 cost: alone, and (pale) with interactions"
+    save(alt.hconcat(*panels, spacing=12, title=title), path, "--chart")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nax_bo.search.learned import Models
+from nax_bo.search.learned import Models, seen_by_surrogates
+from nax_bo.search.promise import Promise
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, merged
 from nax_bo.surrogate.protocol import LeaveOneOut
@@ -48,6 +49,7 @@ class Diagnostics:
         trust: By learned outcome, where the surrogate can leave observations out.
         cheap_agreement: Kendall's tau between cheap and full outcomes of the same designs, by fidelity.
         notes: What went wrong with surrogates and what was used instead.
+        promise: Hypervolume that the latest looks were expected to gain, and what they gained.
     """
 
     told: Mapping[str, int]
@@ -59,6 +61,7 @@ class Diagnostics:
     trust: Mapping[str, Trust]
     cheap_agreement: Mapping[str, float]
     notes: tuple[str, ...]
+    promise: Promise
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -72,7 +75,7 @@ def trust(state: SearchState, models: Models) -> dict[str, Trust]:
         if not isinstance(model.inner, LeaveOneOut):
             continue
         mean, std = (part[:, 0] for part in model.inner.leave_one_out())
-        told = np.array([o.outcomes[name] for o in merged(state.observations)])[: len(mean)]
+        told = np.array([o.outcomes[name] for o in seen_by_surrogates(state)])[: len(mean)]
         out[name] = judge(state.problem.scale_of(name).to_model(told), mean, std)
     return out
 

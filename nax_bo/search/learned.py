@@ -13,6 +13,7 @@ from scipy.special import log_ndtr, ndtr
 
 from nax_bo.errors import NaxboError, SurrogateError
 from nax_bo.search.problem import Constraint, Problem
+from nax_bo.search.relevant import MOST, relevant
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Look, Observation, SearchState, merged
 from nax_bo.surrogate import AdaptedSurrogate, Column, build, columns_of
@@ -171,7 +172,7 @@ def fit_models(state: SearchState, memo: Memo | None = None) -> Models:
         SurrogateError: A surrogate fails and the option ``on_surrogate_error`` is ``"raise"``.
     """
     problem = state.problem
-    observations = merged(state.observations)
+    observations = seen_by_surrogates(state)
     with_level = len(problem.fidelities) > 1 or any(o.level != 1.0 for o in observations)
     columns = input_columns(problem, with_level)
     empty = Models(problem, {}, None, with_level)
@@ -189,6 +190,14 @@ def fit_models(state: SearchState, memo: Memo | None = None) -> Models:
         success, found = _fit_success(state, empty, columns, observations, kept)
         notes += found
     return Models(problem, by_name, success, with_level, tuple(notes))
+
+
+def seen_by_surrogates(state: SearchState) -> tuple[Observation, ...]:
+    """All observations up to :data:`MOST`; beyond, the relevant ones as of the last checkpoint and all since."""
+    every = merged(state.observations)
+    first = _checkpoint(len(every))
+    rows = relevant(state, every[:first])
+    return (*(every[i] for i in rows), *every[first:])
 
 
 def input_columns(problem: Problem, with_level: bool) -> tuple[Column, ...]:
@@ -213,8 +222,8 @@ def _flat(model: AdaptedSurrogate, x: Array) -> tuple[Array, Array]:
 
 
 def _checkpoint(n: int) -> int:
-    """Observations that settings are learned from: all up to 100, then as of every 10th, or 20th (400)."""
-    return n if n <= _SMALL else n - n % (10 if n <= 400 else 20)
+    """Observations that settings are learned from: all up to 100, then as of every 10th, 20th (400) or 50th (1,000)."""
+    return n if n <= _SMALL else n - n % (10 if n <= 400 else 20 if n <= MOST else 50)
 
 
 def _fit(
@@ -240,7 +249,8 @@ def _fit(
                 memo[key] = (seen, copied(model))
     if first < len(y):
         model.update(x[first:], y[first:], noise[first:])
-    model.predict(x)  # some fail with many rows only
+    if reference != DEFAULT_SURROGATE:
+        model.predict(x)  # some fail with many rows only
     return model
 
 
@@ -283,7 +293,7 @@ def _fit_success(
     observations: Sequence[Observation],
     memo: Memo,
 ) -> tuple[AdaptedSurrogate, list[str]]:
-    failed = [(f.indices, f.level, 0.0) for f in state.failures]
+    failed = [(f.indices, f.level, 0.0) for f in state.failures[-MOST:]]
     done = [(o.indices, o.level, 1.0) for o in observations]
     # the rarer first: settings are learned from the first rows, and must not miss them
     rows = [*failed, *done] if len(failed) <= len(done) else [*done, *failed]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -11,18 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
-from nax_bo.search.candidates import Effort, Scored, maximise
+from nax_bo.search.candidates import AGAIN, HURRIED, Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
 from nax_bo.search.learned import Memo, Models, fit_models, in_words, learned_constraints, log_feasibility
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.problem import Constraint
+from nax_bo.search.promise import Promise, promise
 from nax_bo.search.qlognehvi import MonteCarloAcquisition
+from nax_bo.search.relevant import leading
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState, Suggestion
 
 IndexArray = NDArray[np.int64]
 
 _PARENTS = 40
+_LARGE = 8  # pending designs
 _LOG_NOTHING = np.log(1e-300)
 _MOST_CLOSED = 6  # objectives; there are about six times as many boxes with each further one
 _LOG_PER_CHANGE = 3.0 * np.log(10.0)  # damping of each change beyond the trust region
@@ -83,9 +86,11 @@ class Acquisition:
             Constraint(c.name, lower=low, upper=high)
             for c, low, high in learned_constraints(self.models.problem)
         ]
-        return {
-            o.indices: sum(float(c.violation(o.outcomes[c.name])) for c in limits) for o in self.state.full
-        }
+        full = self.state.full
+        broken = np.zeros(len(full))
+        for c in limits:
+            broken += c.violation([o.outcomes[c.name] for o in full])
+        return dict(zip((o.indices for o in full), broken.tolist(), strict=True))
 
     def _predicted(self, x: IndexArray, known: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         """Objectives' mean and deviation, and log probability that what is learned is feasible."""
@@ -127,6 +132,7 @@ class Naxbo:
     def __init__(self, effort: Effort | None = None) -> None:
         self.effort = effort or Effort()
         self._fitted: tuple[SearchState, Models] | None = None
+        self._found: tuple[SearchState, _First] | None = None
         self._memo: Memo = {}
 
     def propose(self, state: SearchState) -> Suggestion | None:
@@ -142,22 +148,22 @@ class Naxbo:
     def models(self, state: SearchState) -> Models:
         """Surrogates of the state's observations; the last ones are remembered."""
         last = self._fitted
-        if (
-            last is None
-            or last[0].observations is not state.observations
-            or last[0].failures is not state.failures
-        ):
+        if last is None or not _same_log(last[0], state):
             last = self._fitted = (state, fit_models(state, self._memo))
         return last[1]
 
     def forget(self) -> None:
-        """Drop the surrogates remembered for other settings."""
-        self._fitted = None
+        """Drop what is remembered for other settings."""
+        self._fitted = self._found = None
 
     def acquisition(self, state: SearchState) -> Acquisition:
         """What the next proposal maximises."""
-        looks = [*(o.indices for o in state.observations), *(row for row, _ in state.pending)]
-        return Acquisition(state, self.models(state).believing(state.pending), _designs(state, looks))
+        return self._acquisition(state, leading(state))
+
+    def _acquisition(self, state: SearchState, told: IndexArray) -> Acquisition:
+        pending = np.array([row for row, _ in state.pending], dtype=np.int64)
+        incumbents = np.vstack([told, pending.reshape(-1, len(state.problem.space))])
+        return Acquisition(state, self.models(state).believing(state.pending), np.unique(incumbents, axis=0))
 
     def _general(self, state: SearchState, told: IndexArray) -> MonteCarloAcquisition | None:
         """The Monte-Carlo acquisition where it is asked for, or where boxes would be too many."""
@@ -169,21 +175,39 @@ class Naxbo:
         return MonteCarloAcquisition(state, self.models(state), told)
 
     def _best(self, state: SearchState) -> Suggestion | None:
-        problem = state.problem
-        acquisition = self.acquisition(state)
-        told = _designs(state, (o.indices for o in state.observations))
-        # Not from what is pending: steps upon steps that nobody has looked at lead astray where there are many ways
-        # to go. Four asynchronous workers in 64 variables lost 19 % of the hypervolume, and 10 % since.
-        parents, centre = acquisition.parents(told)
-        # Where nothing is feasible yet there is nothing to stay close to.
-        radius = trust_radius(state) if len(centre) else len(problem.space)
-        measure = self._general(state, told) or acquisition
-        score = _Damped(measure, centre if len(centre) else parents[:1], radius)
-        found = maximise(problem, score, parents, state.unseen, state.rng("naxbo"), self.effort)
+        """The design of highest expected gain, found from scratch if nothing is pending, else from what that found."""
+        first = self._first(state)
+        acquisition, measure, found = first.acquisition, first.measure, first.found
+        if state.pending:
+            # of what was told the front is enough: believing in what is pending changes no mean
+            acquisition = self._acquisition(state, first.centre)
+            measure = self._general(state, first.told) or acquisition
+            score, rng = first.damped(measure, state), state.rng("naxbo")
+            effort = AGAIN if len(state.pending) < _LARGE else HURRIED
+            found = maximise(state.problem, score, first.parents, state.unseen, rng, effort, found.x)
         if not len(found.x):
             return random_suggestion(state, "drawn at random: the search found nothing new")
         gain = float(np.exp(measure.log_gain(found.x[:1])[0][0]))
-        return self._explained(state, acquisition.models, found.x[0], gain)
+        return self._explained(state, acquisition.models, found.x[0], gain * first.promise.factor)
+
+    def _first(self, state: SearchState) -> _First:
+        """The search with nothing pending; remembered, for the designs of a batch share it."""
+        last = self._found
+        if last is None or not _same_log(last[0], state):
+            last = self._found = (state, self._from_scratch(replace(state, pending=())))
+        return last[1]
+
+    def _from_scratch(self, state: SearchState) -> _First:
+        acquisition = self.acquisition(state)
+        told = leading(state)
+        # Not from what is pending: steps upon steps that nobody has looked at lead astray where there are many ways
+        # to go. Four asynchronous workers in 64 variables lost 19 % of the hypervolume, and 10 % since.
+        parents, centre = acquisition.parents(told)
+        nothing = Scored(told[:0], np.zeros(0), np.zeros(0))
+        measure, kept = self._general(state, told) or acquisition, promise(state, acquisition.models)
+        first = _First(acquisition, measure, told, parents, centre, nothing, kept)
+        score, rng = first.damped(first.measure, state), state.rng("naxbo")
+        return replace(first, found=maximise(state.problem, score, parents, state.unseen, rng, self.effort))
 
     def _explained(self, state: SearchState, models: Models, row: IndexArray, gain: float) -> Suggestion:
         problem = state.problem
@@ -191,6 +215,28 @@ class Naxbo:
         predicted = {n: (float(m[0]), float(s[0])) for n, (m, s) in models.predict(row[None]).items()}
         parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *models.notes]
         return Suggestion(problem.space.design(row), "full", ", ".join(parts), known, predicted, gain)
+
+
+@dataclass(frozen=True, eq=False)
+class _First:
+    """What was found with nothing pending: acquisition, designs told, starts, the front, best designs.
+
+    And how far gains were as promised until now.
+    """
+
+    acquisition: Acquisition
+    measure: Acquisition | MonteCarloAcquisition
+    told: IndexArray
+    parents: IndexArray
+    centre: IndexArray
+    found: Scored
+    promise: Promise
+
+    def damped(self, measure: Acquisition | MonteCarloAcquisition, state: SearchState) -> _Damped:
+        """The measure within the trust region. Where nothing is feasible yet there is nothing to stay close to."""
+        if len(self.centre):
+            return _Damped(measure, self.centre, trust_radius(state))
+        return _Damped(measure, self.parents[:1], len(state.problem.space))
 
 
 class _Damped:
@@ -214,10 +260,8 @@ class _Damped:
         return Scored(x, value - damping, violation)
 
 
-def _designs(state: SearchState, looks: Iterable[Indices]) -> IndexArray:
-    """Index vectors ``k x d``, sorted, without repeats."""
-    rows = sorted(set(looks))
-    return np.array(rows, dtype=np.int64).reshape(len(rows), len(state.problem.space))
+def _same_log(one: SearchState, other: SearchState) -> bool:
+    return one.observations is other.observations and one.failures is other.failures
 
 
 def trust_radius(state: SearchState) -> int:

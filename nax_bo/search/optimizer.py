@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 
 from nax_bo.errors import InputError, SurrogateError
+from nax_bo.search.beliefs import Belief, beliefs, believed_front
 from nax_bo.search.diagnostics import Diagnostics, cheap_agreement, trust
 from nax_bo.search.initial import initial_design
 from nax_bo.search.ladder import choose_fidelity, promotions
-from nax_bo.search.learned import DEFAULT_SURROGATE, surrogate_of
+from nax_bo.search.learned import DEFAULT_SURROGATE, Models, surrogate_of
+from nax_bo.search.log import log_from_dict, log_to_dict
 from nax_bo.search.naxbo import Naxbo
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
+from nax_bo.search.promise import Promise, promise
 from nax_bo.search.state import Failure, Indices, Look, Observation, SearchState, Suggestion, initial_size
 from nax_bo.search.strategy import Strategy, load_strategy
-from nax_bo.space import Design, Value
+from nax_bo.space import Design, Value, read_design
 from nax_bo.surrogate import parse_reference
 from nax_bo.surrogate.reference import load_factory
 
@@ -148,9 +151,18 @@ class Optimizer:
         if suggestion is None:
             return promotions(state, 1, self._helper)
         if not getattr(self.strategy, "cheap_looks", False):
-            return [suggestion]  # baselines know full evaluations only
+            return [self._settled(state, suggestion)]  # baselines know full evaluations only
+        suggestion = self._settled(state, suggestion)
         models = self._helper.models(state) if suggestion.predicted else None
         return [choose_fidelity(state, models, suggestion)]
+
+    def _settled(self, state: SearchState, suggestion: Suggestion) -> Suggestion:
+        """The suggestion with its cost-only variables solved exactly, unless that design is known."""
+        x = np.array([suggestion.design.indices], dtype=np.int64)
+        exact = state.unseen(self.problem.settled(x))
+        if not len(exact) or (exact == x).all():
+            return suggestion
+        return replace(suggestion, design=self.problem.space.designs(exact)[0])
 
     def promotions(self, k: int = 1) -> list[Suggestion]:
         """Which designs told at lower fidelities deserve the full one next; they are pending until told.
@@ -203,12 +215,16 @@ class Optimizer:
             InputError: An outcome is missing, unknown or not finite, or the fidelity is unknown.
         """
         row, level = self._design(design).indices, self.problem.level(fidelity)
-        values = {name: _number(name, outcomes.get(name)) for name in self.problem.learned_names}
-        for name in set(outcomes) | set(variance or {}):
-            if name not in values and name not in self.problem.known_names:
+        for what in (outcomes, variance or {}):
+            if not isinstance(what, Mapping):
                 raise InputError(
-                    f"{name!r} is not an outcome", f"Learned: {', '.join(self.problem.learned_names)}."
+                    f"outcomes {what!r}", "Give a {name: value} mapping of every learned outcome."
                 )
+        learned = self.problem.learned_names
+        for name in dict.fromkeys((*outcomes, *(variance or {}))):
+            if name not in learned and name not in self.problem.known_names:
+                raise InputError(f"{name!r} is not an outcome", f"Learned: {', '.join(learned)}.")
+        values = {name: _number(name, outcomes.get(name)) for name in learned}
         for name, value in values.items():
             if not np.isfinite(self.problem.scale_of(name).to_model(value)):
                 raise InputError(
@@ -225,6 +241,39 @@ class Optimizer:
             observations=(*self._state.observations, observation),
             pending=self._without(row, level),
         )
+
+    def correct(
+        self,
+        design: DesignLike,
+        outcomes: Mapping[str, float],
+        variance: Mapping[str, float] | None = None,
+        fidelity: str | float = "full",
+    ) -> None:
+        """Replace what was told of a design at a fidelity; arguments and errors as for :meth:`tell`.
+
+        Raises:
+            InputError: Nothing was told of it.
+        """
+        before = self._state
+        self.forget(design, fidelity)
+        try:
+            self.tell(design, outcomes, variance, fidelity)
+        except InputError:
+            self._state = before
+            raise
+
+    def forget(self, design: DesignLike, fidelity: str | float = "full") -> None:
+        """Take back what was told of a design at a fidelity, failures included: it may be proposed again.
+
+        Raises:
+            InputError: Nothing was told of it.
+        """
+        look = (self._design(design).indices, self.problem.level(fidelity))
+        told = tuple(o for o in self._state.observations if (o.indices, o.level) != look)
+        failed = tuple(f for f in self._state.failures if (f.indices, f.level) != look)
+        if len(told) + len(failed) == len(self._state.observations) + len(self._state.failures):
+            raise InputError(f"nothing was told of this design at {fidelity!r}", "Name what was told.")
+        self._state = replace(self._state, observations=told, failures=failed)
 
     def tell_failed(self, design: DesignLike, reason: str = "", fidelity: str | float = "full") -> None:
         """Record that a design cannot be evaluated: it is not proposed again, and its like less often."""
@@ -243,12 +292,33 @@ class Optimizer:
             if design.space != self.problem.space:
                 raise InputError("the design belongs to another space", "Use Problem.space.design(...).")
             return design
-        if not isinstance(design, (Mapping, Sequence, np.ndarray)) or isinstance(design, str):
-            raise InputError(
-                f"{type(design).__name__} is not a design",
-                "Give suggestion.design, a {name: value} mapping or an index vector.",
-            )
-        return self.problem.space.design(design)
+        if isinstance(design, (list, tuple, np.ndarray)):
+            return self.problem.space.design(design)
+        return read_design(self.problem.space, design)
+
+    # the log
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole log as JSON values: what was told, what failed, what is pending, how it began."""
+        return log_to_dict(self._state)
+
+    @classmethod
+    def from_dict(
+        cls,
+        problem: Problem,
+        data: Mapping[str, Any],
+        strategy: str | Strategy = "naxbo",
+        surrogate: Any = "gp",
+        **settings: Any,
+    ) -> Optimizer:
+        """The optimiser of a log: it goes on as the one that made it, given the same problem and settings.
+
+        Raises:
+            InputError: The log is damaged, or of another problem.
+        """
+        made = cls(problem, strategy, surrogate, initial=0, **settings)
+        made._state = log_from_dict(problem, data, made._state.options)
+        return made
 
     # results
 
@@ -267,9 +337,38 @@ class Optimizer:
             out[objective.name] = float(raw) if np.isfinite(value) else float("nan")
         return out
 
-    def front(self) -> list[FrontPoint]:
-        """Nondominated feasible designs among the fully evaluated ones, as told (noise included)."""
+    def predict(self, designs: Sequence[DesignLike]) -> list[dict[str, Belief]]:
+        """What full evaluations of designs would give, by outcome: known ones exactly, learned ones by the surrogates.
+
+        Raises:
+            InputError: A design does not belong to the space, or fewer than two results were told.
+            SurrogateError: A surrogate fails.
+        """
+        rows = [self._design(d).indices for d in designs]
+        x = np.array(rows, dtype=np.int64).reshape(len(rows), len(self.problem.space))
+        with one_thread():
+            return beliefs(self._state, self._models(), x)
+
+    def _models(self) -> Models | None:
+        """The fitted surrogates; None where nothing is learned."""
+        if not self.problem.learned_names:
+            return None
+        if len(self._state.observations) < 2:
+            raise InputError("too little was told to predict from", "Tell at least two results.")
+        return self._helper.models(self._state)
+
+    def front(self, *, believed: bool = False) -> list[FrontPoint]:
+        """Nondominated feasible designs among the fully evaluated ones.
+
+        Args:
+            believed: Judge them by the models' means instead of what was told: under noise, what was told flatters
+                those that were lucky. The outcomes are still those that were told.
+        """
         x, _ = self._state.front()
+        if believed and (models := self._models()) is not None:
+            with one_thread():
+                rows = [self._state.full[i].indices for i in believed_front(self._state, models)]
+            x = np.array(rows, dtype=np.int64).reshape(len(rows), len(self.problem.space))
         known = self.problem.known(x) if len(x) else {}
         told = {o.indices: o.outcomes for o in self._state.full}
         return [
@@ -302,6 +401,7 @@ class Optimizer:
                 trust(state, models) if models else {},
                 cheap_agreement(state),
                 models.notes if models else (),
+                promise(state, models) if models else Promise(),
             )
 
 

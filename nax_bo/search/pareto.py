@@ -11,14 +11,13 @@ Array = NDArray[np.float64]
 def nondominated(values: ArrayLike) -> NDArray[np.bool_]:
     """Which of the points ``n x m`` no other point dominates; copies of a front point all count."""
     y = np.asarray(values, dtype=float)
-    order = np.lexsort(y.T[::-1])  # a point can only be dominated by one that sorts before it
     keep = np.zeros(len(y), dtype=bool)
-    front = np.empty((0, y.shape[1] if y.ndim == 2 else 0))
-    for i in order:
-        worse = np.all(front <= y[i], axis=1) & np.any(front < y[i], axis=1)
-        if not worse.any():
-            keep[i] = True
-            front = np.vstack([front, y[i]])
+    left = np.lexsort(y.T[::-1])  # a point can only be dominated by one that sorts before it
+    while len(left):  # once for each front point, over what none before has dominated
+        first, rest = left[0], left[1:]
+        keep[first] = True
+        worse = np.all(y[first] <= y[rest], axis=1) & np.any(y[first] < y[rest], axis=1)
+        left = rest[~worse]
     return keep
 
 

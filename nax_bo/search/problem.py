@@ -143,7 +143,9 @@ class Problem:
         fidelities: The ladder, cheapest first; only ``full`` by default.
         within: How far, in the measure scale, a full result may lie from the best of an objective to count: by the
             objective's name. The reference point follows the best; front and hypervolume hold nothing beyond it.
-        complete: Maps index vectors ``n x d`` to ones whose cost-only variables are at their exact best.
+        complete: Maps index vectors ``n x d`` to ones whose cost-only variables are at, or very near, their best; asked
+            for every candidate, so it should be quick.
+        settle: The same exactly, for the few designs that are proposed.
 
     Raises:
         InputError: Names repeat, a known function fails or returns the wrong shape, limits without a value.
@@ -158,6 +160,7 @@ class Problem:
     fidelities: Sequence[Fidelity] = (FULL,)
     within: Mapping[str, float] = field(default_factory=dict)
     complete: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    settle: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -293,6 +296,22 @@ class Problem:
                 out[item.name] = _checked(item.name, _called(item.name, item.known, columns), len(x))
         return out
 
+    def remembered(self, rows: Sequence[tuple[int, ...]]) -> dict[str, Array]:
+        """:meth:`known` of designs that are asked about at every step, those that were told: each is computed once."""
+        names, memo = sorted(self.known_names), self._memo
+        if missing := [row for row in dict.fromkeys(rows) if row not in memo]:
+            found = self.known(np.array(missing, dtype=np.int64))
+            memo.update(
+                zip(missing, np.array([found[n] for n in names]).T.reshape(len(missing), -1), strict=True)
+            )
+        values = np.array([memo[row] for row in rows]).reshape(len(rows), len(names))
+        return {name: values[:, i] for i, name in enumerate(names)}
+
+    @cached_property
+    def _memo(self) -> dict[tuple[int, ...], Array]:
+        """Known outcomes by design."""
+        return {}
+
     def violation(self, known: Mapping[str, Array], n: int) -> Array:
         """Total relative violation of limits on known outcomes, ``n``; infinite where an objective is not finite."""
         total = np.zeros(n)
@@ -348,10 +367,19 @@ class Problem:
         Raises:
             InputError: ``complete`` changed the shape or another variable.
         """
+        return self._solved(self.complete, indices)
+
+    def settled(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """The same by ``settle``."""
+        return self._solved(self.settle, indices)
+
+    def _solved(
+        self, solve: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None, indices: ArrayLike
+    ) -> NDArray[np.int64]:
         x = self.space.canonical(indices)
-        if self.complete is None or not len(x):
+        if solve is None or not len(x):
             return x
-        solved = self.space.canonical(self.complete(x))
+        solved = self.space.canonical(solve(x))
         if solved.shape != x.shape or (solved[:, self.visible] != x[:, self.visible]).any():
             raise InputError(
                 "complete() changed more than cost-only variables",

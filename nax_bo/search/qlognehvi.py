@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,22 @@ from nax_bo.surrogate import AdaptedSurrogate, to_botorch
 IndexArray = NDArray[np.int64]
 
 _BLOCK = 64
+
+
+def _improvement_class() -> Any:
+    """BoTorch's acquisition, kept from compiling its fused kernel at first use.
+
+    The kernel spares a quarter of the evaluation (0.34 instead of 0.46 s for 1,024 designs of ``chain24``, measured on
+    one core) and takes 40 s to build, in a cache shared by all of the user's processes, behind a lock that a killed
+    build leaves for ever. One that is installed as a module is used.
+    """
+    from botorch.acquisition.multi_objective import logei
+
+    if not getattr(logei, "_load_attempted", True):
+        logei._load_attempted = True
+        with suppress(ImportError):
+            logei._C = import_module("logei_fused_ext")
+    return logei.qLogNoisyExpectedHypervolumeImprovement
 
 
 class _Leading:
@@ -86,7 +104,6 @@ class MonteCarloAcquisition:
     @cached_property
     def _acquisition(self) -> Any:
         import torch
-        from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
         from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
         from botorch.models.deterministic import GenericDeterministicModel
         from botorch.models.model import ModelList
@@ -124,7 +141,7 @@ class MonteCarloAcquisition:
         ]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # pruning draws from the global generator
-            return qLogNoisyExpectedHypervolumeImprovement(
+            return _improvement_class()(
                 model,
                 ref_point=torch.as_tensor(-self.state.reference / self._units),
                 X_baseline=baseline,

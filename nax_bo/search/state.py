@@ -144,7 +144,7 @@ class SearchState:
         problem = self.problem
         told = self.full if observations is None else observations
         x = np.array([o.indices for o in told], dtype=np.int64).reshape(len(told), len(problem.space))
-        values = dict(problem.known(x)) if len(x) else {n: np.zeros(0) for n in problem.known_names}
+        values = problem.remembered([o.indices for o in told])
         for name in problem.learned_names:
             values[name] = np.array([o.outcomes[name] for o in told], dtype=float)
         y = np.array([o.scales.to_measure(values[o.name]) for o in problem.objectives]).T.reshape(
@@ -166,7 +166,10 @@ class SearchState:
         for observation in self.observations:
             first.setdefault(observation.indices, observation)
         count = max(len(self.initial), initial_size(problem))
-        _, y, _ = self.points(list(first.values()))
+        told = list(first.values())
+        _, y, _ = self.points(told[: 2 * count])
+        if (np.isfinite(y).sum(axis=0) < count).any():  # some cannot be measured: look further
+            _, y, _ = self.points(told)
         for j, objective in enumerate(problem.objectives):
             if objective.name in problem.reference_point:
                 out[j] = float(objective.scales.to_measure(problem.reference_point[objective.name]))
@@ -186,17 +189,24 @@ class SearchState:
         out = np.full(len(self.problem.objectives), np.inf)
         if not self.problem.within:
             return out
-        for told in (self.full, self.best_looks):
-            _, y, violation = self.points(told)
-            y = y[(violation <= 0) & np.isfinite(y).all(axis=1)]
-            if len(y):
-                for j, objective in enumerate(self.problem.objectives):
-                    out[j] = y[:, j].min() + self.problem.within.get(objective.name, np.inf)
-                return out
+        y = self._sound(self.full)
+        if not len(y):
+            y = self._sound(self.best_looks)
+        for j, objective in enumerate(self.problem.objectives):
+            out[j] = y[:, j].min(initial=np.inf) + self.problem.within.get(objective.name, np.inf)
         return out
+
+    def _sound(self, told: Sequence[Observation]) -> Array:
+        """Measured objectives of those that are feasible and known, ``k x m``."""
+        _, y, violation = self.points(told)
+        return y[(violation <= 0) & np.isfinite(y).all(axis=1)]
 
     def front(self) -> tuple[NDArray[np.int64], Array]:
         """Nondominated feasible designs that count (``k x d``) and their measured objectives (``k x m``)."""
+        return self._front
+
+    @cached_property
+    def _front(self) -> tuple[NDArray[np.int64], Array]:
         x, y, violation = self.points()
         rows = np.flatnonzero((violation <= 0) & (y <= self.cut).all(axis=1))
         rows = rows[nondominated(y[rows])] if len(rows) else rows

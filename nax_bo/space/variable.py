@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isnan
+from math import isclose, isnan
 from typing import Any, Literal
 
 from nax_bo.errors import InputError
 
 Value = int | float | str | bool
+_ROUNDING = 1e-9
+"""Numbers so close to a value of a variable, relatively, are that value."""
+
 Kind = Literal["ordinal", "categorical"]
 Affects = Literal["both", "accuracy", "cost"]
 
@@ -87,6 +90,11 @@ class Variable:
         for i, candidate in enumerate(self.values):
             if _key(candidate) == _key(value):
                 return i
+        for i, candidate in enumerate(self.values):  # 0.1 + 0.2 is meant to be 0.3
+            if _key(candidate)[0] == _key(value)[0] == "number" and isclose(
+                float(candidate), float(value), rel_tol=_ROUNDING
+            ):
+                return i
         raise InputError(
             f"{self.name} = {value!r} is not a value of this space",
             f"Choose one of: {', '.join(map(str, self.values))}.",
@@ -100,7 +108,7 @@ class Variable:
         for candidate in self.values:
             if isinstance(candidate, (int, float)) and not isinstance(candidate, bool):
                 try:
-                    if float(text) == candidate:
+                    if isclose(float(text), candidate, rel_tol=_ROUNDING):
                         return candidate
                 except ValueError:
                     break

@@ -28,8 +28,8 @@ class StudyConfig:
 
     Attributes:
         system: Joint design space: a built-in name or ``package.module:Factory`` or ``file.py:Factory``.
-        data: Data set: ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how much of it is used
-            may follow: ``,train=5000,test=2000,size=16``.
+        data: Data set: ``cluttered-digits``, ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how
+            much of it is used may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
@@ -41,6 +41,8 @@ class StudyConfig:
         within: Points of accuracy below the best found that the search, the front and the hypervolume care about;
             100 for all down to guessing. A limit on the accuracy itself takes its place.
         learn_costs: Learn costs like accuracy instead of computing them for every candidate (for slow cost models).
+        accuracy: What measures accuracy: ``training``, or ``package.module:Class`` or ``file.py:Class``
+            (:mod:`nax_bo.accuracy.evaluator`).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
         calibrate_every: After this many designs, the most promising one is trained in full.
         max: Upper limits on outcomes, by name.
@@ -53,7 +55,7 @@ class StudyConfig:
     """
 
     system: str = "vgg"
-    data: str = "digits"
+    data: str = "cluttered-digits"
     budget: int = 200
     seed: int = 0
     strategy: str = "naxbo"
@@ -62,6 +64,7 @@ class StudyConfig:
     choose: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     within: float = 10.0
     learn_costs: bool = False
+    accuracy: str = "training"
     cost_model: str = "published"
     calibrate_every: int = 10
     max: Mapping[str, float] = field(default_factory=dict)
@@ -77,7 +80,9 @@ class StudyConfig:
         _whole("seed", self.seed, 0)
         _whole("calibrate_every", self.calibrate_every, 1)
         _whole("workers", self.workers, 0)
-        for name in ("system", "data", "strategy", "surrogate", "cost_model", "recipe", "executor"):
+        for name in (
+            "system", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe", "executor",
+        ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
         parse_recipe(self.recipe)
@@ -187,15 +192,16 @@ def config_toml(config: StudyConfig | None = None) -> str:
 
 _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
-    "data": "digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; options: ,train=5000,test=2000,size=16",
+    "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
-    "seed": "same seed, same designs",
+    "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
     "power, tops_w, tops_mm2, fps, utilisation)",
     "within": "points of accuracy below the best found that count; a limit on the accuracy itself takes its place",
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
+    "accuracy": "training, or a class that measures accuracy: package.module:Class | file.py:Class",
     "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "recipe": "how networks learn: auto | digits | cifar-cnn | vit, with options: ,epochs=30,flip=true",

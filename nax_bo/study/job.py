@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nax_bo.accuracy.evaluator import OWN, evaluate_by, remembered
 from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
@@ -32,6 +33,7 @@ class Job:
         recipe: How networks learn.
         seed: Seed of initial weights, batches and noise draws.
         timeout_s: After this time the training gives up.
+        evaluator: Reference of what measures accuracy; naxbo's own training by default.
         least_chips: Programmed chips to read at least, where chips differ.
         checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
     """
@@ -45,6 +47,7 @@ class Job:
     seed: int
     timeout_s: float
     least_chips: int = 1
+    evaluator: str = OWN
     checkpoints: str = ""
 
 
@@ -65,7 +68,7 @@ def run_job(job: Job) -> JobResult:
     """Run one job; a failure of the design is a result, not an exception.
 
     Raises:
-        DataError: The data set is missing or damaged here: no design is to blame.
+        DataError, InputError: The data set or the evaluator is missing or damaged here: no design is to blame.
     """
     import torch
 
@@ -73,10 +76,17 @@ def run_job(job: Job) -> JobResult:
 
     torch.set_num_threads(1)  # parallel trainings share the cores, and one thread sums in one order
     data = _data_set(job.data)
+    network, chip = NetworkSpec.from_dict(job.network), ChipSpec.from_dict(job.chip)
+    if job.evaluator != OWN:
+        remembered(job.evaluator)  # that it cannot be loaded here is no design's fault
+        try:
+            return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
+        except Exception as ex:  # the user's code: whatever it raises is a failure of this design
+            return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
     try:
         report = evaluate(
-            NetworkSpec.from_dict(job.network),
-            ChipSpec.from_dict(job.chip),
+            network,
+            chip,
             data,
             fidelity=job.fidelity,
             recipe=job.recipe,

@@ -15,9 +15,10 @@ from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
+from nax_bo.study.book import Book
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.job import Job, JobResult, job_seed, run_job
-from nax_bo.study.trial import Evaluation, Trial
+from nax_bo.study.trial import Evaluation
 
 if TYPE_CHECKING:
     from nax_bo.study.study import Study
@@ -67,6 +68,9 @@ class Run:
         self.store = study.store
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
+        trials = study.trials()
+        self.book = Book(trials)
+        self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
         self.started, self.work_done = monotonic(), 0.0
         self.news: list[str] = []
@@ -99,14 +103,14 @@ class Run:
             return None
         proposal = self.study.proposal(suggestion.design, suggestion.fidelity, suggestion.reason)
         (evaluation,) = self.store.add([proposal])
+        self.book.note(self.study.trial(evaluation.trial))
         return evaluation
 
     def _decide(self) -> Suggestion | None:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
-        trials = self.store.trials()
-        spent = len(trials) >= self._budget or self._nothing_left
-        _, since, final = _looks(trials)
-        due = final < self._final if spent else since >= self.config.calibrate_every
+        spent = self.book.designs >= self._budget or self._nothing_left
+        looks = self.book.looks
+        due = looks.final < self._final if spent else looks.since >= self.config.calibrate_every
         if due and (promoted := self.optimizer.promotions(1)):
             return promoted[0]
         if spent:
@@ -115,9 +119,7 @@ class Run:
         if suggestion is None or not self._within_limits(suggestion):
             if suggestion is not None:
                 self.optimizer.withdraw(suggestion.design, suggestion.fidelity)
-            self._nothing_left = (
-                True  # all that may be built has been seen: what remains is to train the best
-            )
+            self._nothing_left = True  # what may be built has been seen: the best remain to be trained
             return self._decide()
         return suggestion
 
@@ -136,12 +138,12 @@ class Run:
         """Full trainings once the budget is spent."""
         return max(FINAL_LEAST, round(FINAL_SHARE * self._budget))
 
-    def _work_left(self, trials: list[Trial]) -> float:
+    def _work_left(self) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
-        new = 0 if self._nothing_left else max(0, self._budget - len(trials))
-        waiting, since, final = _looks(trials)
-        scheduled = (since + new) // self.config.calibrate_every if new else 0
-        full = max(0, min(new + waiting, scheduled + self._final - (0 if new else final)))
+        new = 0 if self._nothing_left else max(0, self._budget - self.book.designs)
+        looks = self.book.looks
+        scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
+        full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
         running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
         return new * SHORT.relative_cost + full * FULL.relative_cost + running
 
@@ -157,6 +159,7 @@ class Run:
             job_seed(self.config.seed, evaluation.trial),
             self.config.timeout_s,
             self.config.least_chips,
+            self.config.accuracy,
             str(self.store.path.absolute()) + CHECKPOINTS,
         )
         self.store.start(evaluation.id)
@@ -207,39 +210,27 @@ class Run:
                 accuracy = 100 * self.config.headline.read(statistics_of(result.outcome))
                 news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
+        self.book.note(trial)
+        if result.outcome is not None and evaluation.fidelity == FULL.name:
+            found = self.config.headline.read(statistics_of(result.outcome))
+            self.best = found if self.best is None else max(self.best, found)
         self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
         self.work_done += LADDER[evaluation.fidelity].relative_cost
         self.news += [news] if news else []
 
     def _report(self, news: str) -> None:
-        trials = self.store.trials()
         pace = (monotonic() - self.started) / self.work_done if self.work_done else None
         self.on_progress(
             Progress(
-                designs=len(trials),
+                designs=self.book.designs,
                 budget=self._budget,
-                full=sum(t.at(FULL.name) is not None for t in trials),
+                full=self.book.full,
                 running=len(self.futures),
-                failed=sum(t.failed for t in trials),
+                failed=self.book.failed,
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
-                best=max((self.study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None),
-                eta_s=None if pace is None else pace * self._work_left(trials),
+                best=self.best,
+                eta_s=None if pace is None else pace * self._work_left(),
                 news=news,
             )
         )
-
-
-def _looks(trials: list[Trial]) -> tuple[int, int, int]:
-    """Of designs that were decided to be looked at cheaply.
-
-    Returns:
-        How many wait for a full training, how many were decided since the last of these was, and how many of these
-        were decided since the last new design.
-    """
-    cheap = [t for t in trials if any(e.fidelity == SHORT.name for e in t.evaluations)]
-    full = [e.id for t in cheap for e in t.evaluations if e.fidelity == FULL.name]
-    last, newest = max(full, default=-1), max((t.evaluations[0].id for t in trials), default=-1)
-    waiting = sum(all(e.fidelity != FULL.name and e.state != "failed" for e in t.evaluations) for t in cheap)
-    since = sum(t.evaluations[0].id > last for t in cheap)
-    return waiting, since, sum(i > newest for i in full)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
-from nax_bo.hardware import CostModel, cost_model
-from nax_bo.hardware.protocol import OneByOne
+from nax_bo.hardware import CostBatch, CostModel, Workload, cost_model
+from nax_bo.hardware.optimum.goal import Goal, SlotPricing
+from nax_bo.hardware.optimum.inner import FEW, InnerOptimum
+from nax_bo.hardware.protocol import OneByOne, fitted
 from nax_bo.network.spec import Shape
 from nax_bo.outcomes import PRICED, Outcome, priced
 from nax_bo.search import Constraint, Fidelity, Objective, Problem, Proxy
@@ -26,7 +28,7 @@ from nax_bo.systems import System, load_system
 Costs = dict[str, NDArray[np.float64]]
 
 _REFERENCE_SAMPLE = 256
-_MOST_COMBINATIONS = 256
+_CHIPS_SAMPLE = 32
 _MOST_REMEMBERED = 100_000
 
 
@@ -50,8 +52,13 @@ class StudyProblem:
 
     @cached_property
     def cost_model(self) -> CostModel:
-        """What prices a design."""
-        return cost_model(self.config.cost_model)
+        """What prices a design; settings that it does not read and all designs share are its own.
+
+        Raises:
+            InputError: No such model, or the space varies what it does not read.
+        """
+        designs = self.space.designs(self.space.sobol(min(_CHIPS_SAMPLE, self.space.size), 0))
+        return fitted(cost_model(self.config.cost_model), [self.system.decode(d)[1] for d in designs])
 
     @cached_property
     def space(self) -> Space:
@@ -61,7 +68,7 @@ class StudyProblem:
     def costs(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
         """Every priced outcome (:data:`nax_bo.outcomes.PRICED`) of many designs by name, ``n`` each."""
         if not isinstance(self.cost_model, OneByOne):
-            return priced(self.cost_model.evaluate_batch(self.system.workload(columns)))
+            return _of_batch(self.cost_model.evaluate_batch(self.system.workload(columns)))
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
         designs = [self.space.design(dict(zip(columns, row, strict=True))) for row in rows]
         found = [self._price(design) for design in designs]
@@ -91,6 +98,8 @@ class StudyProblem:
 
     def costs_of(self, designs: Sequence[Design]) -> list[dict[str, float]]:
         """Every priced outcome of each design."""
+        if not designs:
+            return []
         costs = self.costs(self.space.columns(self.space.indices(designs)))
         return [{k: float(v[i]) for k, v in costs.items()} for i in range(len(designs))]
 
@@ -135,7 +144,8 @@ class StudyProblem:
             known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
-            complete=self.complete if self._solved is not None else None,
+            complete=self.complete if self._solvable else None,
+            settle=self.settle if self._solvable else None,
             within=self._within,
         )
 
@@ -199,28 +209,80 @@ class StudyProblem:
         return known if len(known) <= 1 and self._known_names else None
 
     def complete(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Index vectors with the cost-only variables at their exact best: best known objective within the limits.
+        """Index vectors with the cost-only variables at, or very near, their best within the limits."""
+        return self._inner.solve(indices)
 
-        Every combination of the cost-only variables is priced; with more than 256 combinations they are left as they
-        are, to the search.
-        """
-        hidden = [i for i, v in enumerate(self.space.variables) if v.affects == "cost"]
-        combinations = self.space.cardinalities[hidden]
-        if not hidden or combinations.prod() > _MOST_COMBINATIONS:
-            return indices
-        choices = np.stack(
-            [g.ravel() for g in np.meshgrid(*map(np.arange, combinations), indexing="ij")], axis=1
+    def settle(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same exactly."""
+        return self._inner.exact(indices)
+
+    @cached_property
+    def _inner(self) -> InnerOptimum:
+        space, model = self.space, self.cost_model
+        known = self._solved[0].name if self._solved else ""
+        area, describer = self.config.max.get("area_mm2", np.inf), self.system.describer()
+
+        def describe(x: NDArray[np.int64]) -> Workload:
+            return describer(space.columns(x))
+
+        def scores(x: NDArray[np.int64]) -> NDArray[np.float64]:
+            if isinstance(model, OneByOne):
+                return self._score(self._known(space.columns(x)))
+            return self._score(_of_batch(model.evaluate_batch(describe(x))))
+
+        return InnerOptimum(
+            scores,
+            model if isinstance(model, SlotPricing) else None,
+            describe,
+            space.cardinalities,
+            self._cost_only,
+            space.sobol(min(_BLOCK_SAMPLE, space.size), 0),
+            Goal(
+                lambda batch: self._score(priced(batch)),
+                _EXPONENTS.get(known, (1.0, 1.0, 1.0)),
+                limited=bool(self._known_limits),
+                max_area_um2=1e6 * area,
+            ),
         )
-        every = np.repeat(indices, len(choices), axis=0)
-        every[:, hidden] = np.tile(choices, (len(indices), 1))
-        costs = self._known(self.space.columns(every))
-        over = sum((c.violation(costs[c.name]) for c in self._known_limits), np.zeros(len(every)))
+
+    @property
+    def _cost_only(self) -> tuple[int, ...]:
+        return tuple(i for i, v in enumerate(self.space.variables) if v.affects == "cost")
+
+    @property
+    def _solvable(self) -> bool:
+        """Whether cost-only variables are solved: there is one aim, and prices come quickly or choices are few."""
+        few = np.prod(self.space.cardinalities[list(self._cost_only)]) <= FEW
+        return self._solved is not None and bool(few or not isinstance(self.cost_model, OneByOne))
+
+    def _score(self, costs: Costs) -> NDArray[np.float64]:
+        """Best known objective within the limits, less being better; what cannot be priced comes last."""
+        n = len(next(iter(costs.values())))
+        over = sum((c.violation(costs[c.name]) for c in self._known_limits), np.zeros(n))
         score = np.where(over > 0, 1e6 * (1.0 + over), 0.0)
         for outcome in self._solved or ():
             score = score + _objective(outcome).scales.to_measure(costs[outcome.name])
-        score = np.where(np.isfinite(score), score, np.inf)  # what cannot be priced comes last
-        best = score.reshape(len(indices), -1).argmin(axis=1) if len(indices) else np.zeros(0, dtype=np.int64)
-        return every[np.arange(len(indices)) * len(choices) + best]
+        return np.where(np.isfinite(score), score, np.inf)
+
+
+_BLOCK_SAMPLE = 64
+_EXPONENTS: dict[str, tuple[float, float, float]] = {
+    "edap_uj_ms_mm2": (1.0, 1.0, 1.0),
+    "energy_uj": (0.0, 0.0, 1.0),
+    "tops_w": (0.0, 0.0, 1.0),
+    "latency_ms": (0.0, 1.0, 0.0),
+    "response_ms": (0.0, 1.0, 0.0),
+    "fps": (0.0, 1.0, 0.0),
+    "area_mm2": (1.0, 0.0, 0.0),
+    "tops_mm2": (1.0, 1.0, 0.0),
+    "power_mw": (0.0, -1.0, 1.0),
+}
+"""Exponents of area, latency and energy in what an outcome is."""
+
+
+def _of_batch(batch: CostBatch) -> Costs:
+    """Priced outcomes of designs; NaN for those that do not fit their chip."""
+    return {name: np.where(batch.feasible, values, np.nan) for name, values in priced(batch).items()}
 
 
 def _objective(outcome: Outcome) -> Objective:

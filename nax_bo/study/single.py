@@ -67,7 +67,7 @@ def prepare(
     study: str | None = None,
     design: int | None = None,
     system: str = "vgg",
-    data: str = "digits",
+    data: str = StudyConfig.data,
     fidelity: str = "full",
     seed: int | None = None,
     trust: bool = False,
@@ -135,6 +135,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         setting.seed,
         config.timeout_s,
         config.least_chips,
+        config.accuracy,
     )
     result = run_job(job)
     if result.outcome is None:

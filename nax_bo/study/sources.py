@@ -13,6 +13,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from nax_bo.accuracy.evaluator import OWN
 from nax_bo.cluster.named import own_executor
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.hardware.protocol import OneByOne, cost_model_names
@@ -31,6 +32,7 @@ def foreign(config: StudyConfig) -> dict[str, str]:
         "strategy": _own_strategy,
         "surrogate": _own_surrogate,
         "cost_model": _own_cost_model,
+        "accuracy": lambda text: text == OWN,
         "executor": own_executor,
     }
     return {name: getattr(config, name) for name, own in checks.items() if not own(getattr(config, name))}
@@ -85,6 +87,7 @@ def rooted(config: StudyConfig) -> StudyConfig:
         strategy=absolute(config.strategy),
         surrogate=absolute(config.surrogate),
         cost_model=absolute(cost),
+        accuracy=config.accuracy if config.accuracy == OWN else absolute(config.accuracy),
         executor=config.executor if own_executor(config.executor) else absolute(config.executor),
         data=_rooted_data(config.data),
     )

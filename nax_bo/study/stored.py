@@ -120,7 +120,7 @@ class StoredProblem(StudyProblem):
 
 def _index(values: tuple[Any, ...], column: NDArray[Any]) -> NDArray[np.int64]:
     places = {value: i for i, value in enumerate(values)}
-    return np.array([places[value] for value in column.tolist()], dtype=np.int64)
+    return np.array([places.get(value, 0) for value in column.tolist()], dtype=np.int64)  # 0: idle
 
 
 def _rows(columns: Mapping[str, NDArray[Any]], rows: list[int]) -> dict[str, NDArray[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from nax_bo.accuracy.evaluator import OWN, load_evaluator
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.cluster import connect
@@ -32,6 +33,7 @@ from nax_bo.study.resume import check_problem, problem_report, problem_sources, 
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.store import Store
 from nax_bo.study.stored import StoredProblem
+from nax_bo.study.table import frame, trial_rows
 from nax_bo.study.trial import Evaluation, Proposal, Specs, Trial
 from nax_bo.surrogate import SurrogateReference, resolve
 
@@ -89,6 +91,8 @@ class Study:
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
+        if config.accuracy != OWN:
+            load_evaluator(config.accuracy)
         problem.check_limits()
         Optimizer(
             problem.problem(problem.reference_point),
@@ -251,6 +255,44 @@ class Study:
             "design": dict(trial.design),
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Every design as a flat row (:func:`nax_bo.study.table.trial_rows`)."""
+        return trial_rows(self.store.space, self.trials(), {t.number for t in self.front()})
+
+    def frame(self) -> Any:
+        """:meth:`rows` as a pandas DataFrame.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return frame(self.rows())
+
+    def add(self, designs: Sequence[Design], fidelity: str = SHORT.name) -> int:
+        """Queue designs of one's own, which :meth:`run` takes up first; returns how many are new to the study.
+
+        Raises:
+            InputError: A design is of another space.
+            StoreError: The study's space or cost model is not naxbo's, and nobody vouched for it.
+        """
+        known = {t.design.indices for t in self.trials()}
+        wanted = dict.fromkeys(d for d in designs if d.indices not in known)
+        if any(d.space != self.store.space for d in wanted):
+            raise InputError(
+                "a design belongs to another space", "Make it with read_design(study.store.space, ...)."
+            )
+        self.need("system", "cost_model", why="pricing new designs")
+        before, self._live = self._live, self._problem()
+        try:
+            proposals = [self.proposal(d, fidelity, "given by the user") for d in wanted]
+        finally:
+            self._live = before
+        self.store.add(proposals)
+        return len(wanted)
+
+    def _problem(self) -> StudyProblem:
+        """The search problem of the settings, code that they name included."""
+        return StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
+
     # The optimiser
 
     def optimizer(self, initial: int | None = 0) -> Optimizer:
@@ -358,7 +400,7 @@ class Study:
         refuse_foreign(self.store.path, self.refused, "running it")
         with self.store.lock():
             self.store.requeue_running(ended=True)
-            problem = StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
+            problem = self._problem()
             self._check_sources(problem)
             self._live = problem
             cluster = connect(config.executor, config.workers) if executor is None else None

@@ -62,6 +62,23 @@ class Encoding:
         out[:, at:] = ~np.isfinite(x[:, list(self.marked)])
         return out
 
+    def active(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Which columns matter in each row of ``X: n x d``, ``n x d``: those whose conditions hold."""
+        x = check_matrix("X", X, allow_nan=True)
+        at = {c.name: j for j, c in enumerate(self.columns)}
+        out = np.ones(x.shape, dtype=bool)
+        shared: dict[
+            tuple[tuple[str, tuple[float, ...]], ...], NDArray[np.bool_]
+        ] = {}  # by many columns, mostly
+        for j, column in enumerate(self.columns):
+            if column.active_when and column.active_when not in shared:
+                for i, values in ((at[n], v) for n, v in column.active_when if n in at):
+                    out[:, j] &= out[:, i] & (np.abs(x[:, [i]] - values) < 1e-9).any(axis=1)
+                shared[column.active_when] = out[:, j].copy()
+            elif column.active_when:
+                out[:, j] = shared[column.active_when]
+        return out
+
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
         """The first feature of each column of ``X``, ``d``."""

@@ -33,11 +33,14 @@ class Column:
             ``proxy``: any number, or NaN where the proxy is not available; the surrogate scales it.
             ``fidelity``: in [0, 1], where 1 is the full evaluation.
         cardinality: Number of values; 0 for proxies.
+        active_when: Columns before it by name with the values, as ``X`` holds them, that they must have for this one to
+            matter; otherwise it holds 0, which says nothing.
     """
 
     name: str
     kind: ColumnKind = "ordinal"
     cardinality: int = 0
+    active_when: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in COLUMN_KINDS:
@@ -51,8 +54,22 @@ class Column:
 
 
 def columns_of(variables: Iterable[Any]) -> tuple[Column, ...]:
-    """The columns of ``Space.encode``, from ``Space.variables``."""
-    return tuple(Column(v.name, v.kind, v.cardinality) for v in variables)
+    """The columns of ``Space.encode``, from ``Space.variables`` or some of them."""
+    some = {v.name: v for v in variables}
+
+    def condition(parent: Any, values: Iterable[Any]) -> tuple[str, tuple[float, ...]]:
+        last = parent.cardinality - 1 if parent.kind == "ordinal" and parent.cardinality > 1 else 1
+        return parent.name, tuple(parent.values.index(value) / last for value in values)
+
+    return tuple(
+        Column(
+            v.name,
+            v.kind,
+            v.cardinality,
+            tuple(condition(some[c.variable], c.values) for c in v.active_when if c.variable in some),
+        )
+        for v in some.values()
+    )
 
 
 def check_columns(columns: Sequence[Column] | None, width: int) -> tuple[Column, ...]:
@@ -127,6 +144,18 @@ class LeaveOneOut(Surrogate, Protocol):
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and standard deviation of each *observation*, ``n x m`` each, without that observation."""
+        ...
+
+
+@runtime_checkable
+class Prequential(Surrogate, Protocol):
+    """Knows what it would have predicted of each training point from those before it."""
+
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noise-free outcome at each training point, ``n x m`` each.
+
+        From the rows before it, in the order of fitting and updating, at the settings of now.
+        """
         ...
 
 

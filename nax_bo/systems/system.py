@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipPlan, ChipSpec
-from nax_bo.hardware.workload import Workload, workload_of
+from nax_bo.hardware.workload import Workload, on_chips, workload_of
+from nax_bo.hardware.workload.geometry import slot_table
 from nax_bo.network import Graph, NetworkSpec
 from nax_bo.network.batch import NetworkBatch
 from nax_bo.network.spec import Shape
@@ -100,6 +101,25 @@ class System:
         """
         networks, n = self.networks(columns), len(next(iter(columns.values())))
         return workload_of(networks, self._without_branches(self.description.chip, columns), n)
+
+    def describer(self) -> Callable[[Mapping[str, NDArray[Any]]], Workload]:
+        """:meth:`workload` for calls that follow each other with the same networks, which are described once.
+
+        Networks are the same while all variables that may change accuracy are.
+        """
+        visible = [v.name for v in self.space.variables if v.affects != "cost"]
+        last: list[Any] = []
+
+        def describe(columns: Mapping[str, NDArray[Any]]) -> Workload:
+            n = len(next(iter(columns.values())))
+            now = [columns[name] for name in visible]
+            if not last or len(last[0][0]) != n or not all(map(np.array_equal, now, last[0])):
+                networks = self.networks(columns)
+                last[:] = [now, slot_table(networks, n), networks.static_names]
+            _, table, names = last
+            return on_chips(table, names, self._without_branches(self.description.chip, columns), n)
+
+        return describe
 
     def networks(self, columns: Mapping[str, NDArray[Any]]) -> NetworkBatch:
         """The networks of many designs, layer by layer."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
@@ -50,9 +51,20 @@ class Comparison:
                 "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
                 "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
                 "bound_by": report.bound_by,
+                "lifetime_inferences": lifetime,
                 "edap_ratio": getattr(report, SUMMARY_COST) / first,
             }
-            for i, (name, report) in enumerate(zip(self.names, self.reports, strict=True))
+            for i, (name, report, lifetime) in enumerate(
+                zip(self.names, self.reports, self._lifetimes(), strict=True)
+            )
+        ]
+
+    def _lifetimes(self) -> list[float | None]:
+        """Inferences after which cells that are rewritten reach their device's endurance; None: never, or not known."""
+        endured = [device(chip.device).endurance_cycles for chip in self.chips]
+        return [
+            cycles / report.writes if cycles and report.writes else None
+            for cycles, report in zip(endured, self.reports, strict=True)
         ]
 
     def layer_rows(self) -> list[Row]:
@@ -68,6 +80,7 @@ class Comparison:
                 "arrays": layer.arrays,
                 "utilisation": layer.utilisation,
                 "passes": layer.passes,
+                "loaded": layer.loaded,
                 "bound_by": layer.bound_by,
             }
             for name, report in zip(self.names, self.reports, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,23 +13,21 @@ from nax_bo.errors import InputError, SurrogateError
 from nax_bo.surrogate.encoding import check_observations, learn_encoding
 from nax_bo.surrogate.protocol import Array, Column
 from nax_surrogates.exact_gp import Prior
-from nax_surrogates.gp_ensemble import Ensemble, Recipe, fit_ensemble
-from nax_surrogates.kernel import FeatureMap, Smoothness
+from nax_surrogates.gp_ensemble import Ensemble, Kind, Recipe, fit_ensemble
+from nax_surrogates.kernel import FeatureMap
 
-KERNELS: dict[str, tuple[tuple[Smoothness, Prior], ...]] = {
-    "matern32": (("matern32", Prior()),),
-    "matern52": (("matern52", Prior(scale_log_std=0.25)),),
-    "exponential": (("exponential", Prior(scale_log_std=0.5)),),
+KERNELS: dict[str, tuple[Kind, ...]] = {
+    "matern32": (Kind("matern32", Prior()),),
+    "gaussian": (Kind("gaussian", Prior(scale_log_std=0.25)),),
+    "exponential": (Kind("exponential", Prior()),),
+    "matern52": (Kind("matern52", Prior(scale_log_std=0.25)),),
 }
-KERNELS["average"] = KERNELS["matern32"] + KERNELS["exponential"] + KERNELS["matern52"]
-
-AVERAGED_UP_TO = 400
-"""Beyond this many observations the first of the three stands alone: with so many they hardly differ, and predictions
-cost three times as much."""
+_APART = replace(KERNELS["matern52"][0], apart=True)
+KERNELS["weighted"] = (*KERNELS["matern52"], *KERNELS["gaussian"], *KERNELS["exponential"], _APART)
 
 
 class GaussianProcess:
-    """Average of three Gaussian processes of different smoothness with a spread calibrated on held-out points.
+    """Gaussian processes of different smoothness, weighted by held-out density, with a calibrated spread.
 
     Outcomes are learned independently of each other. Inputs are described by ``columns``: ordinals and
     proxies enter by distance, categoricals by whether they differ, both also by what each does on its own
@@ -40,7 +39,8 @@ class GaussianProcess:
     Args:
         columns: Description of the columns of ``X``; all ordinal if left out.
         seed: Draws the subset from which settings are learned beyond ``max_points`` observations.
-        kernel: ``average`` of three, or one of ``exponential``, ``matern32``, ``matern52``.
+        kernel: ``weighted`` for four members, a Matern-5/2 kernel with a length scale for every category among them; or
+            one of ``exponential``, ``matern32``, ``matern52``, ``gaussian``.
         max_points: Settings are learned from at most this many observations; predictions use all.
         iterations: Optimiser steps per fit and process.
         warm_start: Start from the settings of the last fit on this object. Faster, but what is learned then
@@ -52,7 +52,7 @@ class GaussianProcess:
         columns: Sequence[Column] | None = None,
         seed: int = 0,
         *,
-        kernel: Literal["average", "exponential", "matern32", "matern52"] = "average",
+        kernel: Literal["weighted", "exponential", "matern32", "matern52", "gaussian"] = "weighted",
         max_points: int = 300,
         iterations: int = 30,
         warm_start: bool = False,
@@ -87,8 +87,7 @@ class GaussianProcess:
         features = [FeatureMap(encoding)]
         if (encoding.kinds == "proxy").any():
             features.append(FeatureMap(encoding, proxies=False))
-        kinds = KERNELS[self.kernel][: None if len(x) <= AVERAGED_UP_TO else 1]
-        recipe = Recipe(kinds, self.max_points, self.iterations, self.seed)
+        recipe = Recipe(KERNELS[self.kernel], self.max_points, self.iterations, self.seed)
         last = self._outcomes if self.warm_start and len(self._outcomes) == y.shape[1] else None
         self._outcomes = tuple(
             fit_ensemble(features, x, (y[:, j], noise[:, j]), recipe, last[j].thetas if last else None)
@@ -113,6 +112,11 @@ class GaussianProcess:
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and standard deviation of each training observation without it, each ``n x m``."""
         parts = [outcome.leave_one_out() for outcome in self._fitted()]
+        return np.stack([m for m, _ in parts], axis=1), np.stack([s for _, s in parts], axis=1)
+
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each noise-free outcome from the observations before it, each ``n x m``."""
+        parts = [outcome.ahead() for outcome in self._fitted()]
         return np.stack([m for m, _ in parts], axis=1), np.stack([s for _, s in parts], axis=1)
 
     def condition(self, X: Array, Y: Array) -> GaussianProcess:

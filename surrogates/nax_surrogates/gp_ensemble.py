@@ -1,4 +1,4 @@
-"""One outcome learned by the average of several Gaussian processes with a calibrated spread."""
+"""One outcome learned by several Gaussian processes, weighted by held-out density, with a calibrated spread."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.surrogate.protocol import Array
-from nax_surrogates.calibration import Spread, fit_spread, log_density
+from nax_surrogates.calibration import Spread, fit_spread, log_density, stacked
 from nax_surrogates.exact_gp import (
     ExactGP,
     Model,
     Observations,
     Prior,
     condition,
+    extended,
+    like,
     mixture,
     most_probable,
     predictions,
 )
-from nax_surrogates.held_out import MOST, held_out
+from nax_surrogates.held_out import MOST, HeldOut, held_out
 from nax_surrogates.kernel import FeatureMap, Layout, Smoothness
 
 OUTLIER_Z = 3.0
@@ -34,18 +36,37 @@ OUTLIER_SHARE = 0.05
 """... if at most this share of the points does so; more of them are structure, not accidents."""
 
 
+LEAST_WEIGHT = 0.1
+"""A member of less weight is left out: it costs as much as the others."""
+
+ONE_BEYOND = 400
+"""Beyond this many observations the member of most weight stands alone: with so many they hardly differ."""
+
+KNOWN_NOISE = {"noise_log_mean": -7.0, "noise_log_std": 2.0}
+"""Prior of what noise there is beyond the variances that were told, where all were."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One member: smoothness, priors, and whether every feature has a length scale of its own."""
+
+    smoothness: Smoothness
+    prior: Prior
+    apart: bool = False
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How the processes of an ensemble are fitted.
 
     Attributes:
-        kinds: Smoothness of each member, with its prior.
+        kinds: The members; the first must not be ``apart``.
         max_points: Hyperparameters are learned from at most this many points; the posterior uses all.
         iterations: L-BFGS steps per member.
         seed: Draws the points if there are more than ``max_points``.
     """
 
-    kinds: tuple[tuple[Smoothness, Prior], ...]
+    kinds: tuple[Kind, ...]
     max_points: int
     iterations: int
     seed: int
@@ -53,9 +74,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Equally weighted processes for one outcome, in standardised units.
+    """Weighted processes for one outcome, in standardised units.
 
     Attributes:
+        weights: Of the members, which sum to 1.
         centre: Mean of the training outcomes.
         scale: Standard deviation of the training outcomes.
         spread: Correction of the standard deviation, from held-out errors.
@@ -64,6 +86,7 @@ class Ensemble:
 
     features: FeatureMap
     members: tuple[ExactGP, ...]
+    weights: Array
     centre: float
     scale: float
     spread: Spread
@@ -71,7 +94,7 @@ class Ensemble:
 
     def predict(self, X: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free outcome, each ``n``."""
-        mean, var = mixture(*predictions(self.members, self.features(X)))
+        mean, var = mixture(self.weights, *predictions(self.members, self.features(X)))
         std = np.sqrt(var)
         return self.centre + self.scale * mean, self.scale * self.spread.factor(std) * std
 
@@ -79,26 +102,33 @@ class Ensemble:
         """Mean ``n`` and covariance ``n x n`` of the noise-free outcome."""
         at = self.features(X)
         parts = [member.joint(at) for member in self.members]
-        mean = np.mean([m for m, _ in parts], axis=0)
-        cov = np.mean([c + np.multiply.outer(m - mean, m - mean) for m, c in parts], axis=0)
+        mean = np.average([m for m, _ in parts], axis=0, weights=self.weights)
+        covs = [c + np.multiply.outer(m - mean, m - mean) for m, c in parts]
+        cov = np.average(covs, axis=0, weights=self.weights)
         factor = self.scale * self.spread.factor(np.sqrt(np.diagonal(cov)))
         return self.centre + self.scale * mean, np.multiply.outer(factor, factor) * cov
 
     def noise_variance(self, X: Array) -> Array:
         """Learned noise variance, ``n``."""
         u = self.features(X).u
-        return np.asarray(
-            self.scale**2 * np.mean([m.model.layout.noise(m.theta, u) for m in self.members], axis=0)
-        )
+        parts = [m.model.layout.noise(m.theta, u) for m in self.members]
+        return np.asarray(self.scale**2 * np.average(parts, axis=0, weights=self.weights))
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """Mean and standard deviation of each observation without it, each ``n``."""
         parts = [member.leave_one_out() for member in self.members]
-        mean, var = mixture(np.array([m for m, _ in parts]), np.array([v for _, v in parts]))
-        noise = np.mean([member.noise for member in self.members], axis=0)
+        mean, var = mixture(self.weights, np.array([m for m, _ in parts]), np.array([v for _, v in parts]))
+        noise = np.average([member.noise for member in self.members], axis=0, weights=self.weights)
         var = np.maximum(var - noise, 1e-10)
         var = self.spread.factor(np.sqrt(var)) ** 2 * var + noise
         return self.centre + self.scale * mean, self.scale * np.sqrt(var)
+
+    def ahead(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each noise-free outcome from the observations before it, each ``n``."""
+        parts = [member.ahead() for member in self.members]
+        mean, var = mixture(self.weights, np.array([m for m, _ in parts]), np.array([v for _, v in parts]))
+        std = np.sqrt(var)
+        return self.centre + self.scale * mean, self.scale * self.spread.factor(std) * std
 
     def extended(self, X: Array, y: Array, noise: Array) -> Ensemble:
         """With further observations ``y: k``, at unchanged hyperparameters and spread."""
@@ -106,7 +136,7 @@ class Ensemble:
         known = np.concatenate([self.known_noise, noise / self.scale**2])
         values = np.concatenate([self.members[0].data.y, (y - self.centre) / self.scale])
         data = Observations(self.members[0].data.inputs.joined(new), values, known)
-        members = tuple(condition(member.model, member.theta, data) for member in self.members)
+        members = tuple(extended(member, new, data) for member in self.members)
         return replace(self, members=members, known_noise=known)
 
     @property
@@ -146,8 +176,20 @@ def fit_ensemble(
         ensemble = _attempt(features, X, (y, noise + extra, ~(accidents | extreme)), recipe, None)
     data = ensemble.members[0].data
     some = _relevant(data.inputs.u, replace(recipe, max_points=min(recipe.max_points, MOST)))
-    errors = held_out(ensemble.members, data.take(some), recipe.seed)
-    return replace(ensemble, spread=fit_spread(*errors)) if errors else ensemble
+    found = held_out(ensemble.members, data.take(some), recipe.seed)
+    return _weighed(ensemble, found) if found else ensemble
+
+
+def _weighed(ensemble: Ensemble, found: HeldOut) -> Ensemble:
+    """With members weighted by held-out density, those of little weight left out, and the spread put right."""
+    weights = stacked(log_density(found.y, found.means, np.sqrt(found.variances + found.noise)))
+    least = LEAST_WEIGHT if len(ensemble.known_noise) <= ONE_BEYOND else weights.max()
+    kept = np.flatnonzero(weights >= min(least, weights.max()))
+    weights = weights[kept] / weights[kept].sum()
+    mean, variance = mixture(weights, found.means[kept], found.variances[kept])
+    spread = fit_spread(found.y - mean, variance, found.noise)
+    members = tuple(ensemble.members[i] for i in kept)
+    return replace(ensemble, members=members, weights=weights, spread=spread)
 
 
 def _attempt(
@@ -163,10 +205,14 @@ def _attempt(
     if not scale > 1e-9 * float(np.abs(y[sound]).max()):  # whatever the unit
         scale = max(1e-3 * abs(centre), 1e-6)  # a constant outcome: nothing to scale by
     known, values = noise / scale**2, (y - centre) / scale
+    if (noise > 0).all():
+        kinds = tuple(replace(k, prior=replace(k.prior, **KNOWN_NOISE)) for k in recipe.kinds)
+        recipe = replace(recipe, kinds=kinds)
     options = [Observations(option(X), values, known) for option in features]
     best = _best(features, options, recipe)
     fitted = _fit(features[best].layout, options[best], recipe, starts)
-    return Ensemble(features[best], fitted, centre, scale, Spread(), known)
+    weights = np.full(len(fitted), 1.0 / len(fitted))
+    return Ensemble(features[best], fitted, weights, centre, scale, Spread(), known)
 
 
 def _fit(
@@ -174,12 +220,14 @@ def _fit(
 ) -> tuple[ExactGP, ...]:
     some = data.take(_relevant(data.inputs.u, recipe))
     members: list[ExactGP] = []
-    for i, (kind, prior) in enumerate(recipe.kinds):
-        model, iterations = Model(kind, layout, prior), recipe.iterations
-        start = starts[i] if starts and len(starts[i]) == layout.size else None
-        if start is None and members:  # what the first has found is near, and a third of the way is left
-            start, iterations = members[0].theta, -(-iterations // 3)
-        theta = most_probable(model, some, start=start, iterations=iterations)
+    for i, kind in enumerate(recipe.kinds):
+        model = Model(kind.smoothness, layout.apart() if kind.apart else layout, kind.prior)
+        start = starts[i] if starts and len(starts[i]) == model.layout.size else None
+        if (
+            start is None and kind.apart
+        ):  # what the first has found is near; the others may do better on their own
+            start = like(members[0].model, model, members[0].theta)
+        theta = most_probable(model, some, start=start, iterations=recipe.iterations)
         members.append(condition(model, theta, data))
     return tuple(members)
 

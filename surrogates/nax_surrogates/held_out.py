@@ -9,6 +9,7 @@ cross-validation: Roberts et al. 2017, doi:10.1111/ecog.02881).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from nax_surrogates.exact_gp import (
     ExactGP,
     Observations,
     condition,
-    mixture,
+    like,
     most_probable,
     predictions,
 )
@@ -39,11 +40,21 @@ FEWEST = 10
 """Below this many points there are no folds."""
 
 
-def held_out(members: Sequence[ExactGP], data: Observations, seed: int) -> tuple[Array, Array, Array] | None:
-    """Errors, predicted variances (noise-free) and noise variances of the average of ``members``, ``k`` each.
+@dataclass(frozen=True)
+class HeldOut:
+    """Outcomes and their noise variances, ``k`` each, and what each member predicted of them, ``members x k``."""
+
+    y: Array
+    noise: Array
+    means: Array
+    variances: Array
+
+
+def held_out(members: Sequence[ExactGP], data: Observations, seed: int) -> HeldOut | None:
+    """Noise-free predictions of every point by members that have not seen it; None if there are too few points.
 
     Hyperparameters of the first member are learned anew without each fold; those of the others keep their
-    distance from the first's. None if there are too few points.
+    distance from the first's, but for members with more length scales, which would have seen too much.
 
     Args:
         members: Processes that differ in smoothness.
@@ -59,17 +70,23 @@ def held_out(members: Sequence[ExactGP], data: Observations, seed: int) -> tuple
         kept = np.setdiff1d(np.arange(n), rows)
         if len(kept) >= FEWEST // 2:
             parts.append(_left_out(members, data, rows, kept, steps))
-    error, variance, noise = np.concatenate(parts, axis=1)
-    return error, variance, noise
+    return HeldOut(
+        *(np.concatenate([getattr(part, f.name) for part in parts], axis=-1) for f in fields(HeldOut))
+    )
 
 
-def _left_out(members: Sequence[ExactGP], data: Observations, rows: Rows, kept: Rows, steps: int) -> Array:
+def _left_out(members: Sequence[ExactGP], data: Observations, rows: Rows, kept: Rows, steps: int) -> HeldOut:
     first, some, at = members[0], data.take(kept), data.inputs.take(rows)
     theta = most_probable(first.model, some, iterations=steps)
-    found = [condition(m.model, theta + m.theta - first.theta, some) for m in members]
-    mean, variance = mixture(*predictions(found, at))
+    found = []
+    for m in members:
+        if m.model.layout.size == first.model.layout.size:
+            own = m.theta + theta - first.theta
+        else:
+            own = most_probable(m.model, some, start=like(first.model, m.model, theta), iterations=steps)
+        found.append(condition(m.model, own, some))
     learned = np.mean([m.model.layout.noise(m.theta, at.u) for m in found], axis=0)
-    return np.stack([data.y[rows] - mean, variance, learned + data.known_noise[rows]])
+    return HeldOut(data.y[rows], learned + data.known_noise[rows], *predictions(found, at))
 
 
 def _random(n: int, count: int, seed: int) -> Iterable[Rows]:

@@ -4,13 +4,15 @@
 
 ``h`` are main effects: a parabola in every ordinal variable (Legendre polynomials), a step for every category, with one
 prior variance ``v`` for all (a first-order additive kernel: Duvenaud et al. 2011, arXiv:1112.4394). What variables do
-one by one need not then be learned from distances, in which it drowns where there are many of them.
+one by one need not then be learned from distances, in which it drowns where there are many of them. A conditional
+variable that is inactive has none: to count its canonical value would teach the effect of a value that nothing has.
 ``r^2 = sum_f (z_f - z'_f)^2 / l_g(f)^2`` runs over features; the one-hot features of a categorical variable share a
-length scale and are divided by sqrt(2), so that they add a Hamming distance. ``k`` is a Matern kernel (Rasmussen and
-Williams 2006, eq. 4.14 - 4.17). The constant 1 is the uncertain mean of standardised outcomes, ``b_p`` the variance of
-a linear trend in proxy p, and ``u u'`` an uncertain offset of low fidelities. ``A = exp(a (u + u') - |u - u'| / l_u)``
-lets fidelities differ in amplitude and be imperfectly correlated (an intrinsic coregionalisation model: Alvarez et al.
-2012, doi:10.1561/2200000036).
+length scale and are divided by sqrt(2), so that they add a Hamming distance, unless every feature is to have its own
+(``Layout.apart``): categories may then differ by more or less. ``k`` is a Matern or the Gaussian kernel (Rasmussen and
+Williams 2006, eq. 4.9, 4.14 - 4.17). The constant 1 is the uncertain mean of standardised outcomes, ``b_p`` the
+variance of a linear trend in proxy p, and ``u u'`` an uncertain offset of low fidelities.
+``A = exp(a (u + u') - |u - u'| / l_u)`` lets fidelities differ in amplitude and be imperfectly correlated (an intrinsic
+coregionalisation model: Alvarez et al. 2012, doi:10.1561/2200000036).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from nax_bo.surrogate.protocol import Array
 
 _BEND = 0.5  # prior variance of a bend beside that of a slope
 
-Smoothness = Literal["exponential", "matern32", "matern52"]
+Smoothness = Literal["exponential", "matern32", "matern52", "gaussian"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,15 @@ class Layout:
         """Number of hyperparameters."""
         return 3 + self.n_groups + len(self.linear) + 3 * self.fidelity
 
+    def apart(self) -> Layout:
+        """With a length scale for every feature."""
+        return Layout(np.arange(len(self.group)), self.linear, self.fidelity)
+
+    def spread_out(self, theta: Array) -> Array:
+        """Hyperparameters of this layout as those of :meth:`apart`."""
+        rest = theta[self.lengths.stop :]
+        return np.concatenate([theta[: self.lengths.start], theta[self.lengths][self.group], rest])
+
     def noise(self, theta: Array, u: Array) -> Array:
         """Noise variance at fidelity ``1 - u``, ``n``."""
         slope = theta[-1] if self.fidelity else 0.0
@@ -124,7 +135,19 @@ class FeatureMap:
         features = self.encoding.transform(X)
         u = 1.0 - features[:, self._fidelity[0]] if len(self._fidelity) else np.zeros(len(features))
         z = features[:, self._used]
-        return Inputs(z * self._weight, self._main_effects(z), u)
+        return Inputs(z * self._weight, self._main_effects(z) * self._matters(X), u)
+
+    def _matters(self, X: Array) -> Array | float:
+        """1 for each main effect of an active variable, 0 for others, ``n x q``: inactive is a level of its own."""
+        if not any(c.active_when for c in self.encoding.columns):
+            return 1.0
+        active = self.encoding.active(X).astype(float)
+        kinds, columns = self.encoding.kinds[self._used], self.encoding.group[self._used]
+        given = columns < active.shape[1]  # marks of missing proxies count as ordinals, and always matter
+        every = np.ones((len(active), len(columns)))
+        every[:, given] = active[:, columns[given]]
+        ordinals = every[:, kinds == "ordinal"]
+        return np.hstack([ordinals, ordinals, every[:, kinds == "categorical"]])
 
     def _main_effects(self, z: Array) -> Array:
         """``h: n x q``; its squared length is about 1 for a category and 3 to 4 for an ordinal of 3 to 5 levels."""
@@ -154,6 +177,8 @@ def square_distance(a: Array, b: Array) -> Array:
 
 def stationary(kind: Smoothness, r2: Array) -> Array:
     """``k(r)`` of the squared distance."""
+    if kind == "gaussian":
+        return np.asarray(np.exp(-0.5 * r2))
     r = np.sqrt(r2)
     if kind == "exponential":
         return np.asarray(np.exp(-r))
@@ -165,6 +190,9 @@ def stationary(kind: Smoothness, r2: Array) -> Array:
 
 def stationary_with_slope(kind: Smoothness, r2: Array) -> tuple[Array, Array]:
     """``k(r)`` and ``dk / d(r^2)``, the latter bounded where the exponential kernel has a kink at 0."""
+    if kind == "gaussian":
+        k = np.exp(-0.5 * r2)
+        return k, -0.5 * k
     r = np.sqrt(r2)
     if kind == "exponential":
         k = np.exp(-r)

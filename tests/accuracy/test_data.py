@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from nax_bo.accuracy.data import (
     DataSet,
@@ -322,3 +323,27 @@ def test_importing_the_package_does_not_import_torch():
     code = "import sys, nax_bo.accuracy.data; print([m for m in ('torch', 'PIL', 'sklearn') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown == "[]\n"
+
+
+def test_cluttered_digits_are_digits_moved_and_joined_by_pieces_of_others():
+    cluttered, plain = parse_data("cluttered-digits").load(), parse_data("digits").load()
+    assert cluttered.input_shape == (1, 10, 10)
+    assert torch.equal(cluttered.train_labels, plain.train_labels)
+    assert torch.equal(cluttered.test_labels, plain.test_labels)
+
+    def pixels(data: DataSet, images: Tensor) -> Tensor:
+        return images * data.std[0] + data.mean[0]
+
+    scenes, digits = pixels(cluttered, cluttered.test_images), pixels(plain, plain.test_images)
+    assert float(scenes.max()) <= 16.5
+    assert (scenes.sum((1, 2, 3)) > 0.8 * digits.sum((1, 2, 3))).float().mean() > 0.99
+    columns = (scenes.sum(2)[:, 0] > 0).float()
+    assert float(columns[:, 0].mean()) > 0.05  # digits reach the left edge and the right one
+    assert float(columns[:, -1].mean()) > 0.05
+
+
+def test_cluttered_digits_are_the_same_every_time_and_take_no_path():
+    one, two = parse_data("cluttered-digits").load(), parse_data("cluttered-digits").load()
+    assert torch.equal(one.train_images, two.train_images)
+    with pytest.raises(InputError, match="takes no path"):
+        parse_data("cluttered-digits:/tmp/x").load()

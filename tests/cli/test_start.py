@@ -11,7 +11,7 @@ import pytest
 import typer
 from nax_cli.main import app
 
-HEAVY = ("torch", "botorch", "gpytorch", "sklearn", "scipy", "matplotlib", "pandas", "PIL", "loky")
+HEAVY = ("torch", "botorch", "gpytorch", "sklearn", "scipy", "altair", "pandas", "PIL", "loky")
 LIGHT_COMMANDS = [
     ["--help"],
     ["optimize", "--help"],

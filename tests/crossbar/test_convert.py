@@ -197,10 +197,10 @@ class Attention(nn.Module):
         return self.head(self.attention(x, x, x, need_weights=False)[0])
 
 
-def test_attention_stays_digital_and_its_signed_outputs_are_read():
+def test_products_of_activations_stay_digital_and_their_signed_outputs_are_read():
     x = torch.randn(4, 6, 8, generator=Generator().manual_seed(0))
     network = convert(Attention(), ChipSpec(arrays=(LOSSLESS,))).eval()
-    assert list(network.layers) == ["head"]
+    assert list(network.layers) == ["attention.in_proj", "attention.out_proj", "head"]
     network.calibrate(x)
     network.program(0, NOMINAL)
     assert network.layers["head"].calibrated_range().signed
@@ -326,7 +326,7 @@ def test_other_bad_input():
         network.mode = "quick"  # type: ignore[assignment]
     with pytest.raises(InputError, match="draws = 0"):
         network.program(0, draws=0)
-    with pytest.raises(InputError, match="no Conv2d or Linear"):
+    with pytest.raises(InputError, match="no Conv2d, Linear"):
         convert(nn.ReLU(), ChipSpec())
     with pytest.raises(InputError, match="digital layer 'conv9'"):
         convert(convolutions(), ChipSpec(digital_layers=("conv9",)))

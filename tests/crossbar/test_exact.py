@@ -50,11 +50,11 @@ SHAPES = st.tuples(
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sets = [names for names in compiled._INSTRUCTION_SETS if names[0].startswith(request.param)]
     monkeypatch.setattr(compiled, "_INSTRUCTION_SETS", sets)
-    compiled._library.cache_clear()
+    compiled._found.cache_clear()
     if sets and not compiled.available():
         pytest.skip(f"no compiler or no {request.param} here")
     yield str(request.param)
-    compiled._library.cache_clear()
+    compiled._found.cache_clear()
 
 
 def make(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from nax_bo.crossbar import CrossbarNetwork, convert
 from nax_bo.crossbar.physics.cells import NOMINAL
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
+from nax_bo.hardware.chip.device_noise import RangeNoise
+from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.chip.effects import EFFECTS
 
 
@@ -112,3 +115,40 @@ def test_unknown_layer_and_missing_calibration():
     fresh = convert(nn.Linear(3, 2), ChipSpec())
     with pytest.raises(InputError, match="not been calibrated"):
         fresh.explain(next(iter(fresh.layers)))
+
+
+def share(source: str, conditions: Conditions, **cells: object) -> float:
+    """Of a source in the error of a convolution on RRAM, whose row may be changed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = nn.Conv2d(8, 16, 3)
+    chip = ChipSpec(arrays=(ArraySpec(rows=128, adc_bits=7),))
+    made = convert(model, chip, device=replace(device("rram"), **cells)).eval()
+    made.calibrate(torch.rand(8, 8, 8, 8, generator=Generator().manual_seed(0)), conditions=conditions)
+    return made.explain("layer", conditions).error_budget.get(source, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "better", "worse"),
+    [
+        ("programming_noise", {"time_s": 1.0}, {"time_s": 86_400.0}),
+        ("programming_noise", {"variation_scale": 0.5}, {"variation_scale": 1.0}),
+        ("adc", {"converter_finest_step": 2.0**-12}, {"converter_finest_step": 2.0**-5}),
+    ],
+)
+def test_worse_conditions_make_a_larger_error(source, better, worse):
+    assert share(source, Conditions(**worse)) > 1.2 * share(source, Conditions(**better))
+
+
+@pytest.mark.parametrize(
+    ("source", "better", "worse"),
+    [
+        ("faults", {"stuck_on_probability": 0.0}, {"stuck_on_probability": 0.01}),
+        ("faults", {"stuck_off_probability": 0.0}, {"stuck_off_probability": 0.05}),
+        ("read_noise", {"read_noise": RangeNoise(0.01)}, {"read_noise": RangeNoise(0.05)}),
+        ("ir_drop", {"cell_area_f2": 48.0}, {"cell_area_f2": 400.0}),
+        ("ir_drop", {"r_on_ohm": 100_000.0}, {"r_on_ohm": 10_000.0}),
+    ],
+)
+def test_worse_cells_make_a_larger_error(source, better, worse):
+    assert share(source, Conditions(), **worse) > 1.2 * share(source, Conditions(), **better)

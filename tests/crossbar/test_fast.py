@@ -193,8 +193,8 @@ def test_missing_compiler_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setenv("NAXBO_CACHE", str(tmp_path))
     monkeypatch.setenv("CC", "no-such-compiler")
     monkeypatch.setenv("PATH", str(tmp_path))
-    compiled._library.cache_clear()
+    compiled._found.cache_clear()
     try:
         assert not compiled.available()
     finally:
-        compiled._library.cache_clear()
+        compiled._found.cache_clear()

@@ -13,7 +13,8 @@ import pytest
 from nax_bo.hardware import CostBatch, Workload, cost_model
 from nax_bo.hardware.chip import ChipPlan
 from nax_bo.hardware.optimum.blocks import Describe, find_blocks
-from nax_bo.hardware.optimum.inner import Goal, InnerOptimum
+from nax_bo.hardware.optimum.goal import Goal, SlotPricing
+from nax_bo.hardware.optimum.inner import InnerOptimum
 from nax_bo.hardware.optimum.peripherals import PeripheralChoices, solve_peripherals
 from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT
@@ -102,7 +103,16 @@ EDAP = Goal(edap)
 
 
 def inner(of: System, goal: Goal = EDAP, model: Any = MODEL) -> InnerOptimum:
-    return InnerOptimum(model, describe(of), of.space.cardinalities, hidden(of), of.space.sobol(64, 0), goal)
+    show = describe(of)
+    return InnerOptimum(
+        lambda x: goal.score(model.evaluate_batch(show(x))),
+        model if isinstance(model, SlotPricing) else None,
+        show,
+        of.space.cardinalities,
+        hidden(of),
+        of.space.sobol(64, 0),
+        goal,
+    )
 
 
 def enumerated(problem: InnerOptimum, row: np.ndarray) -> float:

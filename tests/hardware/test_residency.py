@@ -39,7 +39,8 @@ def test_a_layer_of_64_tiles_on_one_tile_takes_64_passes() -> None:
     """8 cells per weight (8 bits, 2 per cell, differential): 16 x 256 arrays of 128 x 128 are 64 tiles of 64."""
     whole, one = (MODEL.evaluate(SINGLE, ChipSpec(tiles=t)) for t in (0, 1))
     assert (whole.layers[0].tiles, whole.layers[0].passes) == (64, 1)
-    assert one.layers[0].passes == 64
+    assert one.layers[0].passes == one.writes == 64
+    assert (whole.writes, whole.layers[0].loaded, one.layers[0].loaded) == (0, 0, 1)
     array = ArraySpec()
     pulses = 512 * array.streams
     step_ns = array.mux * (array.adc_bits + 1) * one.period_ns  # longer than the read pulse of 10 ns
@@ -89,8 +90,10 @@ def chips() -> st.SearchStrategy[ChipSpec]:
         dataflow=st.sampled_from(["layer_by_layer", "pipelined"]),
         memory=st.sampled_from(["lpddr4", "hbm2"]),
         pes_per_tile=st.sampled_from([1, 4, 8]),
+        digital_macs=st.sampled_from([1, 1024]),
+        noc_bits=st.sampled_from([8, 1024]),
         dram_bandwidth_gb_s=st.sampled_from([1.0, 25.6, 400.0]),
-        global_buffer_kb=st.sampled_from([16.0, 512.0]),
+        global_buffer_kb=st.sampled_from([1.0, 16.0, 512.0]),
         tile_use=st.sampled_from(["whole", "shared"]),
     )
 
@@ -101,7 +104,9 @@ def test_latency_never_falls_when_tiles_fall(network: NetworkSpec, chip: ChipSpe
     sizes = [*sorted(tiles), 100_000, 0]
     designs = [replace(chip, tiles=t) for t in sizes]
     batch = MODEL.evaluate_batch(Workload.from_designs([network] * len(designs), designs))
-    for values in (batch.latency_ns, batch.response_ns):
+    # a pipeline may respond later than what it replaces, for its layers share buffers
+    serial = chip.dataflow == "layer_by_layer"
+    for values in (batch.latency_ns, *([batch.response_ns] if serial else [])):
         assert (np.diff(values) <= 1e-9 * values[:-1]).all(), dict(zip(sizes, values, strict=True))
     assert (np.diff(batch.area_um2[:-1]) > 0).all()
 

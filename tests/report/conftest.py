@@ -1,6 +1,6 @@
 """Studies whose trainings are simulated: real loop, real store, an accuracy that follows from the design."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from nax_bo.accuracy.report import AccuracyReport
+from nax_bo.report.collect import collect
+from nax_bo.report.data import ReportData
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study.job import Job, JobResult
 
@@ -65,3 +67,18 @@ def simulated_study(tmp_path: Path) -> Callable[..., Study]:
     yield make
     for study in made:
         study.store.close()
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A study of 24 designs, some of which fail."""
+    settings = StudyConfig(strategy="random", surrogate="gp", workers=1, budget=24, calibrate_every=3)
+    with Study(tmp_path_factory.mktemp("grown") / "grown.naxbo", settings) as study:
+        study.run(executor=SimulatedTrainings(failing=0.1))
+        yield study
+
+
+@pytest.fixture(scope="session")
+def data(grown: Study) -> ReportData:
+    """What its report shows."""
+    return collect(grown)

@@ -164,3 +164,24 @@ def test_one_objective_goes_by_the_closed_form():
     for row in SPACE.sample(6, 0).tolist():
         optimizer.tell(row, {"loss": float(sum(row))})
     assert optimizer.ask()[0].gain > 0
+
+
+def test_nothing_is_compiled_when_it_is_first_used(monkeypatch):
+    from botorch.acquisition.multi_objective import logei
+    from torch.utils import cpp_extension
+
+    built = []
+    monkeypatch.setattr(cpp_extension, "load", lambda **options: built.append(options))
+    monkeypatch.setattr(logei, "_load_attempted", False)
+    monkeypatch.setattr(logei, "_C", None)
+    problem = Problem(
+        SPACE, [Objective("error", scale="logit"), KNOWN[0]], reference_point={"error": 0.95, "cost": 30.0}
+    )
+    state = told(problem).state
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        general = MonteCarloAcquisition(
+            state, Naxbo().models(state), Naxbo().acquisition(state).incumbents, samples=16
+        )
+        assert np.isfinite(general.log_gain(SPACE.sample(4, 0))[0]).all()
+    assert built == []

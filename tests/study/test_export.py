@@ -27,7 +27,10 @@ SMALL = {
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study with one small design, trained shortly as a worker would."""
-    opened = Study(tmp_path_factory.mktemp("s") / "s.naxbo", StudyConfig(strategy="random", surrogate="gp"))
+    opened = Study(
+        tmp_path_factory.mktemp("s") / "s.naxbo",
+        StudyConfig(data="digits", strategy="random", surrogate="gp"),
+    )
     design = opened.store.space.design(SMALL)
     (evaluation,) = opened.store.add([opened.proposal(design, "short", "test")])
     network, chip = opened.study_problem.system.decode(design)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from nax_surrogates import GaussianProcess
-from nax_surrogates.calibration import FLOOR, MARGIN, fit_spread
+from nax_surrogates.calibration import FLOOR, fit_spread, log_density, margin, stacked
 from nax_surrogates.exact_gp import Model, Observations, Prior, condition
 from nax_surrogates.held_out import FEWEST, held_out
 from nax_surrogates.kernel import FeatureMap
@@ -12,7 +12,7 @@ from nax_surrogates.problems import LEVELS, PROBLEMS, draw
 from nax_bo.surrogate.encoding import learn_encoding
 
 
-@pytest.mark.parametrize(("factor", "power"), [(1.0, 0.0), (1.6, 0.0), (1.3, 0.5), (2.0, -0.3)])
+@pytest.mark.parametrize(("factor", "power"), [(1.0, 0.0), (1.6, 0.0), (1.3, 0.4), (2.0, -0.15)])
 def test_a_wrong_spread_is_put_right_near_and_far(factor, power):
     rng = np.random.default_rng(0)
     std = rng.uniform(0.05, 1.0, 400)
@@ -21,7 +21,7 @@ def test_a_wrong_spread_is_put_right_near_and_far(factor, power):
     error = rng.standard_normal(400) * np.sqrt(true**2 + noise)
     spread = fit_spread(error, std**2, noise)
     for at in (0.1, 0.4, 0.9):
-        wanted = max(FLOOR, MARGIN * factor * at**power)
+        wanted = max(FLOOR, margin(400) * factor * at**power)
         assert spread.factor(np.array([at]))[0] == pytest.approx(wanted, rel=0.2)
 
 
@@ -40,6 +40,26 @@ def test_the_spread_is_never_narrowed_below_the_floor():
     assert spread.factor(np.array([0.01, 0.5, 2.0])).min() == FLOOR
 
 
+@pytest.mark.parametrize("few", [12, 30, 130])
+def test_what_is_well_known_stays_so_whatever_held_out_errors_say(few):
+    """Errors that once drove the power to its bound: far too small where much is unknown, too large near."""
+    rng = np.random.default_rng(few)
+    std = np.exp(rng.uniform(np.log(0.02), 0.0, few))
+    spread = fit_spread(0.3 * rng.standard_normal(few), std**2, np.full(few, 1e-6))
+    near = np.array([0.01, 0.03, 0.1])
+    assert (spread.factor(near) * near <= 0.6).all()
+
+
+def test_the_spread_near_the_data_moves_little_from_one_telling_to_the_next():
+    sample = draw(PROBLEMS["interacting24"], 60, 0)
+    found = [
+        GaussianProcess(sample.columns).fit(sample.X[:n], sample.Y[:n], sample.Yvar[:n])._outcomes[0].spread
+        for n in range(40, 60, 2)
+    ]
+    near = np.log([float(s.factor(np.array([0.05]))[0]) for s in found])
+    assert np.abs(np.diff(near)).mean() < 0.3
+
+
 def _member(n):
     sample = draw(PROBLEMS["smooth16"], n, 0)
     features = FeatureMap(learn_encoding(sample.X, sample.columns))
@@ -51,10 +71,25 @@ def _member(n):
 @pytest.mark.parametrize("n", [FEWEST, 40, 130])
 def test_every_point_is_left_out_once_at_random_and_once_with_its_neighbourhood(n):
     member, data = _member(n)
-    error, variance, noise = held_out([member], data, seed=0)
-    assert len(error) == len(variance) == len(noise) == 2 * n
-    assert (variance > 0).all()
-    assert (noise > 0).all()
+    found = held_out([member, member], data, seed=0)
+    assert sorted(found.y.tolist()) == sorted([*data.y.tolist()] * 2)
+    assert found.means.shape == found.variances.shape == (2, 2 * n)
+    assert found.noise.shape == (2 * n,)
+    np.testing.assert_array_equal(found.means[0], found.means[1])
+    assert (found.variances > 0).all()
+    assert (found.noise > 0).all()
+
+
+def test_members_weigh_as_much_as_held_out_outcomes_say():
+    y = np.random.default_rng(0).standard_normal(200)
+    right, wide, off = (log_density(y, m, np.full(200, s)) for m, s in ((0.0, 1.0), (0.0, 4.0), (3.0, 0.3)))
+    weights = stacked(np.array([wide, right, off]))
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[1] > 0.85
+    assert weights.min() > 0.01
+    np.testing.assert_allclose(stacked(np.array([right, right, right, right])), 0.25)
+    few = stacked(np.array([wide[:5], right[:5], off[:5]]))
+    assert 0.33 < few[1] < 0.6
 
 
 def test_few_points_are_not_divided():

@@ -110,6 +110,14 @@ def test_the_interval_of_a_pipeline_is_shown_beside_its_response():
     assert rows[0]["latency_ms"] == rows[0]["response_ms"] == rows[1]["response_ms"] > rows[1]["latency_ms"]
 
 
+def test_cells_that_are_rewritten_wear():
+    """One tile is written once for each of the network's three layers; the device endures a million writes."""
+    few = [Setting.parse("device=pcm-st-28nm"), Setting.parse("tiles=1")]
+    rows = compare(variants(NETWORK, CHIP, [few])).rows()
+    assert rows[0]["lifetime_inferences"] is None
+    assert rows[1]["lifetime_inferences"] == pytest.approx(1e6 / 3)
+
+
 def test_sweeps_say_what_designs_wait_for():
     rows = sweep(NETWORK, CHIP, [parse_sweep("tiles=0,1"), parse_sweep("mux=8")]).rows()
     assert [row["bound_by"] for row in rows] == ["compute", "reload"]
@@ -215,7 +223,7 @@ def test_a_question_imports_nothing_heavy():
         "axes = [parse_sweep('adc_bits=3:8'), parse_sweep('mux=2,4,8')]\n"
         "network = named_network('vgg16', (3, 32, 32), 10)\n"
         "sweep(network, ChipSpec(), axes), sobol(network, ChipSpec(), axes)\n"
-        "heavy = {'torch', 'scipy', 'sklearn', 'matplotlib', 'rich', 'pandas'} & set(sys.modules)\n"
+        "heavy = {'torch', 'scipy', 'sklearn', 'altair', 'rich', 'pandas'} & set(sys.modules)\n"
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nax_bo.cache import cache_folder
 from nax_bo.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 
 _LAYOUT = "naxbo-images-1"  # part of every key: change it whenever decoding changes
 _log = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """``$NAXBO_CACHE``, else ``naxbo`` in the platform's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``)."""
-    chosen = os.environ.get("NAXBO_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "naxbo"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "naxbo" / "Cache"
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG base directory specification has relative paths ignored.
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "naxbo"
 
 
 def files_key(root: Path, files: Sequence[Path], request: str) -> str:

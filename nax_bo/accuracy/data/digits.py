@@ -13,7 +13,7 @@ from nax_bo.errors import InputError
 if TYPE_CHECKING:
     from nax_bo.accuracy.data.registry import LoadOptions
 
-_TEST_SHARE = 0.5
+TEST_SHARE = 0.5
 """As in scikit-learn's own example with this set. A fifth is too few images to tell good designs apart."""
 
 
@@ -33,7 +33,7 @@ def load_digits(options: LoadOptions) -> DataSet:
     bunch = datasets.load_digits()
     pixels = bunch.images.astype(np.uint8)[:, None]
     labels = bunch.target.astype(np.int64)
-    train, test = stratified_split(labels, _TEST_SHARE, options.seed)
+    train, test = stratified_split(labels, TEST_SHARE, options.seed)
     return data_set_from_pixels(
         "digits",
         train=(pixels[train], labels[train]),

@@ -48,6 +48,7 @@ _T = TypeVar("_T")
 
 _BUILT_IN = {
     "digits": "nax_bo.accuracy.data.digits:load_digits",
+    "cluttered-digits": "nax_bo.accuracy.data.cluttered:load_cluttered",
     "cifar10": "nax_bo.accuracy.data.cifar:load_cifar10",
     "tiny-imagenet": "nax_bo.accuracy.data.tiny_imagenet:load_tiny_imagenet",
     "folder": "nax_bo.accuracy.data.folder:load_folder",

@@ -1,9 +1,13 @@
 """Builds and loads ``kernel.c``, the optional accelerator of the exact and adaptive modes.
 
-The kernel is compiled once with the machine's C compiler into the user's cache directory
-(``$NAXBO_CACHE`` or ``$XDG_CACHE_HOME/naxbo`` or ``~/.cache/naxbo``), for AVX-512 or else for AVX2. Without a compiler,
-without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes the same (:mod:`.exact`), more slowly; what
-the kernel cannot read at all is said once.
+The kernel is compiled once with the machine's C compiler into the user's cache (:func:`nax_bo.cache.cache_folder`), for
+AVX-512 or else for AVX2. Without a compiler, without AVX2, or with ``NAXBO_COMPILED=0`` the eager torch path computes
+the same (:mod:`.exact`), more slowly; what the kernel cannot read at all is said once. ``naxbo doctor`` says which path
+runs.
+
+A library is loaded only from a folder and a file that nobody else can have written to, and only if its content is what
+was built: its name holds the checksum. A damaged one is built again; a cache of other people's is passed over for a
+private folder.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+from nax_bo.cache import cache_folder, is_private, private_folder
 from nax_bo.errors import EvaluationError
 
 _SOURCE = Path(__file__).with_name("kernel.c")
@@ -98,19 +103,37 @@ def _loaded() -> ctypes.CDLL:
     return library
 
 
-@lru_cache(maxsize=1)
+def reading_path() -> str:
+    """What reads crossbars here, in words: the kernel with its instruction set and file, or torch and why."""
+    if os.environ.get("NAXBO_COMPILED", "1") == "0":
+        return "torch: NAXBO_COMPILED=0"
+    _, words = _found()
+    return words
+
+
 def _library() -> ctypes.CDLL | None:
+    return _found()[0]
+
+
+@lru_cache(maxsize=1)
+def _found() -> tuple[ctypes.CDLL | None, str]:
+    """The library, and what to say of it; None where the eager path serves, which needs nothing of this."""
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
     instructions = _instructions()
-    if compiler is None or instructions is None:
-        return None
-    try:
-        library = ctypes.CDLL(str(_built(compiler, instructions)))
-    except (OSError, subprocess.SubprocessError):
-        return None  # the eager path needs nothing of this
-    library.naxbo_crossbar.argtypes = [ctypes.POINTER(Problem)]
-    library.naxbo_crossbar.restype = ctypes.c_int
-    return library
+    if instructions is None:
+        return None, "torch: this processor has no AVX2"
+    flags = (*_FLAGS, *(f"-m{name}" for name in instructions))
+    why = "there is no C compiler"
+    for folder in dict.fromkeys((cache_folder() / "kernels", private_folder() / "kernels")):
+        try:
+            library = ctypes.CDLL(str(path := _built(folder, compiler, flags)))
+        except (OSError, subprocess.SubprocessError) as ex:
+            why = str(ex)
+            continue
+        library.naxbo_crossbar.argtypes = [ctypes.POINTER(Problem)]
+        library.naxbo_crossbar.restype = ctypes.c_int
+        return library, f"compiled kernel ({instructions[0].removesuffix('f').upper()}), {path}"
+    return None, f"torch: the kernel cannot be built ({why})"
 
 
 def _instructions() -> tuple[str, ...] | None:
@@ -124,22 +147,31 @@ def _instructions() -> tuple[str, ...] | None:
     return next((names for names in _INSTRUCTION_SETS if present.issuperset(names)), None)
 
 
-def _built(compiler: str, instructions: tuple[str, ...]) -> Path:
-    flags = (*_FLAGS, *(f"-m{name}" for name in instructions))
+def _built(folder: Path, compiler: str | None, flags: tuple[str, ...]) -> Path:
+    """The library in ``folder``, built if it is not there or damaged.
+
+    Raises:
+        OSError: The folder cannot be used or is not only ours, or there is no compiler.
+        SubprocessError: The compiler fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not is_private(folder):
+        raise PermissionError(f"{folder} can be written by others")
     digest = hashlib.sha256(_SOURCE.read_bytes() + " ".join(flags).encode()).hexdigest()[:16]
-    folder = _cache() / "kernels"
-    target = folder / f"crossbar-{digest}.so"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = Path(scratch) / target.name
-            command = [compiler, *flags, "-o", str(made), str(_SOURCE), "-lm"]
-            subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
-            made.replace(target)  # atomic: several processes may build at once
-    return target
+    for made in sorted(folder.glob(f"crossbar-{digest}-*.so")):
+        if is_private(made) and made.name == _name(digest, made):
+            return made
+        made.unlink()
+    if compiler is None:
+        raise FileNotFoundError("there is no C compiler")
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / "crossbar.so"
+        command = [compiler, *flags, "-o", str(made), str(_SOURCE), "-lm"]
+        subprocess.run(command, check=True, capture_output=True, timeout=_COMPILE_SECONDS)
+        made.chmod(0o700)
+        return made.replace(folder / _name(digest, made))  # atomic: several processes may build at once
 
 
-def _cache() -> Path:
-    if own := os.environ.get("NAXBO_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naxbo"
+def _name(digest: str, library: Path) -> str:
+    """File name of a library for a source and flags: it holds the checksum of the content."""
+    return f"crossbar-{digest}-{hashlib.sha256(library.read_bytes()).hexdigest()[:32]}.so"

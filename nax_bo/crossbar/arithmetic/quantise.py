@@ -78,6 +78,11 @@ class InputRange:
         """Integer codes of ``x``, as floats."""
         return (x * (1 / self.scale)).round_().clamp_(self.low, self.high)
 
+    def clipped(self, x: Tensor) -> float:
+        """Share of the elements of ``x`` that lie beyond the range."""
+        beyond = (x > (self.high + 0.5) * self.scale) | (x < (self.low - 0.5) * self.scale)
+        return float(beyond.float().mean())
+
     def quantised(self, x: Tensor) -> Tensor:
         """``codes(x) * scale``; its gradient is 1 where ``x`` rounds to a code of the range and 0 elsewhere."""
         if not (x.requires_grad and torch.is_grad_enabled()):

@@ -125,7 +125,8 @@ class ChipSpec:
         pes_per_tile, arrays_per_pe: Hierarchy: chip, tile, PE, array.
         mapping: ``"conventional"`` unrolls a kernel along the rows; ``"kernel_position"`` gives each kernel position
             arrays of its own, which reads each input once.
-        dataflow: ``"layer_by_layer"`` or ``"pipelined"`` (all layers work at once, on successive images).
+        dataflow: ``"layer_by_layer"`` or ``"pipelined"`` (all layers work at once, on successive images,
+            unless one after another is quicker).
         global_buffer_kb, tile_buffer_kb: On-chip buffers.
         dram: Off-chip memory, a name of the component library, or ``"none"``: inputs and outputs stay on chip.
         dram_bandwidth_gb_s: Off-chip bandwidth.

@@ -19,7 +19,7 @@ from nax_bo.hardware.pricing.uncertainty import edap_band
 from nax_bo.hardware.profiles import Profile
 from nax_bo.hardware.report import RESOURCES, ComponentCost, CostBatch, CostReport, Details, LayerCost
 from nax_bo.hardware.tables import Floats
-from nax_bo.hardware.workload import ABSENT, Workload, slot_names
+from nax_bo.hardware.workload import ABSENT, CROSSBAR, Workload, slot_names
 from nax_bo.hardware.workload.mapping import total
 from nax_bo.network.spec import NetworkSpec
 
@@ -131,6 +131,7 @@ def _details(x: Priced) -> Details:
         "utilisation": mapping.cells * w.duplication / np.maximum(installed, 1.0),
         "passes": np.broadcast_to(x.context.residency.passes, shape),
         "bound": bound_by(x.timing, w.kind != ABSENT).astype(float),
+        "loaded": np.broadcast_to(x.context.residency.loaded, shape) * (w.kind == CROSSBAR),
     }
     energy = _component_totals(x.energy, shape)
     return {"layer": layer, "energy": energy | {"leakage": leakage}, "area": area}
@@ -148,9 +149,18 @@ def _rows(names: tuple[str, ...], d: Details) -> tuple[tuple[LayerCost, ...], tu
     columns = {name: values[0].tolist() for name, values in d["layer"].items()}
     layers = tuple(
         LayerCost(
-            name, energy, latency, area, int(tiles), int(arrays), used, int(passes), RESOURCES[int(bound)]
+            name,
+            energy,
+            latency,
+            area,
+            int(tiles),
+            int(arrays),
+            used,
+            int(passes),
+            RESOURCES[int(bound)],
+            loaded,
         )
-        for name, energy, latency, area, tiles, arrays, used, passes, bound in zip(
+        for name, energy, latency, area, tiles, arrays, used, passes, bound, loaded in zip(
             names, *columns.values(), strict=True
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -116,7 +116,10 @@ def _energy(c: Context, timing: Timing, adc_pj: Floats) -> dict[str, Floats]:
 
 
 def _context(w: Workload, profile: Profile, adc: AdcTable, cells: CellTable) -> tuple[Context, Floats]:
-    """A chunk on its chips, and the tiles that copies of weights lack."""
+    """A chunk on its chips, and the tiles that copies of weights lack.
+
+    A pipeline that is no quicker than one layer after another (its layers share buffers and lanes) is not run as one.
+    """
 
     def context(w: Workload, m: Mapping, r: Residency, scales: stages.Scales) -> Context:
         traffic = count_traffic(w, m, r, profile)
@@ -126,5 +129,10 @@ def _context(w: Workload, profile: Profile, adc: AdcTable, cells: CellTable) -> 
         return price_time(context(w, m, r, stages.scales(w, profile))).response_ns
 
     w, mapping, missing_tiles = fit_copies(w, map_slots(w))
-    residency = settle(w, mapping, response_ns)
-    return context(w, mapping, residency, stages.scales(w, profile)), missing_tiles
+    residency, scales = settle(w, mapping, response_ns), stages.scales(w, profile)
+    if w.pipelined.any():
+        serial = replace(w, pipelined=np.zeros((1, 1)))
+        apart, together = (price_time(context(x, mapping, residency, scales)) for x in (serial, w))
+        slower = together.latency_ns >= apart.latency_ns
+        w = replace(w, pipelined=np.where(slower[:, None], 0.0, w.pipelined))
+    return context(w, mapping, residency, scales), missing_tiles

@@ -2,7 +2,17 @@
 
 from nax_bo.hardware.workload.arrays import Workload
 from nax_bo.hardware.workload.geometry import ABSENT, CROSSBAR, DIGITAL, DYNAMIC, slot_names
-from nax_bo.hardware.workload.many import workload_of
+from nax_bo.hardware.workload.many import on_chips, workload_of
 from nax_bo.hardware.workload.slots import dram_code
 
-__all__ = ["ABSENT", "CROSSBAR", "DIGITAL", "DYNAMIC", "Workload", "dram_code", "slot_names", "workload_of"]
+__all__ = [
+    "ABSENT",
+    "CROSSBAR",
+    "DIGITAL",
+    "DYNAMIC",
+    "Workload",
+    "dram_code",
+    "on_chips",
+    "slot_names",
+    "workload_of",
+]

@@ -27,8 +27,12 @@ def workload_of(networks: NetworkBatch, chips: ChipPlan, n: int) -> Workload:
     Raises:
         InputError: The plan names a layer that no network has, or a value is out of range.
     """
-    table = slot_table(networks, n)
-    chips.check_layers(networks.static_names)
+    return on_chips(slot_table(networks, n), networks.static_names, chips, n)
+
+
+def on_chips(table: SlotTable, static_names: Sequence[str], chips: ChipPlan, n: int) -> Workload:
+    """The same from the slots of the networks, for several plans of chips."""
+    chips.check_layers(static_names)
     present = _mask(table, n)
     order = None if _absent_last(present) else np.argsort(~present, axis=1, kind="stable")
     values: dict[str, Any] = {}

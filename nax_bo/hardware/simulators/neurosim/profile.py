@@ -28,7 +28,10 @@ ARRAY_FIELDS = (
 CHIP_FIELDS = ("device", "technology_nm", "mapping", "dataflow")
 
 READS = Reads(
-    "neurosim", ChipSpec(arrays=(ArraySpec(encoding="offset"),)), frozenset((*ARRAY_FIELDS, *CHIP_FIELDS))
+    "neurosim",
+    ChipSpec(arrays=(ArraySpec(encoding="offset"),)),
+    frozenset((*ARRAY_FIELDS, *CHIP_FIELDS)),
+    per_layer=False,
 )
 """What V1.3 reads of a chip; it decides hierarchy, copies, buffers and links by itself."""
 

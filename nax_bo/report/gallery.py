@@ -1,0 +1,120 @@
+"""The figures of a report: which of them a study has enough for, and their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nax_bo.report.charts import anatomy, designs, search
+from nax_bo.report.charts.theme import Chart, drawn
+from nax_bo.report.data import ReportData
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: its charts on the page as wide as the page, and one for a file."""
+
+    name: str
+    title: str
+    caption: str
+    ready: Callable[[ReportData], bool]
+    on_page: Callable[[ReportData], list[Chart]]
+    in_file: Callable[[ReportData], Chart]
+
+
+def _figure(
+    name: str,
+    title: str,
+    caption: str,
+    ready: Callable[[ReportData], bool],
+    make: Callable[..., Chart],
+) -> Figure:
+    return Figure(name, title, caption, ready, lambda d: [make(d, width="container")], make)
+
+
+FIGURES: tuple[Figure, ...] = (
+    _figure(
+        "front",
+        "The front",
+        "Every trained design; only full trainings count for the front. Horizontal bars: range of EDAP between "
+        "sources of component data. Vertical bars: standard error of the accuracy. Drag to brush, Ctrl+wheel to "
+        "zoom, Shift+drag to move, double-click to reset, click two designs to compare them.",
+        lambda d: bool(d.points),
+        designs.front,
+    ),
+    _figure(
+        "parallel",
+        "Accuracy, costs and settings together",
+        "One line per design, each axis from the least to the largest value. Drag over a part of an axis to keep the "
+        "designs that pass through it; double-click to reset.",
+        lambda d: len(d.points) > 1,
+        designs.parallel,
+    ),
+    _figure(
+        "survivors",
+        "Would another cost model choose the same?",
+        "All fully trained designs priced by other profiles: which of the front no design beats there.",
+        lambda d: any(p.holds_under for p in d.front),
+        designs.survivors,
+    ),
+    _figure(
+        "layers",
+        "Layer by layer",
+        "Share of each layer in energy, latency and area; hover for its settings and what it waits for.",
+        lambda d: any(p.layers for p in d.points if p.number == d.number),
+        anatomy.layers,
+    ),
+    _figure(
+        "components",
+        "Where the cost goes",
+        "Shares of energy per inference and of area by component.",
+        lambda d: bool(d.components),
+        anatomy.components,
+    ),
+    _figure(
+        "error_budget",
+        "Where the output error comes from",
+        "Error of each layer's output on the chip, in percent of its root mean square, with one source switched on at "
+        "a time. Sources interact, so they do not add up exactly. After a short training.",
+        lambda d: bool(d.error_budget),
+        anatomy.error_budget,
+    ),
+    Figure(
+        "calibration",
+        "Can the predictions be trusted?",
+        "Each fully trained design was left out, predicted from all others, and compared with its measurement. Bars "
+        "are 95 % intervals; orange ones miss.",
+        lambda d: bool(d.calibration),
+        lambda d: [search.calibration_of(entry, width="container") for entry in d.calibration],
+        search.calibration,
+    ),
+    _figure(
+        "drivers",
+        "What drives accuracy and cost",
+        "Sobol indices over designs near the front: the share of the variance that a setting explains alone, and "
+        "(pale) with its interactions.",
+        lambda d: bool(d.drivers),
+        search.drivers,
+    ),
+    _figure(
+        "hypervolume",
+        "Progress",
+        "Hypervolume of the measured front against the study's reference point.",
+        lambda d: len(d.history) > 1,
+        search.hypervolume,
+    ),
+)
+
+
+def drawable(data: ReportData) -> list[Figure]:
+    """Figures for which the study holds enough."""
+    return [figure for figure in FIGURES if figure.ready(data)]
+
+
+def write_files(data: ReportData, folder: Path) -> None:
+    """Each figure as PNG and SVG; raises OSError if one cannot be written."""
+    for figure in drawable(data):
+        chart = figure.in_file(data)
+        for form in ("png", "svg"):
+            (folder / f"{figure.name}.{form}").write_bytes(drawn(chart, form))

@@ -1,0 +1,188 @@
+"""The page: what it shows is what the store holds, and (where a browser is installed) what a reader can do with it."""
+
+import json
+import math
+import re
+import shutil
+import time
+
+import pytest
+
+from nax_bo.outcomes import MAIN_COSTS
+from nax_bo.report.charts import designs
+from nax_bo.report.page import page, write_report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def text(data):
+    return page(data)
+
+
+@pytest.fixture(scope="module")
+def content(text):
+    return json.loads(re.search(r'id="content">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_every_value_of_every_design_is_the_stores(grown, data, content) -> None:
+    units = designs.units(data)
+    looked = {t.number: t for t in grown.trials() if t.at("full") or t.at("short")}
+    assert {d["number"] for d in content["designs"]} == set(looked)
+    for d in content["designs"]:
+        trial = looked[d["number"]]
+        assert d["accuracy"] == pytest.approx(100 * grown.accuracy(trial.at("full") or trial.at("short")))
+        for name in MAIN_COSTS:
+            assert d[name] * units[name].size == pytest.approx(trial.costs[name])
+        assert d["choices"] == {k.replace("_", " "): v for k, v in trial.design.items()}
+    front = {d["number"] for d in content["designs"] if d["kind"] == "front"}
+    assert front == {t.number for t in grown.front()}
+
+
+def test_layers_of_every_design_add_up_to_it(content) -> None:
+    by_number = {d["number"]: d for d in content["designs"]}
+    for number, rows in content["layers"].items():
+        for what in ("energy", "latency"):
+            shares = [r["share"] for r in rows if f": {what} (" in r["what"]]
+            assert sum(shares) == pytest.approx(1.0)
+        assert int(number) in by_number
+
+
+def test_points_stand_where_the_store_puts_them(grown, data) -> None:
+    unit = designs.units(data)["edap_uj_ms_mm2"]
+    for row in designs.front_rows(data):
+        trial = grown.trial(row["number"])
+        accuracy = grown.accuracy(trial.at("full") or trial.at("short"))
+        assert row["error"] == pytest.approx(max(100 * (1 - accuracy), 50 / data.test_images))
+        assert row["cost"] * unit.size == pytest.approx(trial.costs["edap_uj_ms_mm2"])
+
+
+def test_numbers_stand_at_their_own_points(data) -> None:
+    chart = designs.front(data).to_dict()
+    (name,) = (layer["data"]["name"] for layer in chart["layer"] if layer["mark"]["type"] == "text")
+    labels, rows = chart["datasets"][name], {r["number"]: r for r in designs.front_rows(data)}
+    assert labels
+    assert all(math.isclose(r["cost"], rows[r["number"]]["cost"]) for r in labels)
+
+
+def test_the_sentences_name_what_the_rows_say(grown, data) -> None:
+    best = max(grown.accuracy(t.at("full")) for t in grown.front())
+    near = [t for t in grown.front() if grown.accuracy(t.at("full")) >= best - 0.005]
+    cheapest = min(near, key=lambda t: t.costs["edap_uj_ms_mm2"])
+    assert any(f"cheapest is design {cheapest.number} " in sentence for sentence in data.answer)
+
+
+def test_the_page_forbids_itself_everything_but_itself(text) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+    own = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"(src|href)=\"|@import|url\(", own)
+    assert len(text.encode()) < 3e6
+
+
+def test_text_of_a_study_cannot_become_markup(grown, data) -> None:
+    from dataclasses import replace
+
+    hostile = replace(data, title="</script><script>alert(1)</script>", answer=("<b>x</b>",))
+    assert "<script>alert" not in page(hostile)
+
+
+def _driver(width: int, dark: bool = False):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    driver_path = shutil.which("chromedriver")
+    if BROWSER is None or driver_path is None:
+        pytest.skip("no browser is installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+        options.add_argument(flag)
+    options.add_argument("--disable-dev-shm-usage")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver_path))
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    if dark:
+        media = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    return driver
+
+
+def _open(driver, path) -> None:
+    driver.get(f"file://{path}")
+    deadline = time.monotonic() + 60
+    while not driver.execute_script("return document.documentElement.dataset.ready"):
+        assert time.monotonic() < deadline, driver.get_log("browser")
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def path(data, tmp_path_factory):
+    return write_report(data, tmp_path_factory.mktemp("written"))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (400, False), (1400, True)])
+def test_a_reader_finds_compares_and_sees_layers(path, content, width, dark) -> None:
+    driver = _driver(width, dark)
+    from selenium.webdriver import ActionChains
+
+    try:
+        _open(driver, path)
+        found = driver.find_element("id", "found")
+        total = len(content["designs"])
+        assert found.text.startswith(f"{total} of {total} designs remain")
+
+        # the cheapest design above an accuracy and below an area
+        limit = sorted(d["area_mm2"] for d in content["designs"])[total // 2]
+        least = sorted(d["accuracy"] for d in content["designs"])[total // 3]
+        for name, value in (("accuracy", least), ("area_mm2", limit)):
+            field = driver.find_element("id", f"limit-{name}")
+            field.clear()
+            field.send_keys(repr(value))
+        passing = [d for d in content["designs"] if d["accuracy"] >= least and d["area_mm2"] <= limit]
+        assert found.text.startswith(f"{len(passing)} of {total} designs remain")
+        full = [d for d in passing if d["kind"] != "short training only"] or passing
+        assert f"design {min(full, key=lambda d: d['edap_uj_ms_mm2'])['number']}:" in found.text
+
+        # a brush over half of the chart, through both linked charts
+        driver.find_element("id", "reset").click()
+        time.sleep(0.5)
+        plot = driver.find_element("css selector", "#front-0 svg")
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+        wide = plot.size["width"]
+        actions = ActionChains(driver).move_to_element_with_offset(plot, round(-0.3 * wide), -120)
+        actions.click_and_hold().move_by_offset(round(0.4 * wide), 100).move_by_offset(
+            5, 100
+        ).release().perform()
+        time.sleep(0.5)
+        left = int(found.text.split(" of ")[0])
+        assert 0 < left < total
+        faint = "return [...document.querySelectorAll('#parallel-0 path[stroke-opacity=\"0.02\"]')].length"
+        assert driver.execute_script(faint) >= total - left
+
+        # two designs side by side, and their layers
+        driver.find_element("id", "reset").click()
+        time.sleep(0.5)
+        rows = driver.find_elements("css selector", "#front-table tbody tr")
+        pair = [int(row.get_attribute("data-number")) for row in rows[:2]]
+        for row in rows[:2]:
+            driver.execute_script("arguments[0].click()", row)
+        table = driver.find_element("id", "compare-table").text
+        assert all(f"design {number}" in table for number in pair)
+        a, b = (next(d for d in content["designs"] if d["number"] == n) for n in pair)
+        differing = {
+            s for s in {**a["choices"], **b["choices"]} if a["choices"].get(s) != b["choices"].get(s)
+        }
+        marked = driver.find_elements("css selector", "#compare-table tr.differs td:first-child")
+        assert {cell.get_attribute("textContent") for cell in marked} == differing
+        assert f"Of design {pair[0]} and design {pair[1]}" in driver.find_element("id", "layers-of").text
+
+        # nothing sticks out, nothing was fetched, nothing complained
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        log = [json.loads(e["message"])["message"] for e in driver.get_log("performance")]
+        asked = [m["params"]["request"]["url"] for m in log if m["method"] == "Network.requestWillBeSent"]
+        assert [url for url in asked if not url.startswith("file://")] == []
+        assert driver.get_log("browser") == []
+    finally:
+        driver.quit()
