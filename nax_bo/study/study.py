@@ -281,7 +281,7 @@ class Study:
                 "a design belongs to another space", "Make it with read_design(study.store.space, ...)."
             )
         self.need("system", "cost_model", why="pricing new designs")
-        before, self._live = self._live, self._problem()
+        before, self._live = self._live, self._named_problem()
         try:
             proposals = [self.proposal(d, fidelity, "given by the user") for d in wanted]
         finally:
@@ -289,7 +289,7 @@ class Study:
         self.store.add(proposals)
         return len(wanted)
 
-    def _problem(self) -> StudyProblem:
+    def _named_problem(self) -> StudyProblem:
         """The search problem of the settings, code that they name included."""
         return StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
 
@@ -400,7 +400,7 @@ class Study:
         refuse_foreign(self.store.path, self.refused, "running it")
         with self.store.lock():
             self.store.requeue_running(ended=True)
-            problem = self._problem()
+            problem = self._named_problem()
             self._check_sources(problem)
             self._live = problem
             cluster = connect(config.executor, config.workers) if executor is None else None
