@@ -7,7 +7,8 @@
     ├── DataError         a data set is missing, corrupt or unexpected      exit code 3
     ├── StoreError        a study file cannot be read, written or resumed   exit code 4
     ├── SurrogateError    a surrogate cannot be found, loaded or trusted    exit code 5
-    └── EvaluationError   a design cannot be trained or priced              exit code 6
+    ├── EvaluationError   a design cannot be trained or priced              exit code 6
+    └── EnvironmentFaultError   trainings cannot run where they are sent    exit code 7
 
 Each carries a message (what went wrong, and where) and a hint (what to do about it).
 The command line prints both and leaves with the exit code; it never shows a traceback for these.
@@ -63,3 +64,9 @@ class EvaluationError(NaxboError):
     """A design cannot be trained or priced."""
 
     exit_code = 6
+
+
+class EnvironmentFaultError(NaxboError):
+    """Trainings cannot run where they are sent: full disks, missing packages, lost workers. No design is to blame."""
+
+    exit_code = 7

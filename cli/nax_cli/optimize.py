@@ -138,6 +138,17 @@ def optimize(
             "--start", metavar="FILE", help="Designs to look at first: a table, .csv or .json (naxbo trials)."
         ),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="A training that takes longer is ended, and its design fails. [3600]",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run again what failed, before anything new.")
+    ] = False,
     report: Annotated[Path, typer.Option("--report", help="Folder of the report written at the end.")] = Path(
         "report"
     ),
@@ -156,6 +167,7 @@ def optimize(
     from nax_bo.space import read_designs
     from nax_bo.study import Study
     from nax_bo.study.config import read_config
+    from nax_cli.interrupt import stoppable
     from nax_cli.progress import ProgressLine
     from nax_cli.settings import check_folder, numbers, read_rows
 
@@ -173,6 +185,7 @@ def optimize(
         "executor": executor,
         "seed": seed,
         "workers": workers,
+        "timeout_s": timeout,
         "max": numbers("--max", max_) or None,
         "min": numbers("--min", min_) or None,
         "choose": _choices(fix, choose) or None,
@@ -191,9 +204,12 @@ def optimize(
         if first:
             new = opened.add(read_designs(opened.store.space, first))
             say(f"{new} designs of {start} come first")
+        if retry_failed:
+            say(f"{opened.retry_failed()} evaluations that had failed are run again")
         line = ProgressLine()
         try:
-            opened.run(on_progress=line.show)
+            with stoppable():
+                opened.run(on_progress=line.show)
         except KeyboardInterrupt:
             line.end()
             say(f"Stopped; every finished training is kept in {study}. Go on with the same command.")

@@ -17,6 +17,7 @@ from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
 from nax_bo.study.book import Book
 from nax_bo.study.config import StudyConfig
+from nax_bo.study.faults import Blame, given_up, invalid
 from nax_bo.study.job import Job, JobResult, job_seed, run_job
 from nax_bo.study.trial import Evaluation
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on."""
+
+GRACE_S = 3.0
+"""What a training may take beyond its time limit before it is ended from outside."""
 
 FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
@@ -65,6 +69,7 @@ class Run:
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
         self.suspects: set[int] = set()
+        self.blame = Blame()
         self.store = study.store
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
@@ -87,7 +92,10 @@ class Run:
             self.news = []
             if not self.futures:
                 return
-            done, _ = wait(self.futures, return_when=FIRST_COMPLETED)
+            done, _ = wait(self.futures, timeout=self._patience(), return_when=FIRST_COMPLETED)
+            if not done:
+                self._end_overdue()
+                continue
             sound = [f for f in done if not isinstance(f.exception(), BrokenExecutor)]
             for future in sorted(sound, key=lambda f: self.futures[f][0].id):
                 self._record(future)
@@ -96,8 +104,10 @@ class Run:
 
     def _next(self) -> Evaluation | None:
         """The oldest queued evaluation, else a newly decided one, else None."""
-        if waiting := self.store.evaluations("queued"):
-            return waiting[0]
+        for waiting in self.store.evaluations("queued"):
+            if not (why := given_up(waiting)):
+                return waiting
+            self._finish(waiting, JobResult(None, why), 0.0)
         suggestion = self._decide()
         if suggestion is None:
             return None
@@ -173,13 +183,37 @@ class Run:
     def _record(self, future: Future[JobResult]) -> None:
         evaluation, begun = self.futures.pop(future)
         error = future.exception()
-        if isinstance(error, WorkerLostError):
-            self.store.requeue(evaluation.id, error.message)
+        if isinstance(error, NaxboError) and not isinstance(error, WorkerLostError):
+            raise error  # the data set is gone, say: what was under way is taken up when the study goes on
+        if error is not None:
+            self.store.requeue(evaluation.id, self.blame.environment(error))
             return
-        if isinstance(error, NaxboError):
-            raise error  # not the design's fault: what was under way is taken up when the study goes on
-        result = JobResult(None, f"the worker failed: {error}") if error else future.result()
+        self.blame.result()
+        result = future.result()
+        if result.outcome is not None and (why := invalid(result.outcome)):
+            result = JobResult(None, why)
         self._finish(evaluation, result, monotonic() - begun)
+
+    def _patience(self) -> float:
+        """Seconds until the next training has run for too long."""
+        begun = min(at for _, at in self.futures.values())
+        return max(0.05, begun + self.config.timeout_s + GRACE_S - monotonic())
+
+    def _end_overdue(self) -> None:
+        """Give up trainings that hang: they were told to end by themselves, and have not."""
+        limit = self.config.timeout_s
+        overdue = [f for f, (_, at) in self.futures.items() if monotonic() - at > limit + GRACE_S]
+        for future in overdue:
+            evaluation, begun = self.futures.pop(future)
+            future.cancel()
+            hung = JobResult(None, f"it took longer than {limit:g} s, and did not end by itself")
+            self._finish(evaluation, hung, monotonic() - begun)
+        if (
+            overdue and self.renew is not None
+        ):  # the others lose their workers too, through no fault of theirs
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            self.pool, self.futures = self.renew(), {}
+            self.store.requeue_running()
 
     def _replace_pool(self) -> None:
         lost, self.futures = list(self.futures.values()), {}

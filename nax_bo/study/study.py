@@ -293,6 +293,10 @@ class Study:
         """The search problem of the settings, code that they name included."""
         return StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
 
+    def retry_failed(self) -> int:
+        """Queue again what failed, for :meth:`run` to take up first; returns how many evaluations."""
+        return self.store.requeue_failed()
+
     # The optimiser
 
     def optimizer(self, initial: int | None = 0) -> Optimizer:
