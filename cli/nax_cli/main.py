@@ -31,8 +31,8 @@ from nax_cli import (
 )
 
 EXIT_CODES = """
-Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study file; 5 surrogate; 6 evaluation; 7 machine or
-workers; 130 interrupted (a study keeps everything that had finished).
+Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study file; 5 surrogate; 6 evaluation;
+7 machine or workers; 130 interrupted (a study keeps everything that had finished).
 """
 
 app = typer.Typer(
