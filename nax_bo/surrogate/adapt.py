@@ -137,7 +137,7 @@ class AdaptedSurrogate:
             return getattr(self.inner, method)(*copies)
         except NaxboError:
             raise
-        except Exception as ex:
+        except (Exception, SystemExit) as ex:
             raise SurrogateError(
                 f"{method} of {self._name} fails: {type(ex).__name__}: {ex}", _CHECK_HINT
             ) from ex
@@ -190,7 +190,7 @@ def _construct(
         return factory(**extra, **arguments)
     except NaxboError:
         raise
-    except Exception as ex:
+    except (Exception, SystemExit) as ex:
         raise SurrogateError(
             f"{getattr(factory, '__name__', factory)} cannot be constructed: {type(ex).__name__}: {ex}",
             f"It was given {', '.join([*extra, *arguments]) or 'no arguments'}.",

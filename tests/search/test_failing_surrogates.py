@@ -28,13 +28,15 @@ class Hostile:
     def predict(self, X):
         if self.how == "raise":
             raise RuntimeError("out of order")
+        if self.how == "exit":
+            raise SystemExit(0)
         mean = np.full((len(X), 1), np.nan if self.how == "nan" else 0.0)
         return (mean[:-1] if self.how == "shape" else mean), np.full(
             (len(X), 1), -1.0 if self.how == "negative" else 1.0
         )
 
 
-@pytest.mark.parametrize("how", ["raise", "nan", "negative", "shape"])
+@pytest.mark.parametrize("how", ["raise", "exit", "nan", "negative", "shape"])
 def test_a_hostile_surrogate_is_replaced_and_said_so(problem, told, how):
     optimizer = after(11, problem, told, seed=0, surrogate=Hostile(how))
     suggestion = optimizer.ask(1)[0]
