@@ -25,6 +25,7 @@ from nax_cli import (
     pareto,
     report,
     spaces,
+    study,
     surrogates,
     trials,
     whatif,
@@ -56,6 +57,7 @@ app.command("spaces")(spaces.spaces)
 app.command("devices")(devices.devices)
 app.add_typer(surrogates.app, name="surrogates")
 app.add_typer(evaluators.app, name="evaluators")
+app.add_typer(study.app, name="study")
 app.command("bench")(bench.bench)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)

@@ -74,6 +74,22 @@ def connect(path: Path) -> tuple[sqlite3.Connection, bool]:
     return _open(path, "mode=ro" if os.access(path, os.R_OK) else "mode=rw"), False
 
 
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, not even what a commit had left half done; text that is none is read as such.
+
+    Raises:
+        StoreError: The file cannot be opened.
+    """
+    try:
+        journal = path.with_name(path.name + "-journal")
+        torn = journal.exists() and journal.stat().st_size > 0
+        db = _rolled_back(path, journal) if torn else _open(path, "mode=ro")
+        db.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+    except (OSError, sqlite3.Error) as ex:
+        raise StoreError(f"cannot read {path}: {ex}", "Check its permissions.") from ex
+    return db
+
+
 def _open(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",

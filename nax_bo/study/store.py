@@ -24,9 +24,7 @@ from nax_bo.space import Space
 from nax_bo.study import records
 from nax_bo.study.database import FORMAT, connect, create_file
 from nax_bo.study.outcome import check_outcome
-from nax_bo.study.trial import Evaluation, Proposal, Specs, State, Trial
-
-_EVALUATION = "id, trial, fidelity, reason, state, finish_order, outcome, message, seconds, attempts, endings"
+from nax_bo.study.trial import EVALUATION_COLUMNS, Evaluation, Proposal, Specs, State, Trial
 
 
 class Store:
@@ -301,7 +299,7 @@ class Store:
         chosen = f"WHERE {column} IN ({', '.join('?' * len(values))}) " if column else ""
         with self._reading():
             rows = self._db.execute(
-                f"SELECT {_EVALUATION} FROM evaluations {chosen}ORDER BY id", tuple(values)
+                f"SELECT {EVALUATION_COLUMNS} FROM evaluations {chosen}ORDER BY id", tuple(values)
             ).fetchall()
             return [records.evaluation_of(row) for row in rows]
 

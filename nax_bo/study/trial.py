@@ -12,6 +12,12 @@ State = Literal["queued", "running", "done", "failed"]
 STATES: tuple[str, ...] = get_args(State)
 
 
+EVALUATION_COLUMNS = (
+    "id, trial, fidelity, reason, state, finish_order, outcome, message, seconds, attempts, endings"
+)
+"""Of the table of evaluations, in the order in which records read them."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """One training of one design at one fidelity.

@@ -1,0 +1,57 @@
+"""``naxbo study``: whether a study is sound, and what can be saved of one that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nax_cli.output import JsonFlag, print_json, say
+
+app = typer.Typer(
+    help="Check a study's file, or save what can be read of a damaged one.", no_args_is_help=True
+)
+
+_SHOWN = 20
+
+File = Annotated[Path, typer.Argument(help="The study's file.")]
+
+
+@app.command("check", epilog="Example: naxbo study check study.naxbo")
+def check(file: File, as_json: JsonFlag = False) -> None:
+    """Read everything that a study holds, and say what is wrong. Ends with code 4 if anything is."""
+    from nax_bo.study.salvage import check as find
+
+    problems = find(file)
+    if as_json:
+        print_json({"study": str(file), "sound": not problems, "problems": problems})
+    else:
+        print(f"{file} is sound" if not problems else f"{file} is damaged:")
+        for line in problems[:_SHOWN]:
+            print(f"  {line}")
+        if len(problems) > _SHOWN:
+            print(f"  and {len(problems) - _SHOWN} more")
+    if problems:
+        say(f"save what can be read with: naxbo study salvage {file} NEW")
+        raise typer.Exit(4)
+
+
+@app.command("salvage", epilog="Example: naxbo study salvage damaged.naxbo saved.naxbo")
+def salvage(
+    file: File,
+    new: Annotated[Path, typer.Argument(help="File of the new study; must not exist.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a new study with all that can be read of a damaged one, which is left as it is."""
+    from nax_bo.study.salvage import salvage as save
+
+    found = save(file, new)
+    if as_json:
+        print_json({"study": str(new), **found})
+        return
+    print(f"{new} holds {found['designs']} designs and {found['evaluations']} evaluations")
+    for line in found["problems"][:_SHOWN]:
+        say(f"  lost or mended: {line}")
+    if found["numbers"] != list(range(found["designs"])):
+        say("designs are numbered anew; --json lists their former numbers")
