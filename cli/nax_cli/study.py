@@ -10,7 +10,7 @@ import typer
 from nax_cli.output import JsonFlag, print_json, say
 
 app = typer.Typer(
-    help="Check a study's file, or save what can be read of a damaged one.", no_args_is_help=True
+    help="Check a study, or save what a damaged one still holds.", no_args_is_help=True
 )
 
 _SHOWN = 20
