@@ -9,9 +9,7 @@ import typer
 
 from nax_cli.output import JsonFlag, print_json, say
 
-app = typer.Typer(
-    help="Check a study, or save what a damaged one still holds.", no_args_is_help=True
-)
+app = typer.Typer(help="Check a study, or save what a damaged one still holds.", no_args_is_help=True)
 
 _SHOWN = 20
 
