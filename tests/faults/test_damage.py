@@ -5,37 +5,21 @@ import random
 import shutil
 import sqlite3
 import sys
-from concurrent.futures import Executor, Future
 from contextlib import closing
 
 import pytest
 from nax_cli.main import main
 
 from nax_bo.errors import StoreError
-from nax_bo.study import Study, StudyConfig
-from nax_bo.study.job import JobResult
+from nax_bo.study import Study
 from nax_bo.study.salvage import check, salvage
 
 DESIGNS = 30
 
 
-class Formula(Executor):
-    """Answers with an accuracy that the job's seed decides."""
-
-    def submit(self, fn, job, /):
-        future: Future[JobResult] = Future()
-        mean = 0.5 + (job.seed % 100) / 250
-        future.set_result(JobResult({"mean": mean, "p05": mean, "standard_error": 0.01, "clean": 0.95}))
-        return future
-
-
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    path = tmp_path_factory.mktemp("sound") / "s.naxbo"
-    config = StudyConfig(budget=DESIGNS, strategy="random", calibrate_every=1000, workers=1, within=100.0)
-    with Study(path, config) as study:
-        study.run(executor=Formula())
-    return path
+def sound(small_study):
+    return small_study(DESIGNS)
 
 
 def store_error(action, *arguments):
