@@ -154,7 +154,7 @@ def test_references_resolve_or_say_what_is_known() -> None:
     assert cost_model_names() == ("published", "isaac", "puma", "neurosim", "xpertsim", "xpert-lut")
     with pytest.raises(InputError, match="no cost model 'cheap'"):
         cost_model("cheap")
-    with pytest.raises(InputError, match="no method evaluate"):
+    with pytest.raises(InputError, match="collections:Counter is no cost model"):
         cost_model("collections:Counter")
     assert isinstance(cost_model("published"), CostModel)
 
