@@ -68,11 +68,8 @@ def export(
 def _write_json(document: object, path: Path) -> Path:
     import json
 
-    from nax_bo.errors import InputError
+    from nax_bo.files import write_whole
     from nax_cli.output import strict
 
-    try:
-        path.write_text(json.dumps(strict(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as ex:
-        raise InputError(f"cannot write {path}: {ex.strerror}", "Choose another file with --out.") from ex
-    return path
+    text = json.dumps(strict(document), indent=2, allow_nan=False) + "\n"
+    return write_whole(path, text, "Choose another file with --out.")

@@ -17,16 +17,12 @@ def init(
 ) -> None:
     """Write a TOML file with every setting of a study."""
     from nax_bo.errors import InputError
+    from nax_bo.files import write_whole
     from nax_bo.study.config import config_toml
 
     if file.exists() and not force:
         raise InputError(f"{file} exists already", "Choose another name, or replace it with --force.")
-    try:
-        file.write_text(config_toml(), encoding="utf-8")
-    except OSError as ex:
-        raise InputError(
-            f"cannot write {file}: {ex.strerror}", "Choose a folder that can be written."
-        ) from ex
+    write_whole(file, config_toml(), "Choose another name, in a folder that can be written.")
     if as_json:
         print_json({"file": str(file)})
     else:

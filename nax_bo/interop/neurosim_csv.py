@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nax_bo.errors import InputError
+from nax_bo.files import write_whole
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
 from nax_bo.hardware.chip.devices import Device, device
 from nax_bo.network.graph import Graph
@@ -99,7 +100,7 @@ def export_neurosim(network: NetworkSpec, chip: ChipSpec, folder: Path) -> tuple
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "NetWork.csv", folder / "Param.txt"
     for path, text in zip(paths, (table, settings), strict=True):
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     return paths
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nax_bo.errors import InputError
+from nax_bo.files import write_whole
 from nax_bo.hardware.chip import AdcType, ChipSpec
 from nax_bo.hardware.simulators.xpert_lut import XPERT_CHIP
 from nax_bo.interop.neurosim_csv import read_rows
@@ -95,8 +96,7 @@ def from_xpert_csv(text: str, num_classes: int = 10) -> tuple[NetworkSpec, ChipS
 
 def export_xpert(network: NetworkSpec, chip: ChipSpec, path: Path) -> Path:
     """Write the table to a file; its path."""
-    path.write_text(xpert_csv(network, chip), encoding="utf-8")
-    return path
+    return write_whole(path, xpert_csv(network, chip))
 
 
 def _adc_type(code: int) -> AdcType:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from nax_bo.errors import InputError
+from nax_bo.files import write_whole
 from nax_bo.report.charts.theme import Chart, drawn
 
 FORMS = ("png", "svg", "pdf")
@@ -33,12 +34,4 @@ def save(chart: Chart, path: Path, option: str) -> None:
     """
     check_file(path, option)
     content = drawn(chart, path.suffix[1:].lower())
-    draft = path.with_name(path.name + ".new")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as ex:
-        draft.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write the figure {path}: {ex.strerror}", f"Choose another file: {option} FILE.png"
-        ) from ex
+    write_whole(path, content, f"Choose another file: {option} FILE.png")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nax_bo.files import write_whole
 from nax_bo.report.charts import anatomy, designs, search
 from nax_bo.report.charts.theme import Chart, drawn
 from nax_bo.report.data import ReportData
@@ -113,8 +114,8 @@ def drawable(data: ReportData) -> list[Figure]:
 
 
 def write_files(data: ReportData, folder: Path) -> None:
-    """Each figure as PNG and SVG; raises OSError if one cannot be written."""
+    """Each figure as PNG and SVG; raises InputError if one cannot be written."""
     for figure in drawable(data):
         chart = figure.in_file(data)
         for form in ("png", "svg"):
-            (folder / f"{figure.name}.{form}").write_bytes(drawn(chart, form))
+            write_whole(folder / f"{figure.name}.{form}", drawn(chart, form), "Choose a folder with --out.")

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from nax_bo.errors import InputError
+from nax_bo.files import write_whole
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
 from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
@@ -40,10 +41,8 @@ def write_report(data: ReportData, folder: Path) -> Path:
     text = page(data)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / "index.html"
-        draft = folder / "index.html.new"
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)  # whoever looks while a study runs sees the old page or the new one
+        # whoever looks while a study runs sees the old page or the new one
+        target = write_whole(folder / "index.html", text, "Choose a folder with --out.")
         write_files(data, folder)
     except OSError as ex:
         raise InputError(

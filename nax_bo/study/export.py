@@ -8,6 +8,7 @@ from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import InputError
+from nax_bo.files import refuse_database, write_whole
 from nax_bo.study.job import job_seed
 from nax_bo.study.study import Study
 from nax_bo.study.trial import Trial
@@ -53,6 +54,7 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     from nax_bo.accuracy.training import train
 
     study.need("data", why="training a design")
+    refuse_database(path, "Choose another place with --out.")
     _check_place(path)
     torch.set_num_threads(1)  # as the study's workers: sums keep their order
     network, chip = study.network_and_chip(trial)
@@ -70,7 +72,7 @@ def write_weights(study: Study, trial: Trial, path: Path) -> Path:
     weights = {name: value.detach().contiguous() for name, value in trained.model.state_dict().items()}
     about = {"network": network.to_dict(), "chip": chip.to_dict(), "seed": seed, "fidelity": level.name}
     metadata = {"naxbo": json.dumps(about, sort_keys=True)}  # one entry: safetensors shuffles several
-    _write(path, save(weights, metadata=metadata))
+    write_whole(path, save(weights, metadata=metadata), "Choose another place with --out.")
     return path
 
 
@@ -104,13 +106,3 @@ def _check_place(path: Path) -> None:
         raise InputError(
             f"there is no folder {path.parent}", "Create it, or choose another place with --out."
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(path.name + ".new")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)  # the file is there as a whole or not at all
-    except OSError as ex:
-        draft.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {ex.strerror}", "Choose another place with --out.") from ex

@@ -9,6 +9,7 @@ from typing import Any
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.errors import InputError
+from nax_bo.files import write_whole
 from nax_bo.outcomes import MEASURED, PRICED, measured
 from nax_bo.space import Space
 from nax_bo.study.trial import Trial
@@ -74,14 +75,9 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
         InputError: pandas or pyarrow is not installed, or the file cannot be written.
     """
     table = frame(rows)
-    draft = path.with_name(path.name + ".new")
     try:
-        table.to_parquet(draft)
-        draft.replace(path)
+        write_whole(path, table.to_parquet)
     except ImportError as ex:
         raise InputError(
             "parquet files need pyarrow", "Install it (pip install pyarrow), or use --csv."
         ) from ex
-    except OSError as ex:
-        draft.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {ex.strerror or ex}", "Choose another place.") from ex
