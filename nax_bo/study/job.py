@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
+from platform import node
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nax_bo.accuracy.evaluator import OWN, evaluate_by, remembered
-from nax_bo.errors import NaxboError
+from nax_bo.errors import EnvironmentFaultError, NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 
@@ -35,6 +37,8 @@ class Job:
         timeout_s: After this time the training gives up.
         evaluator: Reference of what measures accuracy; naxbo's own training by default.
         least_chips: Programmed chips to read at least, where chips differ.
+        fingerprint: Of the data set that is meant; empty: whatever is found.
+        version: Of naxbo, which the worker must have; empty: any.
         checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
     """
 
@@ -49,6 +53,8 @@ class Job:
     least_chips: int = 1
     evaluator: str = OWN
     checkpoints: str = ""
+    fingerprint: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,23 @@ def run_job(job: Job) -> JobResult:
 
     Raises:
         DataError, InputError: The data set or the evaluator is missing or damaged here: no design is to blame.
+        EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
     """
     import torch
 
     from nax_bo.accuracy.evaluate import evaluate
 
     torch.set_num_threads(1)  # parallel trainings share the cores, and one thread sums in one order
+    if job.version and job.version != version("naxbo"):
+        raise EnvironmentFaultError(
+            f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
+            "Install one version everywhere.",
+        )
     data = _data_set(job.data)
+    if job.fingerprint and job.fingerprint != data.fingerprint:
+        raise EnvironmentFaultError(
+            f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
+        )
     network, chip = NetworkSpec.from_dict(job.network), ChipSpec.from_dict(job.chip)
     if job.evaluator != OWN:
         remembered(job.evaluator)  # that it cannot be loaded here is no design's fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
+from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,8 @@ class Run:
             self.config.least_chips,
             self.config.accuracy,
             str(self.store.path.absolute()) + CHECKPOINTS,
+            self.study.data["fingerprint"],
+            version("naxbo"),
         )
         self.store.start(evaluation.id)
         try:

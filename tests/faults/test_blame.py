@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 
 import pytest
 from nax_cli.interrupt import stoppable
@@ -165,3 +166,34 @@ def test_signals_to_stop_are_one_interruption(name):
                 getattr(signal, other), signal.default_int_handler if other == "SIGINT" else signal.SIG_DFL
             )
     assert ways_out == 2
+
+
+class Worker(Executor):
+    """Runs jobs here, as a worker on which something is different."""
+
+    def __init__(self, **different):
+        self.different = different
+
+    def submit(self, fn, job, /):
+        future: Future[JobResult] = Future()
+        try:
+            future.set_result(fn(replace(job, **self.different)))
+        except Exception as ex:
+            future.set_exception(ex)
+        return future
+
+
+@pytest.mark.parametrize(
+    ("different", "message"),
+    [
+        ({"version": "9.9"}, "runs naxbo"),
+        ({"data": "digits,train=100"}, "holds other data than the study's"),
+    ],
+)
+def test_another_version_or_other_data_on_a_worker_are_refused(tmp_path, different, message):
+    with Study(tmp_path / "s", replace(CONFIG, data="digits,train=120")) as study:
+        with pytest.raises(EnvironmentFaultError, match=message):
+            study.run(executor=Worker(**different))
+        assert not any(t.failed for t in study.trials())
+        study.run(executor=Answers(good))
+        assert len(study.trials()) == 4
