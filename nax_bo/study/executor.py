@@ -27,6 +27,7 @@ def local_executor(workers: int) -> Executor:
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
             super().shutdown(wait=wait, kill_workers=cancel_futures)
 
+    _start_tracker()
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     pool: Executor = Pool(
         max_workers=workers,
@@ -36,6 +37,22 @@ def local_executor(workers: int) -> Executor:
         initargs=(os.getpid(),),
     )
     return pool
+
+
+def _start_tracker() -> None:
+    """Start the process that frees what dead workers leave, told not to warn of it: workers are killed on purpose."""
+    from loky.backend import resource_tracker
+
+    before = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = f"{before},{quiet}" if before else quiet
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _leave_with(parent: int) -> None:
