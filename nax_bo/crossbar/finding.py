@@ -131,7 +131,7 @@ def execution_order(model: nn.Module, places: Sequence[Place], spec: NetworkSpec
         if different := sorted(set(names) ^ set(order)):
             raise InputError(
                 f"layer {different[0]!r} is in {'the model' if different[0] in names else 'the network'} alone",
-                f"Give the network that describes this model: from_torch(model, shape). Layers: {', '.join(names)}.",
+                f"Call the network's layers as the model's modules are called: {', '.join(names)}.",
             )
         return order
     try:
@@ -139,7 +139,8 @@ def execution_order(model: nn.Module, places: Sequence[Place], spec: NetworkSpec
     except Exception as ex:
         raise InputError(
             f"the order in which {type(model).__name__} computes its layers cannot be traced: {ex}",
-            "Per-layer settings need it: pass convert(..., network=from_torch(model, shape)).",
+            "Give all layers one setting, or pass convert(..., network=...), whose layers are called as the "
+            f"model's modules are: {', '.join(names)}.",
         ) from ex
     found: dict[str, None] = {}
     by_module = {id(place.module): place for place in places}
