@@ -19,6 +19,9 @@ FORMAT = 2
 PATIENCE_S = 120.0
 """How long a process waits for another one's transaction, which takes milliseconds."""
 
+_LONGEST = 1 << 32
+"""Bytes beyond which a header that promises more is taken to be damaged itself."""
+
 SIDE_FILES = ("-journal", "-wal", "-shm")
 """Ends of the names of files that SQLite keeps beside a database."""
 
@@ -83,11 +86,27 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     try:
         journal = path.with_name(path.name + "-journal")
         torn = journal.exists() and journal.stat().st_size > 0
-        db = _rolled_back(path, journal) if torn else _open(path, "mode=ro")
+        db = _rolled_back(path, journal) if torn else _made_whole(path) or _open(path, "mode=ro")
         db.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
     except (OSError, sqlite3.Error) as ex:
         raise StoreError(f"cannot read {path}: {ex}", "Check its permissions.") from ex
     return db
+
+
+def _made_whole(path: Path) -> sqlite3.Connection | None:
+    """A copy in memory of a file that was cut off, with empty pages where its end was; None if nothing is missing.
+
+    SQLite reads nothing of a file that is shorter than its header says: bytes 16 to 18 hold the size of a page (1 for
+    65,536), bytes 28 to 32 how many there are (https://www.sqlite.org/fileformat.html).
+    """
+    content = path.read_bytes()
+    page = int.from_bytes(content[16:18], "big")
+    wanted = (65536 if page == 1 else page) * int.from_bytes(content[28:32], "big")
+    if not (content.startswith(b"SQLite format 3\x00") and len(content) < wanted <= _LONGEST):
+        return None
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    memory.deserialize(content.ljust(wanted, b"\x00"))
+    return memory
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:

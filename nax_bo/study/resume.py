@@ -13,7 +13,7 @@ from nax_bo.study.problem import StudyProblem
 from nax_bo.study.sources import model_fingerprint, rooted, same
 from nax_bo.study.store import Store
 
-WAY_OUT = "Use the same settings, or start another study from this one: --study NEW --from OLD"
+WAY_OUT = "Use the same settings, or start another study: --study NEW"
 _FEW = 8
 """Designs that are built anew where nothing hints at a change."""
 
@@ -112,7 +112,7 @@ def check_problem(store: Store, problem: StudyProblem) -> str:
     if difference := moved_designs(store, problem, everything=found["system"] != sources.get("system")):
         raise StoreError(
             f"the design space {problem.config.system} has changed since {store.path} was started: {difference}",
-            f"Restore it, or start another study from this one: --study NEW --from {store.path}",
+            "Restore it, or start another study: --study NEW",
         )
     trials = store.trials()
     changed = found["cost_model"] != sources.get("cost_model")

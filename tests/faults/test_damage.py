@@ -94,6 +94,21 @@ def test_salvage_keeps_all_rows_in_sound_pages(sound, tmp_path):
         assert len(study.trials()) == found["designs"] >= DESIGNS - 8
 
 
+@pytest.mark.parametrize("pages_lost", [1, 2, 6])
+def test_salvage_reads_a_file_whose_end_is_missing(sound, tmp_path, pages_lost):
+    content = sound.read_bytes()
+    size = int.from_bytes(content[16:18], "big")
+    path = tmp_path / "cut"
+    path.write_bytes(content[: -pages_lost * size - 100])
+    before = path.read_bytes()
+    assert check(path)
+    found = salvage(path, tmp_path / "new")
+    assert found["designs"] >= DESIGNS - 3 * (pages_lost + 1)
+    assert found["problems"]
+    everything(tmp_path / "new")
+    assert path.read_bytes() == before
+
+
 CELLS = [
     ("trials", "indices"), ("trials", "design"), ("trials", "costs"), ("trials", "scores"),
     ("specs", "network"), ("specs", "chip"), ("specs", "report"),
