@@ -80,10 +80,18 @@ def _root(
     pass
 
 
+def _say_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """A warning as a person reads it, without the place in the code that it came from."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; naxbo's own errors become two lines on stderr and an exit code."""
+    import warnings
+
     from nax_bo.errors import NaxboError
 
+    warnings.showwarning = _say_warning
     try:
         try:
             app()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from typing import Any
 
 from typing_extensions import override
 
@@ -21,7 +25,17 @@ def local_executor(workers: int) -> Executor:
     from loky.process_executor import ProcessPoolExecutor
 
     class Pool(ProcessPoolExecutor):  # type: ignore[misc]
-        """loky's pool with the standard library's way to shut down."""
+        """loky's pool with the standard library's way to shut down; its processes do not heed Ctrl-C.
+
+        A terminal sends Ctrl-C to all of them. They end because this process ends them, and not with tracebacks of
+        their own, which an interpreter prints even while it starts.
+        """
+
+        @override
+        def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
+            with _deaf_children():
+                future: Future[Any] = super().submit(fn, *args, **kwargs)
+            return future
 
         @override
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -37,6 +51,19 @@ def local_executor(workers: int) -> Executor:
         initargs=(os.getpid(),),
     )
     return pool
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started meanwhile ignore Ctrl-C for good; one that comes in these milliseconds goes unheard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what becomes of signals
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start_tracker() -> None:

@@ -3,8 +3,9 @@
 A design that diverges or does not fit fails, and the search learns it. A full disk, a package that is missing on a
 worker or a worker that was killed says nothing about the design: its evaluation is queued again. When that happens
 several times in a row, something is wrong with the environment, and the run stops with the budget unspent. Only a
-design that was under way each time when the run itself ended, or whose training kills one worker after the other, is
-given up in the end.
+design that was under way when the run itself ended without a word (killed, or out of memory with the machine), and did
+so again when it ran alone, or whose training kills one worker after the other, is given up in the end. A run that was
+told to stop makes no design a suspect.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ MOST_IN_A_ROW = 3
 """Faults of the environment without a result between them, after which a run stops."""
 
 MOST_ENDINGS = 2
-"""Runs that may end while a design is under way, before it is given up."""
+"""Runs that may end without a word while a design is under way, before it is given up; it runs alone after one."""
 
 
 def given_up(evaluation: Evaluation) -> str:
     """Why a queued evaluation is not run again, in words; empty if it is."""
     if evaluation.endings < MOST_ENDINGS:
         return ""
-    return f"the run ended {evaluation.endings} times while this design was under way"
+    return f"the run was killed {evaluation.endings} times while this design was under way, at last alone"
 
 
 def invalid(outcome: object) -> str:

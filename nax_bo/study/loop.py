@@ -55,7 +55,8 @@ class Run:
     """Keeps the workers busy until nothing is left to decide. All decisions are functions of the store.
 
     A worker that dies (out of memory, say) takes the whole pool with it. What was under way is then run again in a new
-    pool, one at a time, so that only the design whose training kills its worker on its own is given up.
+    pool, one at a time, so that only the design whose training kills its worker on its own is given up. So is what was
+    under way when an earlier run ended without a word.
     """
 
     def __init__(
@@ -69,9 +70,9 @@ class Run:
     ) -> None:
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
-        self.suspects: set[int] = set()
         self.blame = Blame()
         self.store = study.store
+        self.suspects = {e.id for e in self.store.evaluations("queued") if e.endings}
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
         self.optimizer = study.optimizer(initial=None)
         trials = study.trials()

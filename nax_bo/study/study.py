@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -413,12 +414,16 @@ class Study:
             pool = executor or (cluster.executor if cluster else local_executor(workers))
             renew = (lambda: local_executor(workers)) if local else None
             capacity = cluster.capacity if cluster else (lambda: workers)
-            run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
+            run: Run | None = None
             try:
+                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
                 run.loop()
             finally:
                 self._live = None
                 if local:
-                    run.pool.shutdown(wait=False, cancel_futures=True)
+                    (run.pool if run else pool).shutdown(wait=False, cancel_futures=True)
                 elif cluster:
                     cluster.close()
+                # Told to stop, or stopped by a fault of the environment: what is under way is no suspect.
+                with suppress(StoreError):
+                    self.store.requeue_running()

@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import replace
@@ -107,29 +108,83 @@ def test_a_fault_now_and_then_costs_nothing(tmp_path):
         assert all(e.state == "done" for t in study.trials() for e in t.evaluations)
 
 
-class Dies(BaseException):
-    """Stands for the end of a process, without a word."""
+class Stopped(Answers):
+    """Is told to stop at a certain turn."""
+
+    def __init__(self, at):
+        super().__init__(good)
+        self.at = at
+
+    def submit(self, fn, job, /):
+        if self.turn == self.at:
+            raise KeyboardInterrupt
+        return super().submit(fn, job)
+
+
+def test_a_run_that_is_told_to_stop_suspects_no_design(tmp_path):
+    for _ in range(MOST_ENDINGS + 2):
+        with Study(tmp_path / "s", CONFIG) as study, pytest.raises(KeyboardInterrupt):
+            study.run(executor=Stopped(0))
+    with Study(tmp_path / "s") as study:
+        assert [e.endings for t in study.trials() for e in t.evaluations] == [0]
+        study.run(executor=Answers(good))
+        assert not any(t.failed for t in study.trials())
+
+
+def killed(path, number):
+    """Leave the file as a killed run does, with the first look at a design under way."""
+    with Study(path) as study:
+        study.store.start(study.trial(number).evaluations[0].id)
 
 
 def test_a_design_that_ends_the_run_again_and_again_is_given_up(tmp_path):
-    class Deadly(Answers):
-        def submit(self, fn, job, /):
-            if self.turn == 0:
-                raise Dies
-            return super().submit(fn, job)
-
-    for _ in range(MOST_ENDINGS):
-        with Study(tmp_path / "s", CONFIG) as study, pytest.raises(Dies):
-            study.run(executor=Deadly(good))
-    with Study(tmp_path / "s") as study:
+    path = tmp_path / "s"
+    with Study(path, CONFIG) as study, pytest.raises(KeyboardInterrupt):
+        study.run(executor=Stopped(0))
+    for _ in range(MOST_ENDINGS - 1):
+        killed(path, 0)
+        with Study(path) as study, pytest.raises(KeyboardInterrupt):
+            study.run(executor=Stopped(0))
+    killed(path, 0)
+    with Study(path) as study:
         study.run(executor=Answers(good))
         first = study.trials()[0]
         assert first.failed
-        assert "the run ended 2 times" in first.evaluations[0].message
+        assert "the run was killed 2 times" in first.evaluations[0].message
         assert len(study.trials()) == 4
         assert study.retry_failed() == 1
         study.run(executor=Answers(good))
         assert not any(t.failed for t in study.trials())
+
+
+def test_what_was_under_way_when_a_run_was_killed_runs_alone(tmp_path):
+    """Two looks were under way; each has the machine for itself when the study goes on, and only then do two run."""
+    at_once = []
+
+    class Counting(Executor):
+        def __init__(self):
+            self.open = []
+
+        def submit(self, fn, job, /):
+            self.open = [f for f in self.open if not f.done()]
+            future: Future[JobResult] = Future()
+            self.open.append(future)
+            at_once.append(len(self.open))
+            threading.Timer(0.05, future.set_result, [JobResult(GOOD)]).start()
+            return future
+
+    path = tmp_path / "s"
+    with Study(path, replace(CONFIG, workers=2, budget=6)) as study, pytest.raises(KeyboardInterrupt):
+        study.run(executor=Stopped(2))
+    with Study(path) as study:
+        for evaluation in study.store.evaluations("queued"):
+            study.store.start(evaluation.id)
+        suspects = len(study.store.evaluations("running"))
+    assert suspects >= 1
+    with Study(path) as study:
+        study.run(executor=Counting())
+        assert not any(t.failed for t in study.trials())
+    assert at_once[:suspects] == [1] * suspects
 
 
 def test_a_training_that_hangs_is_ended_from_outside(tmp_path, monkeypatch):
