@@ -18,6 +18,7 @@ Not kept: the fits of the ``fast`` and ``adaptive`` modes (full trainings are re
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -25,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from nax_bo.accuracy.data import DataSet
@@ -232,21 +233,36 @@ def read_kept(path: Path) -> KeptDesign:
         InputError: It cannot be read, is damaged, or holds something else.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as ex:
-        raise InputError(f"{path} cannot be read as weights: {ex}", _HINT) from ex
+        content = path.read_bytes()
+    except OSError as ex:
+        raise InputError(f"{path} cannot be read: {ex.strerror or ex}", _HINT) from ex
+    return unpack(content, str(path))
+
+
+def unpack(content: bytes, name: str) -> KeptDesign:
+    """Inverse of :func:`pack`; errors call what is read ``name``.
+
+    Raises:
+        InputError: It is damaged, or something else.
+    """
+    try:
+        tensors = load(content)
+        (size,) = struct.unpack(
+            "<Q", content[:8]
+        )  # of the header: https://github.com/huggingface/safetensors#format
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+    except (SafetensorError, ValueError, struct.error) as ex:
+        raise InputError(f"{name} cannot be read as weights: {ex}", _HINT) from ex
     if "naxbo" not in metadata:
         raise InputError(
-            f"{path} holds weights, but naxbo did not write them: nothing says of what network", _HINT
+            f"{name} holds weights, but naxbo did not write them: nothing says of what network", _HINT
         )
     try:
         return _from_plain(json.loads(metadata["naxbo"]), tensors)
     except NaxboError as ex:
-        raise InputError(f"{path}: {ex.message}", ex.hint or _HINT) from ex
+        raise InputError(f"{name}: {ex.message}", ex.hint or _HINT) from ex
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, RecursionError) as ex:
-        raise InputError(f"{path} is damaged: {type(ex).__name__}: {ex}", _HINT) from ex
+        raise InputError(f"{name} is damaged: {type(ex).__name__}: {ex}", _HINT) from ex
 
 
 def _from_plain(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KeptDesign:
