@@ -21,7 +21,7 @@ def load(path, training=0):
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["naxbo"])
         start = f"{training}."
-        weights = {k.removeprefix(start): file.get_tensor(k) for k in file.keys() if k.startswith(start)}
+        weights = {k.removeprefix(start): file.get_tensor(k) for k in file.keys() if k.startswith(start)}  # noqa: SIM118
     network = build(NetworkSpec.from_dict(about["network"])).eval()
     network.load_state_dict(weights)
     return network, about
@@ -53,7 +53,7 @@ def train_something(path):
 
     data = parse_data("digits,train=300,test=150").load()
     small = vgg(data.input_shape, data.num_classes, widths=[8, 8], pool_after=[1])
-    chip = ChipSpec("rram", arrays=(ArraySpec(adc_bits=6),))
+    chip = ChipSpec("rram", arrays=(ArraySpec(rows=64, adc_bits=8),))
     found = []
     report = evaluate(small, chip, data, keep=found.append)
     facts = DataFacts.of("digits,train=300,test=150", data)
