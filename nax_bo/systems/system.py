@@ -187,6 +187,10 @@ Factory = Callable[[Shape, int], Description]
 _FACTORIES: dict[str, tuple[str, str]] = {
     "vgg": ("nax_bo.systems.vgg:VggSystem", "chain of convolutions, per-layer width, kernel and crossbar"),
     "resnet": ("nax_bo.systems.resnet:ResnetSystem", "residual stages, per-stage width, kernel and crossbar"),
+    "xpert": (
+        "nax_bo.systems.xpert:XpertSystem",
+        "XPert (DAC 2023): VGG16, converters, bits, width per layer",
+    ),
 }
 
 
