@@ -193,7 +193,10 @@ _FACTORIES: dict[str, tuple[str, str]] = {
     "saha": ("nax_bo.systems.saha:saha", "Saha et al.: VGG8, 26 dimensions"),
     "saha-vgg16": ("nax_bo.systems.saha:saha_vgg16", "Saha et al.: VGG16, 50 dimensions"),
     "cimnet": ("nax_bo.systems.cimnet:CimnetSystem", "CiMNet: MobileNetV3 sub-networks and memory hierarchy"),
-    "cimnet-vit": ("nax_bo.systems.cimnet:CimnetVitSystem", "CiMNet: ViT sub-networks and memory hierarchy"),
+    "cimnet-vit": (
+        "nax_bo.systems.cimnet_vit:CimnetVitSystem",
+        "CiMNet: ViT sub-networks and memory hierarchy",
+    ),
 }
 
 
