@@ -155,7 +155,7 @@ class StudyProblem:
             fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
             complete=self.complete if self._solvable else None,
             settle=self.settle if self._solvable else None,
-            within=self._within,
+            within=self.within,
         )
 
     @cached_property
@@ -196,7 +196,7 @@ class StudyProblem:
         raise InputError(f"no design was found with {wanted}", f"The nearest one has {near}: relax a limit.")
 
     @property
-    def _within(self) -> dict[str, float]:
+    def within(self) -> dict[str, float]:
         """How far below the best a measured objective still counts, where no limit says so."""
         config = self.config
         return {
