@@ -133,7 +133,7 @@ def _promised(
     chance = np.exp(log_feasibility(models, ahead, x))
     allowed, scales = problem.violation(known, len(x)) <= 0, [o.scales for o in problem.objectives]
     out = np.zeros(len(x))
-    for i in np.flatnonzero(allowed):
+    for i in np.flatnonzero(allowed).tolist():
         gain = Improvement(fronts[i], state.reference, scales)(mean[[i]], std[[i]])
         out[i] = float(gain[0] * chance[i])
     return out
