@@ -60,7 +60,7 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Price one design and train it under the noise of its chip."""
-    from nax_bo.study.single import evaluate_setting, prepare
+    from nax_bo.study.answers.single import evaluate_setting, prepare
     from nax_cli.settings import pairs
 
     choices = pairs("--set", set_)

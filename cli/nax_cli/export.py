@@ -42,7 +42,7 @@ def export(
     To build it, to check it in another simulator, or to train it elsewhere.
     """
     from nax_bo.study import Study
-    from nax_bo.study.export import design_document, write_simulator_files, write_weights
+    from nax_bo.study.answers.export import design_document, write_simulator_files, write_weights
 
     with Study(study, trust=trust) as opened:
         trial = opened.trial(number)

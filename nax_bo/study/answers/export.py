@@ -9,9 +9,9 @@ from typing import Any
 from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.errors import InputError
 from nax_bo.files import refuse_database, write_whole
-from nax_bo.study.job import job_seed
+from nax_bo.study.file.trial import Trial
+from nax_bo.study.running.job import job_seed
 from nax_bo.study.study import Study
-from nax_bo.study.trial import Trial
 
 
 def design_document(study: Study, trial: Trial) -> dict[str, Any]:
