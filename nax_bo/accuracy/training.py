@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -95,7 +95,7 @@ def train(
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
     steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
-    examples = _at_least_two(images[:CALIBRATION_IMAGES])
+    examples = calibration_images(images)
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
@@ -133,11 +133,11 @@ def fit_normalisation(
     model.mode = before
 
 
-def idealise(model: CrossbarNetwork, images: Tensor) -> None:
-    """Put ``model`` on an ideal chip: read so, with the statistics of all batch normalisations taken there."""
-    model.mode = "ideal"
+def idealise(model: CrossbarNetwork, images: Tensor, mode: Literal["ideal", "float"] = "ideal") -> None:
+    """Put ``model`` on an ideal chip, or off any: read so, and the statistics of all batch normalisations taken so."""
+    model.mode = mode
     with _taking_statistics(model), torch.no_grad():
-        model(_at_least_two(images[:CALIBRATION_IMAGES]))
+        model(calibration_images(images))
 
 
 @contextmanager
@@ -248,6 +248,11 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
         at = torch.arange(n)[:, None, None, None]
         images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
     return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
+
+
+def calibration_images(images: Tensor) -> Tensor:
+    """Those of the training ``images`` on which a network is calibrated."""
+    return _at_least_two(images[:CALIBRATION_IMAGES])
 
 
 def _at_least_two(values: Tensor) -> Tensor:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
-from nax_bo.errors import InputError
+from nax_bo.accuracy.evaluator import OWN
+from nax_bo.accuracy.fidelity import FULL
+from nax_bo.errors import EvaluationError, InputError
 from nax_bo.files import refuse_database, write_whole
 from nax_bo.study.file.trial import Trial
-from nax_bo.study.running.job import job_seed
+from nax_bo.study.running.job import Job, job_seed, run_job
+from nax_bo.study.running.weights import WeightsFolder
 from nax_bo.study.study import Study
+
+if TYPE_CHECKING:
+    from nax_bo.accuracy.kept import KeptDesign
+
+_ELSEWHERE = "Choose another place with --out."
 
 
 def design_document(study: Study, trial: Trial) -> dict[str, Any]:
@@ -35,45 +44,110 @@ def design_document(study: Study, trial: Trial) -> dict[str, Any]:
     }
 
 
-def write_weights(study: Study, trial: Trial, path: Path) -> Path:
-    """Train the design again from its seed, as the study did, and write its weights as safetensors.
+@dataclass(frozen=True)
+class Taken:
+    """A trained design that was written.
 
-    Where ``full`` trains several networks, these are the weights of the first training. Keys and shapes are those of
-    ``nax_bo.network.torch_build.build(network)``; the metadata entry ``naxbo`` holds network, chip, seed and fidelity
-    as JSON text. The same machine and torch version give the same bytes.
+    Attributes:
+        kept: The design.
+        retrained: Whether it had to be trained again, since the study did not keep its weights.
+        agrees: Whether its chips have the accuracies that the study holds; None if the study holds none.
+    """
+
+    kept: KeptDesign
+    retrained: bool
+    agrees: bool | None
+
+
+def write_weights(
+    study: Study,
+    trial: Trial,
+    path: Path,
+    training: int | None = None,
+    on_training: Callable[[], object] = lambda: None,
+) -> Taken:
+    """Write a design's trained networks as safetensors (:mod:`nax_bo.accuracy.kept`).
+
+    They are those that the study kept; else the design is trained again from its seed, which gives the same on the
+    same machine and torch version.
+
+    Args:
+        study: The study.
+        trial: The design.
+        path: Where to.
+        training: One of its trainings, counted from 0; None: all.
+        on_training: Called before it is trained again.
 
     Raises:
-        InputError: The file cannot be written.
-        EvaluationError: The training fails.
+        InputError: There is no such training, the kept file is damaged, accuracy is not measured by trainings, or
+            the file cannot be written.
+        EvaluationError: It has to be trained, and the training fails.
     """
-    import torch
-    from safetensors.torch import save
+    from nax_bo.accuracy.kept import pack
 
-    from nax_bo.accuracy.data import parse_data
-    from nax_bo.accuracy.recipes import recipe
-    from nax_bo.accuracy.training import train
+    _check_place(path)
+    taken = _take(study, trial, on_training)
+    chosen = taken.kept if training is None else taken.kept.only(training)
+    write_whole(path, pack(chosen), _ELSEWHERE)
+    return replace(taken, kept=chosen)
+
+
+def write_onnx(
+    study: Study,
+    trial: Trial,
+    path: Path,
+    training: int = 0,
+    on_training: Callable[[], object] = lambda: None,
+) -> Taken:
+    """Write one of a design's networks as an ONNX model (:mod:`nax_bo.interop.onnx_export`); as :func:`write_weights`.
+
+    Raises:
+        InputError: Also: ONNX is not installed.
+    """
+    from nax_bo.interop.onnx_export import onnx_model
+
+    _check_place(path)
+    taken = _take(study, trial, on_training)
+    write_whole(path, onnx_model(taken.kept, training), _ELSEWHERE)
+    return replace(taken, kept=taken.kept.only(training))
+
+
+def _take(study: Study, trial: Trial, on_training: Callable[[], object]) -> Taken:
+    full = trial.at(FULL.name)
+    held = WeightsFolder(study.store.path).read(trial.number, full) if full else None
+    kept = held or _trained_again(study, trial, on_training)
+    agrees = None if full is None else list(kept.accuracy.draws) == list(full.outcome.get("draws", ()))
+    return Taken(kept, held is None, agrees)
+
+
+def _trained_again(study: Study, trial: Trial, on_training: Callable[[], object]) -> KeptDesign:
+    from nax_bo.accuracy.kept import unpack
 
     study.need("data", why="training a design")
-    refuse_database(path, "Choose another place with --out.")
-    _check_place(path)
-    torch.set_num_threads(1)  # as the study's workers: sums keep their order
-    network, chip = study.network_and_chip(trial)
-    level = SHORT if trial.at(FULL.name) is None and trial.at(SHORT.name) else FULL
-    seed = job_seed(study.config.seed, trial.number)
-    trained = train(
-        network,
-        chip,
-        parse_data(study.config.data).load(),
-        recipe=recipe(study.config.recipe, level.recipe, network),
-        seed=seed,
-        conditions=study.config.conditions,
-        timeout_s=study.config.timeout_s,
+    config, specs = study.config, study.specs(trial)
+    if config.accuracy != OWN:
+        raise InputError(
+            f"the study's accuracy is measured by {config.accuracy}: there are no weights",
+            "Choose another --form.",
+        )
+    job = Job(
+        specs.network,
+        specs.chip,
+        config.to_dict()["conditions"],
+        config.data,
+        FULL.name,
+        config.recipe,
+        job_seed(config.seed, trial.number),
+        config.timeout_s,
+        config.least_chips,
+        fingerprint=study.data["fingerprint"],
+        weights_mb=math.inf,
     )
-    weights = {name: value.detach().contiguous() for name, value in trained.model.state_dict().items()}
-    about = {"network": network.to_dict(), "chip": chip.to_dict(), "seed": seed, "fidelity": level.name}
-    metadata = {"naxbo": json.dumps(about, sort_keys=True)}  # one entry: safetensors shuffles several
-    write_whole(path, save(weights, metadata=metadata), "Choose another place with --out.")
-    return path
+    on_training()
+    result = run_job(job)
+    if result.outcome is None:
+        raise EvaluationError(f"design {trial.number} cannot be trained again: {result.error}")
+    return unpack(result.weights, f"design {trial.number}")
 
 
 def write_simulator_files(study: Study, trial: Trial, form: str, folder: Path) -> tuple[Path, ...]:
@@ -100,6 +174,7 @@ def write_simulator_files(study: Study, trial: Trial, form: str, folder: Path) -
 
 def _check_place(path: Path) -> None:
     """Refuse a place that cannot be written before the training, not after it."""
+    refuse_database(path, _ELSEWHERE)
     if path.is_dir():
         raise InputError(f"{path} is a folder", "Give the name of a file with --out.")
     if not path.parent.is_dir():

@@ -24,6 +24,7 @@ from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
 from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.weights import WeightsKeeper
 
 CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on."""
@@ -109,6 +110,8 @@ class Run:
         self.optimizer = study.optimizer(initial=None)
         trials = study.trials()
         self.book = Book(trials)
+        self.weights = WeightsKeeper(self.store.path, config, trials)
+        self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
         self.started, self.work_done = monotonic(), 0.0
@@ -207,6 +210,7 @@ class Run:
             str(self.store.path.absolute()) + CHECKPOINTS,
             self.study.data["fingerprint"],
             version("naxbo"),
+            self.weights.wanted_mb(evaluation.fidelity),
         )
         self.store.start(evaluation.id)
         try:
@@ -270,23 +274,22 @@ class Run:
 
     def _finish(self, evaluation: Evaluation, result: JobResult, seconds: float) -> None:
         self.suspects.discard(evaluation.id)
-        news = ""
         if result.outcome is None:
             self.store.finish(evaluation.id, "failed", message=result.error, seconds=seconds)
-            news = f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}"
-        else:
+            self.news.append(f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}")
+        else:  # weights first: a design on the front without them would look as if they had been lost
+            self.news += self.weights.keep(evaluation.trial, result)
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
-            if evaluation.fidelity == FULL.name:
-                accuracy = 100 * self.config.headline.read(statistics_of(result.outcome))
-                news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
         self.book.note(trial)
+        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
         if result.outcome is not None and evaluation.fidelity == FULL.name:
             found = self.config.headline.read(statistics_of(result.outcome))
             self.best = found if self.best is None else max(self.best, found)
-        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
+            self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
+            self.weights.trained(trial)
+            self.weights.forget(self.optimizer.front())
         self.work_done += LADDER[evaluation.fidelity].relative_cost
-        self.news += [news] if news else []
 
     def _report(self, news: str) -> None:
         pace = (monotonic() - self.started) / self.work_done if self.work_done else None
