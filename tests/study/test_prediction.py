@@ -8,9 +8,9 @@ import pytest
 from nax_bo.errors import InputError, SurrogateError
 from nax_bo.search.bench import bench
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.prediction import Calibration, Prediction, cross_validate, fit_accuracy
-from nax_bo.study.testbed import study_testbed
-from nax_bo.study.variants import vary
+from nax_bo.study.answers.prediction import Calibration, Prediction, cross_validate, fit_accuracy
+from nax_bo.study.answers.testbed import study_testbed
+from nax_bo.study.answers.variants import vary
 
 
 def truth(design) -> float:
