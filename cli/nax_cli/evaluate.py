@@ -86,8 +86,8 @@ def evaluate(
     Or measure trained networks again under other conditions, on more chips or on another chip (--weights).
     """
     from nax_bo.errors import InputError
+    from nax_bo.study.answers.single import evaluate_setting, prepare
     from nax_bo.study.config import StudyConfig
-    from nax_bo.study.single import evaluate_setting, prepare
     from nax_cli.settings import pairs
 
     if weights is not None:
@@ -138,7 +138,7 @@ def _measure(
     as_json: bool,
 ) -> None:
     """``--weights``: accuracy as it was kept, and as it is now."""
-    from nax_bo.study.remeasured import measure_weights
+    from nax_bo.study.answers.remeasured import measure_weights
 
     answer = measure_weights(weights, changes, data=data, chips=chips, seed=seed, training=training)
     if as_json:

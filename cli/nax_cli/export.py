@@ -11,7 +11,7 @@ import typer
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say
 
 if TYPE_CHECKING:
-    from nax_bo.study.export import Taken
+    from nax_bo.study.answers.export import Taken
 
 
 class Form(StrEnum):
@@ -57,7 +57,7 @@ def export(
     """
     from nax_bo.errors import InputError
     from nax_bo.study import Study
-    from nax_bo.study.export import design_document, write_onnx, write_simulator_files, write_weights
+    from nax_bo.study.answers.export import design_document, write_onnx, write_simulator_files, write_weights
 
     if training is not None and form not in (Form.weights, Form.onnx):
         raise InputError(

@@ -10,9 +10,9 @@ from nax_bo.hardware import ChipSpec
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Design
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.export import design_document, write_simulator_files, write_weights
-from nax_bo.study.job import Job, job_seed, run_job
-from nax_bo.study.single import changed_design, evaluate_design, prepare, typical_design
+from nax_bo.study.answers.export import design_document, write_simulator_files, write_weights
+from nax_bo.study.answers.single import changed_design, evaluate_design, prepare, typical_design
+from nax_bo.study.running.job import Job, job_seed, run_job
 
 SMALL = {
     **{"depth": 2, "width_1": 8, "kernel_1": 3, "width_2": 8, "kernel_2": 3},

@@ -11,10 +11,10 @@ from nax_bo.accuracy.kept import read_kept
 from nax_bo.errors import InputError
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study import export as export_module
-from nax_bo.study.export import write_onnx, write_weights
-from nax_bo.study.job import Job, JobResult, job_seed, run_job
-from nax_bo.study.remeasured import measure_weights
-from nax_bo.study.weights import WeightsFolder
+from nax_bo.study.answers.export import write_onnx, write_weights
+from nax_bo.study.answers.remeasured import measure_weights
+from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.weights import WeightsFolder
 
 
 class Formula(Executor):

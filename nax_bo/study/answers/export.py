@@ -12,10 +12,10 @@ from nax_bo.accuracy.evaluator import OWN
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.files import refuse_database, write_whole
-from nax_bo.study.job import Job, job_seed, run_job
+from nax_bo.study.file.trial import Trial
+from nax_bo.study.running.job import Job, job_seed, run_job
+from nax_bo.study.running.weights import WeightsFolder
 from nax_bo.study.study import Study
-from nax_bo.study.trial import Trial
-from nax_bo.study.weights import WeightsFolder
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.kept import KeptDesign

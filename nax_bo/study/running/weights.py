@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from nax_bo.accuracy.kept import KeptDesign
     from nax_bo.search import FrontPoint
     from nax_bo.study.config import StudyConfig
-    from nax_bo.study.job import JobResult
-    from nax_bo.study.trial import Evaluation, Trial
+    from nax_bo.study.file.trial import Evaluation, Trial
+    from nax_bo.study.running.job import JobResult
 
 ENDING = ".weights"
 """Of the folder, after the study's name."""
