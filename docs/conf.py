@@ -13,7 +13,7 @@ from reference_pages import write_pages  # noqa: E402
 
 project = "naxbo"
 author = "naxbo's authors"
-copyright = author  # noqa: A001
+copyright = author
 version = release = installed("naxbo")
 
 extensions = ["myst_parser"]

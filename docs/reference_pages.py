@@ -27,7 +27,11 @@ def write_pages(folder: Path) -> None:
         "cli": cli(), "settings": settings(), "outcomes": outcomes(), "spaces": spaces(), "devices": devices(),
         "profiles": profiles(), "exit-codes": exit_codes(), "python": python_api(),
     }  # fmt: skip
-    pages["index"] = "# Reference\n\nWritten from the code at every build.\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n"
+    pages["index"] = (
+        "# Reference\n\nWritten from the code at every build.\n\n```{toctree}\n"
+        + "\n".join(pages)
+        + "\n```\n"
+    )
     for name, text in pages.items():
         path = folder / f"{name}.md"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -40,7 +44,12 @@ def cli() -> str:
     from nax_cli.main import app
 
     root = typer.main.get_command(app)
-    lines = ["# Commands", "", "`--json` prints one JSON document on stdout; progress and remarks go to stderr.", ""]
+    lines = [
+        "# Commands",
+        "",
+        "`--json` prints one JSON document on stdout; progress and remarks go to stderr.",
+        "",
+    ]
     for name, command in _commands(root, "naxbo"):
         context = command.make_context(name, [], resilient_parsing=True, max_content_width=100)
         lines += [f"## {name}", "", "```text", command.get_help(context).rstrip(), "```", ""]
@@ -64,14 +73,14 @@ def settings() -> str:
             "# Settings", "",
             "The settings file of a study, with every default (`naxbo init` writes it):", "",
             "```toml", config_toml(StudyConfig()).rstrip(), "```", "",
-            f"When a study goes on, these may differ from before: {free}. All others decide what stored results mean.", "",
+            f"When a study goes on, these may differ: {free}. All others decide what stored results mean.", "",
             "## Conditions", "", "How chips are read: `[conditions]` of that file.", "", *_attributes(Conditions),
             "## Chips", "",
             "`naxbo what-if --set NAME=VALUE`, `naxbo evaluate --weights FILE --set NAME=VALUE`, and in Python "
             "`nax_bo.hardware.ChipSpec`.", "", *_attributes(ChipSpec),
             "## Arrays", "",
-            "Of all layers, or of one: `layer3.adc_bits=6`. `crossbar` sets rows and columns at once, `column_sharing` is "
-            "`mux`, `node` is `technology_nm`.", "", *_attributes(ArraySpec),
+            "Of all layers, or of one: `layer3.adc_bits=6`. `crossbar` sets rows and columns at once, "
+            "`column_sharing` is `mux`, `node` is `technology_nm`.", "", *_attributes(ArraySpec),
         ]
     )  # fmt: skip
 
@@ -83,7 +92,11 @@ def _attributes(cls: type[Any]) -> list[str]:
     made = cls()
     for field in fields(cls):
         default = getattr(made, field.name)
-        shown = "one entry" if is_dataclass(default) or isinstance(default, tuple) and default else repr(default)
+        shown = (
+            "one entry"
+            if is_dataclass(default) or (isinstance(default, tuple) and default)
+            else repr(default)
+        )
         rows.append((f"`{field.name}`", f"`{shown}`", told.get(field.name, "")))
     return _table(("name", "default", "what"), rows)
 
@@ -106,14 +119,22 @@ def outcomes() -> str:
     from nax_bo.outcomes import OUTCOMES
 
     rows = [
-        (f"`{o.name}`", f"`{o.short}`", o.label, o.unit or "-", o.source, "less" if o.best == "min" else "more", o.scale)
+        (
+            f"`{o.name}`",
+            f"`{o.short}`",
+            o.label,
+            o.unit or "-",
+            o.source,
+            "less" if o.best == "min" else "more",
+            o.scale,
+        )
         for o in OUTCOMES.values()
     ]
     head = ("name", "short", "what", "unit", "source", "better", "scale")
     return "\n".join(
-        ["# Outcomes", "", "For `--objective`, `--max`, `--min`, `--sort`. *Measured* ones take a training and are learned "
-         "by the search; *priced* ones follow from formulas and are known for every candidate. The scale is the one in "
-         "which an outcome is modelled and in which hypervolume counts it.", "", *_table(head, rows)]
+        ["# Outcomes", "", "For `--objective`, `--max`, `--min`, `--sort`. *Measured* ones take a training and are "
+         "learned by the search; *priced* ones follow from formulas and are known for every candidate. The scale is "
+         "the one in which an outcome is modelled and in which hypervolume counts it.", "", *_table(head, rows)]
     )  # fmt: skip
 
 
@@ -176,7 +197,13 @@ def profiles() -> str:
     for name in SHIPPED:
         profile = load_profile(name)
         rows = [
-            (f"`{key}`", f"{c.value:.4g}", c.unit or "-", "-" if c.at_nm is None else f"{c.at_nm:g} nm", c.source)
+            (
+                f"`{key}`",
+                f"{c.value:.4g}",
+                c.unit or "-",
+                "-" if c.at_nm is None else f"{c.at_nm:g} nm",
+                c.source,
+            )
             for key, c in profile.constants.items()
         ]
         lines += [f"## {name}", "", f"{profile.summary}. Converters: law `{profile.adc_model}`.", ""]
@@ -189,7 +216,9 @@ def exit_codes() -> str:
     from nax_bo import errors
 
     kinds = [e for e in vars(errors).values() if inspect.isclass(e) and issubclass(e, errors.NaxboError)]
-    rows = [(f"`{e.exit_code}`", f"`{e.__name__}`", (inspect.getdoc(e) or "").split("\n")[0]) for e in kinds[1:]]
+    rows = [
+        (f"`{e.exit_code}`", f"`{e.__name__}`", (inspect.getdoc(e) or "").split("\n")[0]) for e in kinds[1:]
+    ]
     rows = [("`0`", "", "Done."), ("`1`", "", "An unexpected failure; `doctor`: something is not ready."), *rows,
             ("`130`", "", "Interrupted; a study keeps everything that had finished.")]  # fmt: skip
     return "\n".join(
@@ -203,23 +232,46 @@ def python_api() -> str:
     lines = ["# Python", "", "What each package exports; everything else may change without notice.", ""]
     for package in PACKAGES:
         module = import_module(package)
-        lines += [f"## {package}", "", _plain((inspect.getdoc(module) or "").split("\n\n")[0].removesuffix("::")), ""]
+        lines += [
+            f"## {package}",
+            "",
+            _plain((inspect.getdoc(module) or "").split("\n\n")[0].removesuffix("::")),
+            "",
+        ]
         for name in module.__all__:
             found = getattr(module, name)
             if inspect.isclass(found) or inspect.isfunction(found):
                 lines += _entry(found, name)
             else:
-                lines += [f"### {name}", "", f"`{found!r}`" if len(repr(found)) < 200 else "A type alias.", ""]
+                lines += [
+                    f"### {name}",
+                    "",
+                    f"`{found!r}`" if len(repr(found)) < 200 else "A type alias.",
+                    "",
+                ]
     return "\n".join(lines)
 
 
 def _entry(found: Any, name: str) -> list[str]:
-    lines = [f"### {name}", "", "```text", _signature(found, name), "", inspect.getdoc(found) or "", "```", ""]
+    lines = [
+        f"### {name}",
+        "",
+        "```text",
+        _signature(found, name),
+        "",
+        inspect.getdoc(found) or "",
+        "```",
+        "",
+    ]
     if inspect.isclass(found):
         for own, member in vars(found).items():
             function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
             doc = inspect.getdoc(function)
-            if own.startswith("_") or doc is None or not (inspect.isfunction(function) or isinstance(member, property)):
+            if (
+                own.startswith("_")
+                or doc is None
+                or not (inspect.isfunction(function) or isinstance(member, property))
+            ):
                 continue
             head = f".{own}" if isinstance(member, property) else _signature(function, f".{own}")
             lines += ["```text", head, "", doc, "```", ""]
@@ -236,13 +288,15 @@ def _signature(found: Any, name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """reStructuredText roles and literals as Markdown."""
+    """ReStructuredText roles and literals as Markdown."""
     text = re.sub(r":\w+:`~?([^`]+)`", lambda m: f"`{m[1].rpartition('.')[2]}`", text)
     return text.replace("``", "`")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     """A Markdown table."""
-    cells = [[str(c).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;") for c in row] for row in rows]
+    cells = [
+        [str(c).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;") for c in row] for row in rows
+    ]
     lines = [head, ["---"] * len(head), *cells]
     return [*("| " + " | ".join(line) + " |" for line in lines), ""]
