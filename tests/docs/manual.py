@@ -3,7 +3,7 @@
 A page is Markdown. Its fenced blocks mean: ``console``: lines that begin with ``$`` are commands, others are output;
 ``python``: run in one process per page; ``text`` and others: not code. A comment on the line before a block says more:
 ``<!-- file: NAME -->`` (its content is that file), ``<!-- prepare -->`` (what the page's reader has already),
-``<!-- not run: REASON -->``, ``<!-- needs: MODULE -->``. A page that begins with ``<!-- manual: long -->`` takes longer than
+``<!-- not run: REASON -->``, ``<!-- needs: MODULE -->``. Pages that begin with ``<!-- manual: long -->`` take longer than
  CI has time for: ``pytest -m long``.
 """
 
