@@ -1,7 +1,7 @@
 """Noise of PCM and RRAM cells, and of a layer made of them, against IBM's own formulas (aihwkit, MIT).
 
-aihwkit is the user's: ``--aihwkit`` names the ``src`` folder of its unpacked source (``pip download --no-deps aihwkit``)
-or the folder it is installed in. Only its noise models are imported, which need no compiled part.
+aihwkit is the user's: ``--aihwkit`` names the ``src`` folder of its unpacked source (``pip download --no-deps
+aihwkit``) or the folder it is installed in. Only its noise models are imported, which need no compiled part.
 
 Cells of 32 target conductances are programmed and read many times by both, at several times; so are layers of random
 weights, whose output error is compared. Prints standard deviations and means as ratios (1: they agree). At one second
