@@ -127,6 +127,8 @@ def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequ
             line[unit.heading(outcome.label)] = unit.show(row[name], band_digits(low, high))
             if name == SUMMARY_COST:
                 line["range"] = edap_range(low, high, unit)
+        if row.get("stays") is not None:
+            line["stays (%)"] = f"{100 * row['stays']:.0f}"
         lines.append({k.translate(PLAIN): v for k, v in line.items()})
     return table(lines)
 

@@ -11,7 +11,7 @@ from nax_cli.output import JsonFlag, StudyOption, front_table, print_json, say, 
 
 EXAMPLES = """
 Examples: naxbo pareto --within 0.5 (the cheapest within half a point of the best); naxbo pareto --knee;
-naxbo pareto --min accuracy=0.98 --max area_mm2=1 --sort energy; naxbo pareto --csv > front.csv
+naxbo pareto --min accuracy=0.98 --max area_mm2=1 --sort energy; naxbo pareto --robust; naxbo pareto --csv > front.csv
 """
 
 
@@ -36,6 +36,14 @@ def pareto(
             "--within", metavar="POINTS", help="The cheapest within so many percentage points of the best."
         ),
     ] = None,
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust",
+            help="The designs that stay on the front in 80 % of draws over what sources of costs and devices, and "
+            "measured accuracies, leave open.",
+        ),
+    ] = False,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="NAME", help="energy, latency, area, edap, ... [accuracy]")
     ] = None,
@@ -50,23 +58,27 @@ def pareto(
     from nax_bo.errors import InputError
     from nax_bo.report.chosen import knee as bend
     from nax_bo.report.front import Limits, cheapest_within, front_rows, pickable
+    from nax_bo.report.robust import stays
     from nax_bo.study import Study
     from nax_cli.settings import numbers
 
-    if knee and within is not None:
-        raise InputError("--knee and --within each pick one design", "Give one of them.")
+    if (knee, within is not None, robust).count(True) > 1:
+        raise InputError("--knee, --within and --robust each pick in their own way", "Give one of them.")
     if within is not None and not 0 <= within <= 100:
         raise InputError(f"--within {within:g}", "Give percentage points from 0 to 100, such as 0.5.")
     with Study(study) as opened:
         limits = Limits.named(numbers("--max", max_), numbers("--min", min_))
-        trials = pickable(opened, limits)
+        kept = stays(opened, limits) if robust else [(t, None) for t in pickable(opened, limits)]
+        trials = [t for t, _ in kept]
         rows = front_rows(opened, trials)
+        if robust:
+            rows = [{**row, "stays": share} for row, (_, share) in zip(rows, kept, strict=True)]
         if knee and trials:
             best, _ = bend(opened, trials)
             rows = [row for row in rows if row["number"] == best.number]
         hypervolume = opened.hypervolume()
         images = opened.data["test_images"]
-        why = "" if rows else why_empty(opened)
+        why = "" if rows or (robust and opened.front()) else why_empty(opened)
         costs = opened.config.cost_columns
     if within is not None:
         pick = cheapest_within(rows, within)
@@ -76,6 +88,8 @@ def pareto(
         print_json({"study": study, "hypervolume": hypervolume, "front": rows})
         return
     if not rows:
+        if robust and not why:
+            why = "No design stays on the front in 80 % of the draws: what sources leave open decides between them."
         say("No fully trained design is within these limits." if max_ or min_ else why)
     if csv:
         _print_csv(rows)

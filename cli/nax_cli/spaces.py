@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -27,11 +28,16 @@ def spaces(
         rows = [{"name": n, "what": text} for n, text in system_names().items()]
         print_json(rows) if as_json else print(table(rows))
         return
-    space = load_system(name, image_shape(shape), 10).space
+    system = load_system(name, image_shape(shape), 10)
+    space = system.space
+    claims = [asdict(claim) for claim in system.claims]
+    assumed = [asdict(assumption) for assumption in system.assumptions]
     if as_json:
         import json
 
-        print_json({"name": name, "size": space.size, **json.loads(space.to_json())})
+        print_json({"name": name, "size": space.size, **json.loads(space.to_json()), "claims": claims,
+                    "assumptions": assumed, "settings": system.settings,
+                    "baselines": {key: dict(design) for key, design in system.baselines.items()}})  # fmt: skip
         return
     rows = [
         {
@@ -46,3 +52,8 @@ def spaces(
     ]
     print(table(rows))
     print(f"\n{space.size:.3g} designs")
+    for title, found in (("claims", claims), ("assumed, as the sources do not say", assumed)):
+        if found:
+            print(f"\n{title}\n{table(found)}")
+    if system.baselines:
+        print(f"\nmeasured against: {', '.join(system.baselines)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,7 +36,7 @@ class Network(nn.Module):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.blocks = Blocks(spec)
+        self.blocks = Blocks(spec.layers)
         reads = [source for layer in spec.layers for source in layer.inputs]
         self._last_read = {source: i for i, source in enumerate(reads)}
 
@@ -55,9 +57,9 @@ class Network(nn.Module):
 class Blocks(nn.Module):
     """Blocks by layer name; ``s2.b1.conv1`` lies in a tree, so parameters are named after their layers."""
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, layers: Iterable[LayerSpec]) -> None:
         super().__init__()
-        for layer in spec.layers:
+        for layer in layers:
             *groups, last = layer.name.split(".")
             at: nn.Module = self
             for group in groups:

@@ -26,6 +26,7 @@ A space of one's own is a file with a factory that takes an image shape and a nu
 lines give the network that is trained and the table that is priced.
 """
 
+from nax_bo.systems.claims import Assumed, Baselines, Claim
 from nax_bo.systems.system import Description, System, load_system, system_names
 
-__all__ = ["Description", "System", "load_system", "system_names"]
+__all__ = ["Assumed", "Baselines", "Claim", "Description", "System", "load_system", "system_names"]

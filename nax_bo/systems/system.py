@@ -18,7 +18,8 @@ from nax_bo.network import Graph, NetworkSpec
 from nax_bo.network.batch import NetworkBatch
 from nax_bo.network.spec import Shape
 from nax_bo.references import load_factory
-from nax_bo.space import Space, Value
+from nax_bo.space import Design, Space, Value
+from nax_bo.systems.claims import Assumed, Baselines, Claim
 
 Choices = Mapping[str, Any]
 """The values of a design by variable, or arrays with one value per design; inactive variables show their first."""
@@ -28,6 +29,9 @@ _TRIED = 8
 
 class Description(Protocol):
     """What a system's file writes. ``build`` and ``chip`` see one design or thousands; they branch on no choice.
+
+    A published system also has ``claims``, ``assumptions`` and ``baselines`` (:mod:`nax_bo.systems.claims`), and in
+    ``settings`` the settings of a study that judges it as its authors do, ``strategy`` being its own search.
 
     Attributes:
         name: Short name.
@@ -78,6 +82,39 @@ class System:
     def space(self) -> Space:
         """The joint design space."""
         return self.description.space
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What the publication claims; nothing for spaces of one's own."""
+        return tuple(getattr(self.description, "claims", ()))
+
+    @property
+    def assumptions(self) -> tuple[Assumed, ...]:
+        """What the sources leave open and is set here."""
+        return tuple(getattr(self.description, "assumptions", ()))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of a study that judges designs as the authors do."""
+        return dict(getattr(self.description, "settings", {}))
+
+    @cached_property
+    def baselines(self) -> Mapping[str, Design]:
+        """Designs that the system is measured against, by name.
+
+        Raises:
+            InputError: A baseline is no design of the space.
+        """
+        given: Baselines = getattr(self.description, "baselines", {})
+        found = {}
+        for name, choices in given.items():
+            try:
+                found[name] = self.space.design(choices)
+            except InputError as ex:
+                raise InputError(
+                    f"the baseline {name!r} is no design of {self.name!r}: {ex.message}", ex.hint
+                ) from ex
+        return found
 
     def decode(self, design: Mapping[str, Value]) -> tuple[NetworkSpec, ChipSpec]:
         """Network and chip of a design (inactive variables need no value).
@@ -150,6 +187,17 @@ Factory = Callable[[Shape, int], Description]
 _FACTORIES: dict[str, tuple[str, str]] = {
     "vgg": ("nax_bo.systems.vgg:VggSystem", "chain of convolutions, per-layer width, kernel and crossbar"),
     "resnet": ("nax_bo.systems.resnet:ResnetSystem", "residual stages, per-stage width, kernel and crossbar"),
+    "xpert": ("nax_bo.systems.xpert:XpertSystem", "XPert: VGG16, width, converter and bits of each layer"),
+    "nax": ("nax_bo.systems.nax:nax", "NAX: ResNet-20, kernel and crossbar of each convolution, zero op"),
+    "nax-resnet18": ("nax_bo.systems.nax:nax_resnet18", "NAX: ResNet-18, the same choices"),
+    "nacim": ("nax_bo.systems.nacim:NacimSystem", "NACIM: device, circuit, network and bits of each layer"),
+    "saha": ("nax_bo.systems.saha:saha", "Saha et al.: VGG8, 26 dimensions"),
+    "saha-vgg16": ("nax_bo.systems.saha:saha_vgg16", "Saha et al.: VGG16, 50 dimensions"),
+    "cimnet": ("nax_bo.systems.cimnet:CimnetSystem", "CiMNet: MobileNetV3 sub-networks and memory hierarchy"),
+    "cimnet-vit": (
+        "nax_bo.systems.cimnet_vit:CimnetVitSystem",
+        "CiMNet: ViT sub-networks and memory hierarchy",
+    ),
 }
 
 

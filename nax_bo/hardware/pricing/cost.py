@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nax_bo.hardware.chip import ChipSpec
+from nax_bo.hardware.chip.devices import DEVICES, Device
 from nax_bo.hardware.pricing import stages
 from nax_bo.hardware.pricing.components.adc import adc_table
 from nax_bo.hardware.pricing.components.array import cell_table
@@ -33,12 +34,16 @@ class AnalyticalCostModel:
     """Closed-form cost of networks on crossbar chips, with the constants of one profile.
 
     ``evaluate`` is ``evaluate_batch`` of one design: there is one implementation.
+
+    Args:
+        profile: The constants.
+        devices: The facts of every device by the name of its row.
     """
 
-    def __init__(self, profile: Profile) -> None:
-        self.profile = profile
+    def __init__(self, profile: Profile, devices: Mapping[str, Device] = DEVICES) -> None:
+        self.profile, self.devices = profile, devices
         self._adc = adc_table(profile)
-        self._cells = lru_cache(maxsize=64)(lambda devices: cell_table(profile, devices))
+        self._cells = lru_cache(maxsize=64)(lambda names: cell_table(profile, names, devices))
 
     @property
     def name(self) -> str:

@@ -18,6 +18,8 @@ from nax_bo.network.batch import NetworkBatch
 Floats = NDArray[np.float64]
 
 _EMPTY = ("kind", "vectors", "in_elements", "out_elements", "residual_elements", "digital_ops")
+_IDLE = {"cols": 4096.0, "weight_bits": 2.0}
+"""What absent slots show where 1 is out of range or may not fit the column sharing."""
 _WORD_OF = {field: (name, word) for name, (field, word) in CODES.items()}
 
 
@@ -85,8 +87,7 @@ def _array_setting(
     if needs_inputs:  # a product of two activations has the precision of inputs on both sides
         inputs = _per_slot("input_bits", None, table, chips, len(present))
         values = np.where(dynamic[:, None], np.maximum(2.0, inputs), values)
-    # absent slots: any size that fits the column sharing
-    return _arranged(values.T, present, order, 4096.0 if field == "cols" else 1.0)
+    return _arranged(values.T, present, order, _IDLE.get(field, 1.0))
 
 
 def _per_slot(field: str, word: str | None, table: SlotTable, chips: ChipPlan, n: int) -> Floats:

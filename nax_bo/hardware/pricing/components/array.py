@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from nax_bo.hardware.chip.devices import Device, device
+from nax_bo.hardware.chip.devices import DEVICES, Device, device
 from nax_bo.hardware.profiles import Profile
 from nax_bo.hardware.tables import Floats
 
@@ -31,9 +32,9 @@ class CellTable:
     leakage_pw: Floats
 
 
-def cell_table(profile: Profile, devices: tuple[str, ...]) -> CellTable:
-    """Prices of the named devices; raises InputError for an unknown one."""
-    columns = np.array([_cell(profile, device(name)) for name in devices]).T
+def cell_table(profile: Profile, devices: tuple[str, ...], rows: Mapping[str, Device] = DEVICES) -> CellTable:
+    """Prices of the named devices, with the facts in ``rows``; raises InputError for an unknown one."""
+    columns = np.array([_cell(profile, rows[device(name).name]) for name in devices]).T
     return CellTable(columns[:2].T.ravel(), *columns[2:])
 
 
