@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +19,7 @@ from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
-from nax_bo.accuracy.recipes import AUTO
+from nax_bo.accuracy.recipes import AUTO, rungs
 from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
 from nax_bo.accuracy.training import idealise, train
@@ -49,6 +50,7 @@ def evaluate(
     timeout_s: float = float("inf"),
     least_chips: int = 1,
     checkpoints: Path | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
@@ -63,19 +65,21 @@ def evaluate(
         timeout_s: When training and measuring give up.
         least_chips: Read at least so many programmed chips, where chips differ: for the tail of their distribution.
         checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
+        on_progress: Told now and then which share of all training steps is done.
 
     Raises:
         InputError: Unknown fidelity, recipe or device, or a chip or data that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
-    level = rung(fidelity)
+    level = rung(fidelity, rungs(recipe))
     learning = named_recipe(recipe, level.recipe, network)
     noise = conditions or Conditions()
     differ = chips_differ(chip, noise)
     reads = _reads(level, differ, least_chips)
     _check_fit(network, data)
-    trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
+    many = len(data.test_labels) >= MANY_TEST_IMAGES and not level.always
+    trainings = 1 if many else level.trainings
     seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
     kept = [
         Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level))
@@ -94,8 +98,9 @@ def evaluate(
             mode=level.mode,
             timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
             checkpoint=checkpoint,
+            on_step=partial(_share_of_all, on_progress, turn, trainings),
         )
-        for own, checkpoint in zip(seeds, kept, strict=True)
+        for turn, (own, checkpoint) in enumerate(zip(seeds, kept, strict=True))
     ]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(
@@ -116,6 +121,10 @@ def evaluate(
         trainings=len(models),
         chips_differ=differ,
     )
+
+
+def _share_of_all(told: Callable[[float], None], turn: int, trainings: int, share: float) -> None:
+    told((turn + share) / trainings)
 
 
 def _reads(level: Fidelity, differ: bool, least_chips: int) -> Fidelity:

@@ -8,16 +8,18 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nax_bo.accuracy.evaluator import OWN
 from nax_bo.accuracy.recipes import AUTO, parse_recipe
 from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.cluster import LOCAL
+from nax_bo.durations import seconds_of
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
 
 FREE_TO_CHANGE = (
     "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
-    "max", "min", "executor",
+    "max", "min", "executor", "time",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -52,6 +54,8 @@ class StudyConfig:
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
+        time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
+            to it when the study is created (:mod:`nax_bo.study.time_plan`).
     """
 
     system: str = "vgg"
@@ -74,6 +78,7 @@ class StudyConfig:
     executor: str = LOCAL
     workers: int = 0
     timeout_s: float = 3600.0
+    time: str = ""
 
     def __post_init__(self) -> None:
         _whole("budget", self.budget, 1)
@@ -82,10 +87,18 @@ class StudyConfig:
         _whole("workers", self.workers, 0)
         for name in (
             "system", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe", "executor",
+            "time",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
         parse_recipe(self.recipe)
+        if self.time:
+            seconds_of(self.time)
+            if self.accuracy != OWN:
+                raise InputError(
+                    f"time = {self.time!r} with an accuracy evaluator of your own",
+                    "Only naxbo's own trainings can be cut to fit: leave one of them out.",
+                )
         if not isinstance(self.learn_costs, bool):
             raise InputError(f"learn_costs = {self.learn_costs!r}", "Give true or false, without quotes.")
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
@@ -208,6 +221,7 @@ _COMMENTS = {
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
     "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
+    "time": "what the whole study may take, as 2h or 30m: ladder and space are cut to it; empty: as long as it takes",
 }
 
 _TABLES = {

@@ -19,6 +19,7 @@ from nax_bo.accuracy.evaluator import OWN, evaluate_by, remembered
 from nax_bo.errors import EnvironmentFaultError, NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
+from nax_bo.study.pace import Sign
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.data import DataSet
@@ -40,6 +41,7 @@ class Job:
         fingerprint: Of the data set that is meant; empty: whatever is found.
         version: Of naxbo, which the worker must have; empty: any.
         checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
+        sign: File in which it leaves how far it has come; empty: nowhere.
     """
 
     network: Mapping[str, Any]
@@ -55,6 +57,7 @@ class Job:
     checkpoints: str = ""
     fingerprint: str = ""
     version: str = ""
+    sign: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def run_job(job: Job) -> JobResult:
             f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
             "Install one version everywhere.",
         )
-    data = _data_set(job.data)
+    data = data_set(job.data)
     if job.fingerprint and job.fingerprint != data.fingerprint:
         raise EnvironmentFaultError(
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
@@ -111,6 +114,7 @@ def run_job(job: Job) -> JobResult:
             timeout_s=job.timeout_s,
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
+            on_progress=Sign(job.sign),
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
@@ -125,7 +129,7 @@ def describe_data(spec: str) -> dict[str, Any]:
     Raises:
         DataError: The data set is missing or damaged.
     """
-    data = _data_set(spec)
+    data = data_set(spec)
     return {
         "name": data.name,
         "input_shape": list(data.input_shape),
@@ -137,7 +141,8 @@ def describe_data(spec: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _data_set(spec: str) -> DataSet:
+def data_set(spec: str) -> DataSet:
+    """A data set by its specification, once in this process."""
     from nax_bo.accuracy.data import parse_data
 
     return parse_data(spec).load()
