@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -90,16 +90,16 @@ def train(
         InputError: The chip does not fit the network.
         EvaluationError: The loss is no longer a number, or the time is up.
     """
-    deadline = _Deadline(timeout_s)
+    deadline = Deadline(timeout_s)
     model = noise_aware(build(network, seed), chip, conditions, seed=seed)
     model.quick_wires = mode == "fast"
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
     steps = step_count(recipe, len(images))
-    examples = _at_least_two(images[:CALIBRATION_IMAGES])
+    examples = calibration_images(images)
     with hardware_aware(model, examples) as layers:
-        batches = islice(_batches(images, data.train_labels, batch, seed, recipe), steps)
+        batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
         _descend(model, batches, steps, recipe, deadline, measurements, checkpoint, on_step)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
@@ -140,11 +140,11 @@ def fit_normalisation(
     model.mode = before
 
 
-def idealise(model: CrossbarNetwork, images: Tensor) -> None:
-    """Put ``model`` on an ideal chip: read so, with the statistics of all batch normalisations taken there."""
-    model.mode = "ideal"
+def idealise(model: CrossbarNetwork, images: Tensor, mode: Literal["ideal", "float"] = "ideal") -> None:
+    """Put ``model`` on an ideal chip, or off any: read so, and the statistics of all batch normalisations taken so."""
+    model.mode = mode
     with _taking_statistics(model), torch.no_grad():
-        model(_at_least_two(images[:CALIBRATION_IMAGES]))
+        model(calibration_images(images))
 
 
 @contextmanager
@@ -166,20 +166,14 @@ def _descend(
     batches: Iterable[tuple[Tensor, Tensor]],
     steps: int,
     recipe: Recipe,
-    deadline: _Deadline,
+    deadline: Deadline,
     measurements: _Measurements,
     checkpoint: Checkpoint | None,
     on_step: Callable[[float], None],
 ) -> None:
     """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimiser = _optimiser(groups, recipe)
-    schedule = _Schedule(steps, recipe.learning_rate, recipe.warm_up)
+    optimiser = make_optimiser(model, recipe)
+    schedule = Schedule(steps, recipe.learning_rate, recipe.warm_up)
     model.train()
     begun = checkpoint.restore(model, optimiser) if checkpoint else None
     if begun is not None:
@@ -205,7 +199,12 @@ def _descend(
         optimiser.step()
 
 
-def _optimiser(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser of all parameters; biases, normalisations and steps of input codes do not decay."""
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
     if recipe.optimiser == "sgd":
         nesterov = recipe.momentum > 0
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
@@ -214,7 +213,7 @@ def _optimiser(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Opti
 
 
 @dataclass(frozen=True)
-class _Schedule:
+class Schedule:
     """One cycle over ``steps``, with its peak at ``learning_rate`` after the share ``warm_up``."""
 
     steps: int
@@ -222,6 +221,7 @@ class _Schedule:
     warm_up: float
 
     def at(self, step: int) -> float:
+        """Learning rate of ``step``, counted from 0."""
         progress = (step + 0.5) / self.steps
         if progress < self.warm_up:
             return self.learning_rate * progress / self.warm_up
@@ -229,7 +229,7 @@ class _Schedule:
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * fall))
 
 
-def _batches(
+def shuffled_batches(
     images: Tensor, labels: Tensor, batch: int, seed: int, recipe: Recipe
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Shuffled and augmented batches, epoch after epoch, without end."""
@@ -257,6 +257,11 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
         at = torch.arange(n)[:, None, None, None]
         images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
     return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
+
+
+def calibration_images(images: Tensor) -> Tensor:
+    """Those of the training ``images`` on which a network is calibrated."""
+    return _at_least_two(images[:CALIBRATION_IMAGES])
 
 
 def _at_least_two(values: Tensor) -> Tensor:
@@ -287,12 +292,15 @@ class _Measurements:
             measure_converters(self.model, self.layers, self.examples, self.conditions)
 
 
-class _Deadline:
+class Deadline:
+    """When a training gives up."""
+
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self.at = monotonic() + timeout_s
 
     def check(self) -> None:
+        """Raise EvaluationError once the time is up."""
         if monotonic() > self.at:
             raise EvaluationError(
                 f"training took longer than {self.timeout_s:.3g} s",

@@ -51,9 +51,15 @@ class WeightNoise:
         return draw.mul_(std[index]).add_(mean[index])
 
 
-@lru_cache(maxsize=256)
 def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> WeightNoise | None:
     """Measured on samples of the device model; ``None`` if cells come out exactly as intended."""
+    cols = array.cols if array.encoding == "offset" else ArraySpec().cols  # where reference columns stand
+    told = {name: getattr(array, name) for name in ("bits_per_cell", "weight_bits", "encoding")}
+    return _measured_noise(ArraySpec(cols=cols, mux=1, **told), device, conditions)
+
+
+@lru_cache(maxsize=256)
+def _measured_noise(array: ArraySpec, device: Device, conditions: Conditions) -> WeightNoise | None:
     largest = largest_code(array.weight_bits)
     codes = torch.linspace(-largest, largest, min(2 * largest + 1, _MOST_CODES), device="cpu").round()
     generator = Generator("cpu").manual_seed(0)

@@ -20,8 +20,8 @@ from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.network import vgg
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.pace import Pace, Sign, SignsOfLife
-from nax_bo.study.time_plan import fit
+from nax_bo.study.planning.plan import fit
+from nax_bo.study.running.pace import Pace, Sign, SignsOfLife
 from tests.study.test_study import formula
 
 CLASSES = 4
@@ -139,7 +139,7 @@ def planned(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("nax_bo.study.study.measuring", measuring)
     for module in ("pace", "loop"):
-        monkeypatch.setattr(f"nax_bo.study.{module}.monotonic", lambda: clock[0])
+        monkeypatch.setattr(f"nax_bo.study.running.{module}.monotonic", lambda: clock[0])
     return clock
 
 
@@ -226,7 +226,7 @@ def test_trainings_tell_how_far_they_have_come(tmp_path, monkeypatch):
         on_progress=told.append,
     )
     assert told == [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875]
-    monkeypatch.setattr("nax_bo.study.pace.EVERY_S", 0.0)
+    monkeypatch.setattr("nax_bo.study.running.pace.EVERY_S", 0.0)
     signs = SignsOfLife()
     sign = Sign(signs.path(7))
     sign(0.25)
@@ -238,7 +238,7 @@ def test_trainings_tell_how_far_they_have_come(tmp_path, monkeypatch):
 
 def test_trainings_under_way_count_for_the_time_left(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("nax_bo.study.pace.monotonic", lambda: clock[0])
+    monkeypatch.setattr("nax_bo.study.running.pace.monotonic", lambda: clock[0])
     pace = Pace({"short": 0.2, "full": 1.0}, [], 1, None)
     assert pace.eta_s(1.0, 0.0) is None
     clock[0] = 10.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nax_bo.accuracy.evaluator import OWN
 from nax_bo.cluster import LOCAL
-from nax_bo.study.measuring import run_measurement
-from nax_bo.study.time_plan import Candidate, Cut, Images
+from nax_bo.study.planning.candidate import Candidate, Cut, Images
+from nax_bo.study.planning.measuring import run_measurement
 
 if TYPE_CHECKING:
     from nax_bo.study.study import Study

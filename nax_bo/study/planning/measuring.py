@@ -11,8 +11,8 @@ from nax_bo.cluster import connect
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.executor import local_executor
-from nax_bo.study.time_plan import Measure
+from nax_bo.study.planning.plan import Measure
+from nax_bo.study.running.executor import local_executor
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.timing import LookCost
@@ -50,7 +50,7 @@ def run_measurement(
     import torch
 
     from nax_bo.accuracy.timing import measure_cost
-    from nax_bo.study.job import data_set
+    from nax_bo.study.running.job import data_set
 
     torch.set_num_threads(1)
     specs = NetworkSpec.from_dict(network), ChipSpec.from_dict(chip)

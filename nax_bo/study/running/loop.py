@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,15 +17,14 @@ from nax_bo.cluster import WorkerLostError
 from nax_bo.durations import seconds_of
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
-from nax_bo.study.book import Book
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.faults import Blame, given_up, invalid
-from nax_bo.study.job import Job, JobResult, job_seed, run_job
-from nax_bo.study.pace import EVERY_S, Pace, SignsOfLife
-from nax_bo.study.trial import Evaluation
-
-if TYPE_CHECKING:
-    from nax_bo.study.study import Study
+from nax_bo.study.file.trial import Evaluation
+from nax_bo.study.running.book import Book
+from nax_bo.study.running.faults import Blame, given_up, invalid
+from nax_bo.study.running.growing import Growing, Progress
+from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
+from nax_bo.study.running.weights import WeightsKeeper
 
 CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on."""
@@ -36,26 +34,6 @@ GRACE_S = 3.0
 
 FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy.
-
-    ``shares``: how far the trainings under way on this machine have come, as far as is known, the oldest first.
-    """
-
-    designs: int
-    budget: int
-    full: int
-    running: int
-    failed: int
-    hypervolume: float
-    front: int
-    best: float | None
-    eta_s: float | None
-    news: str
-    shares: tuple[float, ...] = ()
 
 
 class Run:
@@ -68,7 +46,7 @@ class Run:
 
     def __init__(
         self,
-        study: Study,
+        study: Growing,
         config: StudyConfig,
         pool: Executor,
         renew: Callable[[], Executor] | None,
@@ -85,6 +63,8 @@ class Run:
         self.optimizer = study.optimizer(initial=None)
         trials = study.trials()
         self.book = Book(trials)
+        self.weights = WeightsKeeper(self.store.path, config, trials)
+        self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
         limit_s = seconds_of(config.time) if config.time else None
@@ -209,6 +189,7 @@ class Run:
             str(self.store.path.absolute()) + CHECKPOINTS,
             self.study.data["fingerprint"],
             version("naxbo"),
+            self.weights.wanted_mb(evaluation.fidelity),
             self.signs.path(evaluation.id) if self.signs else "",
         )
         self.store.start(evaluation.id)
@@ -273,25 +254,24 @@ class Run:
 
     def _finish(self, evaluation: Evaluation, result: JobResult, seconds: float) -> None:
         self.suspects.discard(evaluation.id)
-        news = ""
         if result.outcome is None:
             self.store.finish(evaluation.id, "failed", message=result.error, seconds=seconds)
-            news = f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}"
-        else:
+            self.news.append(f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}")
+        else:  # weights first: a design on the front without them would look as if they had been lost
+            self.news += self.weights.keep(evaluation.trial, result)
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
-            if evaluation.fidelity == FULL.name:
-                accuracy = 100 * self.config.headline.read(statistics_of(result.outcome))
-                news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
         self.book.note(trial)
+        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
         if result.outcome is not None and evaluation.fidelity == FULL.name:
             found = self.config.headline.read(statistics_of(result.outcome))
             self.best = found if self.best is None else max(self.best, found)
-        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
+            self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
+            self.weights.trained(trial)
+            self.weights.forget(self.optimizer.front())
         self.pace.note(evaluation.fidelity, seconds)
         if self.signs:
             self.signs.forget(evaluation.id)
-        self.news += [news] if news else []
 
     def _report(self, news: str) -> None:
         self.last = self._moved(

@@ -19,7 +19,7 @@ from nax_bo.accuracy.evaluator import OWN, evaluate_by, remembered
 from nax_bo.errors import EnvironmentFaultError, NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
-from nax_bo.study.pace import Sign
+from nax_bo.study.running.pace import Sign
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.data import DataSet
@@ -41,6 +41,7 @@ class Job:
         fingerprint: Of the data set that is meant; empty: whatever is found.
         version: Of naxbo, which the worker must have; empty: any.
         checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
+        weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
         sign: File in which it leaves how far it has come; empty: nowhere.
     """
 
@@ -57,15 +58,22 @@ class Job:
     checkpoints: str = ""
     fingerprint: str = ""
     version: str = ""
+    weights_mb: float = 0.0
     sign: str = ""
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of it: ``outcome`` of a finished job, or ``error`` in words."""
+    """What came of it: ``outcome`` of a finished job, or ``error`` in words.
+
+    ``weights`` is the content of a file (:mod:`nax_bo.accuracy.kept`) where they were asked for, and ``weights_mb`` its
+    size; they are left out where they would be too large.
+    """
 
     outcome: Mapping[str, Any] | None
     error: str = ""
+    weights: bytes = b""
+    weights_mb: float = 0.0
 
 
 def job_seed(study_seed: int, trial: int) -> int:
@@ -83,6 +91,7 @@ def run_job(job: Job) -> JobResult:
     import torch
 
     from nax_bo.accuracy.evaluate import evaluate
+    from nax_bo.accuracy.kept import DataFacts, KeptDesign, Trained, pack
 
     torch.set_num_threads(1)  # parallel trainings share the cores, and one thread sums in one order
     if job.version and job.version != version("naxbo"):
@@ -102,6 +111,7 @@ def run_job(job: Job) -> JobResult:
             return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
+    conditions, trained = Conditions(**job.conditions), list[Trained]()
     try:
         report = evaluate(
             network,
@@ -110,17 +120,23 @@ def run_job(job: Job) -> JobResult:
             fidelity=job.fidelity,
             recipe=job.recipe,
             seed=job.seed,
-            conditions=Conditions(**job.conditions),
+            conditions=conditions,
             timeout_s=job.timeout_s,
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
+            keep=trained.append if job.weights_mb else None,
             on_progress=Sign(job.sign),
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
         return JobResult(None, f"{type(ex).__name__}: {ex}")
-    return JobResult(report.to_dict())
+    if not trained:
+        return JobResult(report.to_dict())
+    facts = DataFacts.of(job.data, data)
+    weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
+    size = len(weights) / 1e6
+    return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
 
 
 def describe_data(spec: str) -> dict[str, Any]:

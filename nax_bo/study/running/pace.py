@@ -12,7 +12,7 @@ from statistics import fmean
 from time import monotonic
 
 from nax_bo.accuracy.fidelity import FULL, SHORT
-from nax_bo.study.trial import Evaluation
+from nax_bo.study.file.trial import Evaluation
 
 EVERY_S = 5.0
 """Seconds between two signs of life of a training; shorter ones give none."""
