@@ -50,7 +50,12 @@ def evaluate(
         ),
     ] = "cluttered-digits",
     fidelity: Annotated[
-        str, typer.Option("--fidelity", help="short: seconds, a guess. full: what fronts are made of.")
+        str,
+        typer.Option(
+            "--fidelity",
+            help="inherit: weights from the space's super-network, which is trained first if the "
+            "study holds none. short: seconds, a guess. full: what fronts are made of.",
+        ),
     ] = "full",
     seed: Annotated[
         int | None,

@@ -94,8 +94,8 @@ def train(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
-    steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
-    examples = _at_least_two(images[:CALIBRATION_IMAGES])
+    steps = step_count(recipe, len(images))
+    examples = calibration_images(images)
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
@@ -112,6 +112,11 @@ def batch_size(images: int) -> int:
     """Power of two that gives about :data:`STEPS_PER_EPOCH` steps per epoch, within limits."""
     wanted = max(1.0, images / STEPS_PER_EPOCH)
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << round(math.log2(wanted))))
+
+
+def step_count(recipe: Recipe, images: int) -> int:
+    """Batches that a training on so many images learns from."""
+    return max(1, recipe.least_steps, round(recipe.epochs * math.ceil(images / batch_size(images))))
 
 
 def fit_normalisation(
@@ -137,7 +142,7 @@ def idealise(model: CrossbarNetwork, images: Tensor) -> None:
     """Put ``model`` on an ideal chip: read so, with the statistics of all batch normalisations taken there."""
     model.mode = "ideal"
     with _taking_statistics(model), torch.no_grad():
-        model(_at_least_two(images[:CALIBRATION_IMAGES]))
+        model(calibration_images(images))
 
 
 @contextmanager
@@ -248,6 +253,11 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
         at = torch.arange(n)[:, None, None, None]
         images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
     return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
+
+
+def calibration_images(images: Tensor) -> Tensor:
+    """Those on which converters and normalisation are fitted: the first :data:`CALIBRATION_IMAGES`."""
+    return _at_least_two(images[:CALIBRATION_IMAGES])
 
 
 def _at_least_two(values: Tensor) -> Tensor:

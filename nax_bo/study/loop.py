@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
+from nax_bo.accuracy.fidelity import FULL, INHERIT, LADDER
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EvaluationError, NaxboError
@@ -19,14 +19,11 @@ from nax_bo.search import Suggestion
 from nax_bo.study.book import Book
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.faults import Blame, given_up, invalid
-from nax_bo.study.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
 from nax_bo.study.trial import Evaluation
 
 if TYPE_CHECKING:
     from nax_bo.study.study import Study
-
-CHECKPOINTS = ".checkpoints"
-"""Ending of the folder beside a study in which long trainings leave what they need to go on."""
 
 GRACE_S = 3.0
 """What a training may take beyond its time limit before it is ended from outside."""
@@ -157,7 +154,7 @@ class Run:
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
         running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
-        return new * SHORT.relative_cost + full * FULL.relative_cost + running
+        return new * self.config.rungs[0].relative_cost + full * FULL.relative_cost + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -175,6 +172,7 @@ class Run:
             str(self.store.path.absolute()) + CHECKPOINTS,
             self.study.data["fingerprint"],
             version("naxbo"),
+            family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
         )
         self.store.start(evaluation.id)
         try:
