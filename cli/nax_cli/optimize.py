@@ -155,6 +155,19 @@ def optimize(
             help="A training that takes longer is ended, and its design fails. [3600]",
         ),
     ] = None,
+    keep_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--keep-weights",
+            metavar="WHICH",
+            help="Keep the trained networks of no design, of the front's or of all that are trained in full: none, "
+            "front or all. In STUDY.weights; see naxbo export. [front]",
+        ),
+    ] = None,
+    weights_limit: Annotated[
+        float | None,
+        typer.Option("--weights-limit", metavar="MB", help="How large that folder may grow. [1000]"),
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run again what failed, before anything new.")
     ] = False,
@@ -196,6 +209,8 @@ def optimize(
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "keep_weights": keep_weights,
+        "weights_limit_mb": weights_limit,
         "max": numbers("--max", max_) or None,
         "min": numbers("--min", min_) or None,
         "choose": _choices(fix, choose) or None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
+from nax_bo.accuracy.kept import Trained, TrainedNetwork
 from nax_bo.accuracy.recipes import AUTO
 from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
@@ -52,6 +53,7 @@ def evaluate(
     least_chips: int = 1,
     checkpoints: Path | None = None,
     shared: SharedNetwork | None = None,
+    keep: Callable[[Trained], None] | None = None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
@@ -70,6 +72,7 @@ def evaluate(
         checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
         shared: The trained super-network of the network's space
             (:func:`nax_bo.accuracy.supernet.inherit.super_network`).
+        keep: Given the networks as they were measured, and the chips' seeds.
 
     Raises:
         InputError: Unknown fidelity, recipe or device, or a chip, data or super-network that do not fit the network.
@@ -124,6 +127,9 @@ def evaluate(
     draws, confidences = measure(
         models, data.test_images, data.test_labels, reads, seed=seed, conditions=noise, timeout_s=left_s
     )
+    if keep is not None:
+        trained = tuple(TrainedNetwork.of(model, own, data) for model, own in zip(models, seeds, strict=True))
+        keep(Trained(trained, chip_seeds(seed, reads.max_draws)[: len(draws)]))
     for model in models:
         idealise(model, data.train_images)
     for checkpoint in kept:
@@ -198,12 +204,10 @@ def measure(
         model.mode = level.mode
     accuracies: list[float] = []
     confidences: list[float] = []
-    seeds = torch.randint(
-        2**62, (level.max_draws,), generator=Generator().manual_seed(seed ^ _EVALUATION_STREAM)
-    )
+    seeds = chip_seeds(seed, level.max_draws)
     likely = math.ceil(level.min_draws / len(models))
     readings = [
-        _chips(model, images, labels, seeds[turn :: len(models)].tolist(), likely, conditions)
+        read_chips(model, images, labels, seeds[turn :: len(models)], likely, conditions)
         for turn, model in enumerate(models)
     ]
     while len(accuracies) + len(models) <= level.max_draws:
@@ -225,7 +229,13 @@ def measure(
     return accuracies, confidences
 
 
-def _chips(
+def chip_seeds(seed: int, count: int) -> tuple[int, ...]:
+    """Seeds of the programmed chips on which a design of ``seed`` is measured; more of them begin with the same."""
+    random = Generator().manual_seed(seed ^ _EVALUATION_STREAM)
+    return tuple(torch.randint(2**62, (count,), generator=random).tolist())
+
+
+def read_chips(
     model: CrossbarNetwork,
     images: Tensor,
     labels: Tensor,

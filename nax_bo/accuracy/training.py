@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -138,9 +138,9 @@ def fit_normalisation(
     model.mode = before
 
 
-def idealise(model: CrossbarNetwork, images: Tensor) -> None:
-    """Put ``model`` on an ideal chip: read so, with the statistics of all batch normalisations taken there."""
-    model.mode = "ideal"
+def idealise(model: CrossbarNetwork, images: Tensor, mode: Literal["ideal", "float"] = "ideal") -> None:
+    """Put ``model`` on an ideal chip, or off any: read so, and the statistics of all batch normalisations taken so."""
+    model.mode = mode
     with _taking_statistics(model), torch.no_grad():
         model(calibration_images(images))
 

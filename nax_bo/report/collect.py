@@ -22,7 +22,7 @@ from nax_bo.report.history import hypervolume_history
 from nax_bo.report.units import band_digits, percent_places, unit_for
 from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
-from nax_bo.study.prediction import cross_validate
+from nax_bo.study.answers.prediction import cross_validate
 
 BUILT_IN = ("gp", "gbt")
 """Surrogates whose predictions every report checks, besides the study's own."""

@@ -17,9 +17,12 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
 
+KEEP = ("none", "front", "all")
+"""Of which fully trained designs the weights can be kept."""
+
 FREE_TO_CHANGE = (
     "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
-    "max", "min", "executor",
+    "max", "min", "executor", "keep_weights", "weights_limit_mb",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -56,6 +59,8 @@ class StudyConfig:
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
+        keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``.
+        weights_limit_mb: How large the folder with the weights may grow.
     """
 
     system: str = "vgg"
@@ -79,6 +84,8 @@ class StudyConfig:
     executor: str = LOCAL
     workers: int = 0
     timeout_s: float = 3600.0
+    keep_weights: str = "front"
+    weights_limit_mb: float = 1000.0
 
     def __post_init__(self) -> None:
         _whole("budget", self.budget, 1)
@@ -98,6 +105,7 @@ class StudyConfig:
             raise InputError(f"within = {self.within!r}", "Give points of accuracy, above 0 and up to 100.")
         if not self.timeout_s > 0:
             raise InputError(f"timeout_s = {self.timeout_s!r}", "Give a positive number of seconds.")
+        _weights(self.keep_weights, self.weights_limit_mb, self.accuracy)
         for name in ("max", "min", "choose", "conditions"):
             if not isinstance(getattr(self, name), (Mapping, Conditions)):
                 raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
@@ -225,6 +233,8 @@ _COMMENTS = {
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
     "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
+    "keep_weights": "of which fully trained designs weights are kept, in a folder beside the study: none | front | all",
+    "weights_limit_mb": "how large that folder may grow",
 }
 
 _TABLES = {
@@ -289,6 +299,18 @@ def _toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return repr(value)
+
+
+def _weights(keep: Any, limit_mb: Any, accuracy: str) -> None:
+    if keep not in KEEP:
+        raise InputError(f"keep_weights = {keep!r}", f"Choose {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
+    if isinstance(limit_mb, bool) or not isinstance(limit_mb, (int, float)) or not limit_mb > 0:
+        raise InputError(f"weights_limit_mb = {limit_mb!r}", "Give a positive number of megabytes.")
+    if keep == "all" and accuracy != OWN:
+        raise InputError(
+            f"keep_weights = 'all', but accuracy is measured by {accuracy}, which has no weights",
+            "Leave it out: only naxbo's own trainings have weights to keep.",
+        )
 
 
 def _whole(name: str, value: Any, low: int) -> None:

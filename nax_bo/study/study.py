@@ -24,18 +24,18 @@ from nax_bo.network import NetworkSpec
 from nax_bo.outcomes import Outcome, measured
 from nax_bo.search import Optimizer, Problem
 from nax_bo.space import Design
-from nax_bo.study import records
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.executor import local_executor
-from nax_bo.study.job import describe_data
-from nax_bo.study.loop import Progress, Run
+from nax_bo.study.file import records
+from nax_bo.study.file.store import Store
+from nax_bo.study.file.table import frame, trial_rows
+from nax_bo.study.file.trial import Evaluation, Proposal, Specs, Trial
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
+from nax_bo.study.running.executor import local_executor
+from nax_bo.study.running.job import describe_data
+from nax_bo.study.running.loop import Progress, Run
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
-from nax_bo.study.store import Store
 from nax_bo.study.stored import StoredProblem
-from nax_bo.study.table import frame, trial_rows
-from nax_bo.study.trial import Evaluation, Proposal, Specs, Trial
 from nax_bo.surrogate import SurrogateReference, resolve
 
 SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
@@ -82,7 +82,7 @@ class Study:
     def _open(self, config: StudyConfig | Mapping[str, Any] | None, trust: bool) -> None:
         resumed = resume(self.store, records.config_of(self.store.meta("config")), config)
         self.config, self.changes = resumed.config, resumed.changes
-        self.data = records.data_of(self.store.meta("data"))
+        self.data: Mapping[str, Any] = records.data_of(self.store.meta("data"))
         named = foreign(self.config)
         self.refused = {} if trust else {k: v for k, v in named.items() if k not in resumed.given}
         self._read: tuple[Any, list[Trial], StoredProblem] | None = None
@@ -257,7 +257,7 @@ class Study:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every design as a flat row (:func:`nax_bo.study.table.trial_rows`)."""
+        """Every design as a flat row (:func:`nax_bo.study.file.table.trial_rows`)."""
         return trial_rows(self.store.space, self.trials(), {t.number for t in self.front()})
 
     def frame(self) -> Any:

@@ -7,7 +7,7 @@ device and circuit are the kinds that the abstract names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,14 +17,36 @@ import numpy as np
 from nax_bo.hardware.chip import ChipPlan
 from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT, Shape
-from nax_bo.space import Condition, Space, Variable, categorical, ordinal
+from nax_bo.space import Condition, Space, Value, Variable, categorical, ordinal
 from nax_bo.systems.chip_choices import DEVICES, shared_settings
+from nax_bo.systems.claims import Assumed, Baselines, Claim
 from nax_bo.systems.system import Choices
 
 LAYERS = 6
 HIDDEN = 256
 """Channels of the fully connected layer before the classifier."""
 QUANTISED = ("weight_bits", "input_bits")
+
+_ABSTRACT = "abstract, doi:10.1109/TC.2020.2991575"
+CLAIMS = (
+    Claim(
+        "points of accuracy lost to device variation",
+        "a search without variation loses 76.44",
+        0.45,
+        _ABSTRACT,
+    ),
+    Claim("tops_w", "the best design of a search without variation", 3.17, f"{_ABSTRACT}: 16.3 TOPS/W"),
+)
+ASSUMED = (
+    Assumed("network", "NAQS's choices for 6 layers", "the paper's are not public; same group, also on CIFAR-10"),
+    Assumed("width", "a third below 16 pixels", "such images need less"),
+    Assumed("weight_bits, input_bits", "to 8", "NAQS: 0 to 3 integer, 0 to 6 fractional; calibrated here"),
+    Assumed("device", "five, and Gaussian variation of 0.1", "kinds and sigma are not told; 0.1 is SWIM's"),
+    Assumed("crossbar, adc_bits, mux, hierarchy", "usual ranges", "the abstract says circuit topology"),
+    Assumed("cost_model", "published", "NeuroSim in the paper, settings not told (--cost-model neurosim)"),
+    Assumed("paper baseline", "8 bits, 128 x 128 crossbars", "QuantNAS's chip is not told"),
+)  # fmt: skip
+SETTINGS: Mapping[str, Any] = {"objectives": ("accuracy", "tops_w")}
 
 
 @dataclass(frozen=True)
@@ -40,6 +62,9 @@ class NacimSystem:
     num_classes: int
     name: str = "nacim"
     summary: str = "NACIM: device, circuit, and kernel, stride, width, pooling and bits of each of six layers"
+    claims = CLAIMS
+    assumptions = ASSUMED
+    settings = SETTINGS
 
     @cached_property
     def space(self) -> Space:
@@ -62,7 +87,7 @@ class NacimSystem:
             yield ordinal(f"width_{i}", self.widths, scope=scope)
             yield ordinal(f"pool_{i}", (1, 2), scope=scope)
             yield from _bits(f"_{i}", scope)
-        yield from _bits("_fc", f"layer:{LAYERS + 1}")
+        yield from _bits(f"_{LAYERS + 1}", f"layer:{LAYERS + 1}")
 
     def build(self, graph: Graph, choices: Choices) -> None:
         """The convolutions, each with its pooling while two pixels are left, and two fully connected layers."""
@@ -86,17 +111,40 @@ class NacimSystem:
     def chip(self, choices: Choices) -> ChipPlan:
         """One device and circuit; bits of every layer."""
         layers = {f"conv{i}": _of(choices, f"_{i}") for i in range(1, LAYERS + 1)}
-        layers |= {"fc": _of(choices, "_fc"), "classifier": _of(choices, "_fc")}
+        layers["fc"] = layers["classifier"] = _of(choices, f"_{LAYERS + 1}")
         names = ("device", "adc_bits", "adc_type", "mux", "pes_per_tile", "arrays_per_pe", "tile_buffer_kb")
         own: dict[str, Any] = {name: choices[name] for name in names}
         own |= {"rows": choices["crossbar"], "cols": choices["crossbar"]}
         own["bits_per_cell"] = np.maximum(choices["bits_per_cell"], choices["fefet_bits_per_cell"])
         return ChipPlan(layers, **{**shared_settings(self.input_shape), **own})
 
+    @property
+    def baselines(self) -> Baselines:
+        """Networks with all layers alike on crossbars of one size; ``paper`` is the widest, on those of 128."""
+        wide = self.widths[-1]
+        alike = {f"homogeneous-{side}": self.uniform(wide, side) for side in (32, 64, 128, 256)}
+        scaled = {f"scaled-{width}": self.uniform(width, 128) for width in self.widths[:-1]}
+        return {"paper": self.uniform(wide, 128), **alike, **scaled}
+
+    def uniform(self, width: int, side: int) -> dict[str, Value]:
+        """3 x 3 kernels, pooling after every second layer, 8 bits, cells of 2 bits and Gaussian variation."""
+        alike: dict[str, Value] = {"width": width, "weight_bits": 8, "input_bits": 8}
+        alike |= {"kernel_height": 3, "kernel_width": 3, "stride_height": 1, "stride_width": 1}
+        circuit: dict[str, Value] = {
+            "device": "nacim-gaussian",
+            "bits_per_cell": 2,
+            "crossbar": side,
+            "adc_bits": 8,
+        }
+        circuit |= {"mux": 8, "pes_per_tile": 4, "arrays_per_pe": 2, "tile_buffer_kb": 8}
+        pools = {f"pool_{i}": 2 - i % 2 for i in range(1, LAYERS + 1)}
+        layers = {v.name: alike[v.name.rsplit("_", 1)[0]] for v in self._layers() if v.name not in pools}
+        return {**layers, **pools, **circuit}
+
 
 def _bits(suffix: str, scope: str) -> Iterable[Variable]:
-    yield ordinal(f"weight_bits{suffix}", (2, 3, 4, 5, 6, 7, 8, 9), scope=scope)
-    yield ordinal(f"input_bits{suffix}", (1, 2, 3, 4, 5, 6, 7, 8, 9), scope=scope)
+    yield ordinal(f"weight_bits{suffix}", (2, 3, 4, 5, 6, 7, 8), scope=scope)
+    yield ordinal(f"input_bits{suffix}", (1, 2, 3, 4, 5, 6, 7, 8), scope=scope)
 
 
 def _of(choices: Choices, suffix: str) -> dict[str, Any]:

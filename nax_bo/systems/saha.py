@@ -7,7 +7,7 @@ numbers of designs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,12 +18,41 @@ from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT, Shape
 from nax_bo.space import Space, Value, Variable, ordinal
 from nax_bo.systems.chip_choices import shared_settings
+from nax_bo.systems.claims import Assumed, Baselines, Claim
 from nax_bo.systems.system import Choices
 
 VGG8 = (128, 128, 0, 256, 256, 0, 512, 512, 0, 1024)
 """Widths of the convolutions and of the hidden layer; 0 is a 2 x 2 max-pooling (DNN+NeuroSim's network)."""
 VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0, 512, 512)
 """Simonyan and Zisserman's D (arXiv:1409.1556) with hidden layers for small images."""
+
+_BASE, _ABSTRACT = "their baseline, accuracy comparable", "abstract, arXiv:2605.08461"
+
+
+def _claims(area: float, latency: float, energy: float, used: float, accuracy: float) -> tuple[Claim, ...]:
+    """From the abstract's changes in percent."""
+    gains = {
+        "area_mm2": 100 / (100 - area),
+        "latency_ms": 100 / (100 - latency),
+        "energy_uj": 100 / (100 - energy),
+    }
+    gains |= {"utilisation": 1 + used / 100, "accuracy of the design, %": accuracy}
+    return tuple(Claim(metric, _BASE, value, _ABSTRACT) for metric, value in gains.items())
+
+
+CLAIMS_8, CLAIMS_16 = _claims(65.52, 9.52, 31.23, 13.41, 91.72), _claims(50.7, 13.27, 52.07, 2.67, 57.2)
+ASSUMED = (
+    Assumed("variables", "width, weight, converter bits; three of the chip", "only their number is told"),
+    Assumed("values", "3 of most, 5 widths for VGG16", "about as many designs as told"),
+    Assumed("width", "an eighth below 16 pixels", "such images need less"),
+    Assumed("device, cost_model", "rram, published", "the simulator is not told"),
+    Assumed("latency_ms, energy_uj", "of the whole inference", "told: of reading the crossbars"),
+    Assumed("objectives", "accuracy, area, latency, energy", "those that it reports, utilisation apart"),
+    Assumed(
+        "paper baseline", "full width, 8-bit weights and inputs, 6-bit converters, 128 x 128", "not told"
+    ),
+)
+SETTINGS: Mapping[str, Any] = {"objectives": ("accuracy", "area", "latency", "energy")}
 
 
 @dataclass(frozen=True)
@@ -34,6 +63,7 @@ class SahaSystem:
         input_shape: (channels, height, width) of the images.
         num_classes: Outputs of the classifier.
         name, summary: For lists.
+        claims: What the paper says of this network.
         plan: Full widths, and 0 for each pooling.
         hidden: How many of the last widths are of fully connected layers.
         eighths: Widths to choose from, in eighths of the full one.
@@ -43,9 +73,12 @@ class SahaSystem:
     num_classes: int
     name: str = "saha"
     summary: str = "Saha et al.: VGG8, width, weight and converter bits of each layer (26 dimensions)"
+    claims: tuple[Claim, ...] = CLAIMS_8
     plan: tuple[int, ...] = VGG8
     hidden: int = 1
     eighths: tuple[int, ...] = (4, 6, 8)
+    assumptions = ASSUMED
+    settings = SETTINGS
 
     def __post_init__(self) -> None:
         if min(self.input_shape[1:]) < 2:
@@ -102,13 +135,20 @@ class SahaSystem:
         shared |= {name: choices[name] for name in ("bits_per_cell", "input_bits")}
         return ChipPlan(layers, device="rram", **shared, **shared_settings(self.input_shape))
 
-    def uniform(self, eighths: int = 8, weight_bits: int = 8, adc_bits: int = 6) -> dict[str, Value]:
-        """All layers alike on 128 x 128 crossbars of 2 bits per cell; full width and 8 bits are the baseline."""
-        alike = {"eighths": eighths, "weight_bits": weight_bits, "adc_bits": adc_bits}
-        shared: dict[str, Value] = {"crossbar": 128, "bits_per_cell": 2, "input_bits": 8}
-        return {
-            v.name: shared.get(v.name, alike.get(v.name.rsplit("_", 1)[0], 0)) for v in self.space.variables
+    @property
+    def baselines(self) -> Baselines:
+        """All layers alike: at full width on crossbars of each size with converters of 5 or 6 bits, and narrower."""
+        alike = {
+            f"homogeneous-{n}-{bits}": self.uniform(8, n, bits) for n in (64, 128, 256) for bits in (5, 6)
         }
+        scaled = {f"scaled-{eighths}": self.uniform(eighths) for eighths in self.eighths[:-1]}
+        return {"paper": self.uniform(), **alike, **scaled}
+
+    def uniform(self, eighths: int = 8, crossbar: int = 128, adc_bits: int = 6) -> dict[str, Value]:
+        """All layers alike, with 8-bit weights and inputs and cells of 2 bits."""
+        alike = {"eighths": eighths, "weight_bits": 8, "adc_bits": adc_bits}
+        shared: dict[str, Value] = {"crossbar": crossbar, "bits_per_cell": 2, "input_bits": 8}
+        return {**{v.name: alike[v.name.rsplit("_", 1)[0]] for v in self._layers()}, **shared}
 
 
 def _chip_variables() -> Iterable[Variable]:
@@ -125,4 +165,4 @@ def saha(input_shape: Shape, num_classes: int) -> SahaSystem:
 def saha_vgg16(input_shape: Shape, num_classes: int) -> SahaSystem:
     """The space searched for Tiny ImageNet."""
     summary = "Saha et al.: VGG16, width, weight and converter bits of each layer (50 dimensions)"
-    return SahaSystem(input_shape, num_classes, "saha-vgg16", summary, VGG16, 2, (3, 4, 5, 6, 8))
+    return SahaSystem(input_shape, num_classes, "saha-vgg16", summary, CLAIMS_16, VGG16, 2, (3, 4, 5, 6, 8))

@@ -9,8 +9,8 @@ import pytest
 from nax_bo.accuracy.supernet import inherit
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study import job as jobs
-from nax_bo.study.single import evaluate_design
+from nax_bo.study.answers.single import evaluate_design
+from nax_bo.study.running import job as jobs
 
 SETTINGS = {
     "data": "digits,train=200,test=100",

@@ -36,7 +36,7 @@ def test_zero_op_of_nax_removes_layers() -> None:
     full = system.description.homogeneous(64)
     counts = {}
     for convs in (0, 1, 2):
-        network, _ = system.decode(system.space.design({**full, "convs_s2b1": convs, "convs_s1b1": convs}))
+        network, _ = system.decode(system.space.design({**full, "convs_4": convs, "convs_1": convs}))
         counts[convs] = [x.name for x in network.static_layers if x.name.startswith(("s2.b1", "s1.b1"))]
     assert counts[0] == ["s2.b1.shortcut"]
     assert counts[1] == ["s1.b1.conv1", "s2.b1.shortcut", "s2.b1.conv1"]

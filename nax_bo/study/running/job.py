@@ -48,9 +48,10 @@ class Job:
         least_chips: Programmed chips to read at least, where chips differ.
         fingerprint: Of the data set that is meant; empty: whatever is found.
         version: Of naxbo, which the worker must have; empty: any.
-        family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
         checkpoints: Folder in which a long training leaves what it needs to go on, and a super-network is kept;
             empty: nowhere.
+        weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
+        family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
     """
 
     network: Mapping[str, Any]
@@ -66,15 +67,22 @@ class Job:
     checkpoints: str = ""
     fingerprint: str = ""
     version: str = ""
+    weights_mb: float = 0.0
     family: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of it: ``outcome`` of a finished job, or ``error`` in words."""
+    """What came of it: ``outcome`` of a finished job, or ``error`` in words.
+
+    ``weights`` is the content of a file (:mod:`nax_bo.accuracy.kept`) where they were asked for, and ``weights_mb`` its
+    size; they are left out where they would be too large.
+    """
 
     outcome: Mapping[str, Any] | None
     error: str = ""
+    weights: bytes = b""
+    weights_mb: float = 0.0
 
 
 def job_seed(study_seed: int, trial: int) -> int:
@@ -93,6 +101,7 @@ def run_job(job: Job) -> JobResult:
     import torch
 
     from nax_bo.accuracy.evaluate import evaluate
+    from nax_bo.accuracy.kept import DataFacts, KeptDesign, Trained, pack
 
     torch.set_num_threads(1)  # parallel trainings share the cores, and one thread sums in one order
     if job.version and job.version != version("naxbo"):
@@ -113,6 +122,7 @@ def run_job(job: Job) -> JobResult:
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
     shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
+    conditions, trained = Conditions(**job.conditions), list[Trained]()
     try:
         report = evaluate(
             network,
@@ -121,17 +131,23 @@ def run_job(job: Job) -> JobResult:
             fidelity=job.fidelity,
             recipe=job.recipe,
             seed=job.seed,
-            conditions=Conditions(**job.conditions),
+            conditions=conditions,
             timeout_s=job.timeout_s,
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
             shared=shared,
+            keep=trained.append if job.weights_mb else None,
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
         return JobResult(None, f"{type(ex).__name__}: {ex}")
-    return JobResult(report.to_dict())
+    if not trained:
+        return JobResult(report.to_dict())
+    facts = DataFacts.of(job.data, data)
+    weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
+    size = len(weights) / 1e6
+    return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
 
 
 def family_of(config: StudyConfig, space: Space) -> dict[str, Any]:

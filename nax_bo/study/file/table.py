@@ -11,7 +11,7 @@ from nax_bo.errors import InputError
 from nax_bo.files import write_whole
 from nax_bo.outcomes import MEASURED, PRICED, measured
 from nax_bo.space import Space
-from nax_bo.study.trial import Trial
+from nax_bo.study.file.trial import Trial
 
 Row = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nax_bo.accuracy.fidelity import FULL
-from nax_bo.study.trial import Trial
+from nax_bo.study.file.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from nax_bo.hardware.chip import ChipSpec
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Design, Space, Value
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.job import CHECKPOINTS, Job, describe_data, family_of, job_seed, run_job
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.running.job import CHECKPOINTS, Job, describe_data, family_of, job_seed, run_job
 from nax_bo.study.study import Study
 
 
