@@ -131,4 +131,5 @@ def fidelity(name: str) -> Fidelity:
     try:
         return LADDER[name]
     except KeyError:
-        raise InputError(f"there is no fidelity {name!r}", f"Use {' or '.join(LADDER)}.") from None
+        *others, last = LADDER
+        raise InputError(f"there is no fidelity {name!r}", f"Use {', '.join(others)} or {last}.") from None
