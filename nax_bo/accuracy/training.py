@@ -260,7 +260,7 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
 
 
 def calibration_images(images: Tensor) -> Tensor:
-    """Those of the training ``images`` on which a network is calibrated."""
+    """Those on which converters and normalisation are fitted: the first :data:`CALIBRATION_IMAGES`."""
     return _at_least_two(images[:CALIBRATION_IMAGES])
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 
 import numpy as np
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL, INHERIT
 from nax_bo.accuracy.recipes import rungs
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
@@ -22,12 +22,9 @@ from nax_bo.study.file.trial import Evaluation
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
 from nax_bo.study.running.growing import Growing, Progress
-from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
 from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
 from nax_bo.study.running.weights import WeightsKeeper
-
-CHECKPOINTS = ".checkpoints"
-"""Ending of the folder beside a study in which long trainings leave what they need to go on."""
 
 GRACE_S = 3.0
 """What a training may take beyond its time limit before it is ended from outside."""
@@ -171,7 +168,7 @@ class Run:
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
         running = sum(self.price[e.fidelity] for e, _ in self.futures.values())
-        return new * self.price[SHORT.name] + full * self.price[FULL.name] + running
+        return new * self.config.rungs[0].relative_cost + full * self.price[FULL.name] + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -190,6 +187,7 @@ class Run:
             self.study.data["fingerprint"],
             version("naxbo"),
             self.weights.wanted_mb(evaluation.fidelity),
+            family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
             self.signs.path(evaluation.id) if self.signs else "",
         )
         self.store.start(evaluation.id)
