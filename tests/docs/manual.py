@@ -3,8 +3,8 @@
 A page is Markdown. Its fenced blocks mean: ``console``: lines that begin with ``$`` are commands, others are output;
 ``python``: run in one process per page; ``text`` and others: not code. A comment on the line before a block says more:
 ``<!-- file: NAME -->`` (its content is that file), ``<!-- prepare -->`` (what the page's reader has already),
-``<!-- not run: REASON -->``, ``<!-- needs: MODULE -->``. Pages that begin with ``<!-- manual: long -->`` take longer than
- CI has time for: ``pytest -m long``.
+``<!-- not run: REASON -->``, ``<!-- needs: MODULE -->``. Pages that begin with ``<!-- manual: long -->`` take longer
+than CI has time for: ``pytest -m long``.
 """
 
 from __future__ import annotations
