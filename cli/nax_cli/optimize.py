@@ -112,6 +112,15 @@ def optimize(
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
     ] = None,
+    ladder: Annotated[
+        str | None,
+        typer.Option(
+            "--ladder",
+            metavar="LOOKS",
+            help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
+            "once, in minutes), short, full. [short,full]",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -145,6 +154,19 @@ def optimize(
             metavar="SECONDS",
             help="A training that takes longer is ended, and its design fails. [3600]",
         ),
+    ] = None,
+    keep_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--keep-weights",
+            metavar="WHICH",
+            help="Keep the trained networks of no design, of the front's or of all that are trained in full: none, "
+            "front or all. In STUDY.weights; see naxbo export. [front]",
+        ),
+    ] = None,
+    weights_limit: Annotated[
+        float | None,
+        typer.Option("--weights-limit", metavar="MB", help="How large that folder may grow. [1000]"),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run again what failed, before anything new.")
@@ -181,11 +203,14 @@ def optimize(
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
+        "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "keep_weights": keep_weights,
+        "weights_limit_mb": weights_limit,
         "max": numbers("--max", max_) or None,
         "min": numbers("--min", min_) or None,
         "choose": _choices(fix, choose) or None,

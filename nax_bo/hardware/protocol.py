@@ -11,7 +11,7 @@ import numpy as np
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.reads import Reads
-from nax_bo.hardware.report import CostBatch, CostReport
+from nax_bo.hardware.report import CostBatch, CostReport, LayerPrice
 from nax_bo.hardware.workload import Workload
 from nax_bo.network.spec import NetworkSpec
 
@@ -35,6 +35,15 @@ class CostModel(CostEvaluator, Protocol):
 
     def evaluate_batch(self, workload: Workload) -> CostBatch:
         """Price n designs through the same formulas as :meth:`evaluate`."""
+        ...
+
+
+@runtime_checkable
+class LayerPricing(Protocol):
+    """A cost evaluator whose chips are sums of their layers, so that layers can be priced and chosen one by one."""
+
+    def layer_price(self, network: NetworkSpec, chip: ChipSpec, index: int) -> LayerPrice:
+        """What static layer ``index`` adds."""
         ...
 
 

@@ -156,6 +156,18 @@ class LayerCost:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerPrice:
+    """What one layer adds to a chip whose layers add up: energy without leakage, which follows from all latencies."""
+
+    energy_pj: float
+    latency_ns: float
+    area_um2: float
+    leakage_mw: float
+    tiles: int
+    utilisation: float
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentCost:
     """One kind of component over the whole chip."""
 

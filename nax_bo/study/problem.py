@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware import CostBatch, CostModel, Workload, cost_model
 from nax_bo.hardware.optimum.goal import Goal, SlotPricing
 from nax_bo.hardware.optimum.inner import FEW, InnerOptimum
-from nax_bo.hardware.protocol import OneByOne, fitted
+from nax_bo.hardware.protocol import LayerPricing, OneByOne, fitted
 from nax_bo.network.spec import Shape
 from nax_bo.outcomes import PRICED, Outcome, priced
 from nax_bo.search import Constraint, Fidelity, Objective, Problem, Proxy
 from nax_bo.search.initial import initial_design
 from nax_bo.space import Design, Space, restrict
 from nax_bo.study.config import StudyConfig
+from nax_bo.study.layerwise import LayerwisePricing
 from nax_bo.systems import System, load_system
 
 Costs = dict[str, NDArray[np.float64]]
@@ -69,6 +69,8 @@ class StudyProblem:
         """Every priced outcome (:data:`nax_bo.outcomes.PRICED`) of many designs by name, ``n`` each."""
         if not isinstance(self.cost_model, OneByOne):
             return _of_batch(self.cost_model.evaluate_batch(self.system.workload(columns)))
+        if self._layerwise is not None:
+            return _of_batch(self._layerwise.costs(columns))
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
         designs = [self.space.design(dict(zip(columns, row, strict=True))) for row in rows]
         found = [self._price(design) for design in designs]
@@ -94,7 +96,13 @@ class StudyProblem:
     @cached_property
     def _refusals(self) -> list[str]:
         """Why the evaluator could not price a design, the last time."""
-        return []
+        return [] if self._layerwise is None else self._layerwise.refusals
+
+    @cached_property
+    def _layerwise(self) -> LayerwisePricing | None:
+        """The evaluator by layers, if its layers add up: then thousands of designs are priced at once."""
+        evaluator = self.cost_model.evaluator if isinstance(self.cost_model, OneByOne) else None
+        return LayerwisePricing(evaluator, self.system) if isinstance(evaluator, LayerPricing) else None
 
     def costs_of(self, designs: Sequence[Design]) -> list[dict[str, float]]:
         """Every priced outcome of each design."""
@@ -143,7 +151,7 @@ class StudyProblem:
             proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
             known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
-            fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
+            fidelities=[Fidelity(f.name, f.relative_cost) for f in config.rungs],
             complete=self.complete if self._solvable else None,
             settle=self.settle if self._solvable else None,
             within=self.within,
@@ -203,7 +211,7 @@ class StudyProblem:
         None where they are left to the search: with several known objectives to trade off, and with an evaluator that
         prices designs one by one, of which every combination would be too much to ask.
         """
-        if isinstance(self.cost_model, OneByOne):
+        if isinstance(self.cost_model, OneByOne) and self._layerwise is None:
             return None
         known = tuple(o for o in PRICED if o.name in self.config.objectives and o.name in self._known_names)
         return known if len(known) <= 1 and self._known_names else None
@@ -218,21 +226,23 @@ class StudyProblem:
 
     @cached_property
     def _inner(self) -> InnerOptimum:
-        space, model = self.space, self.cost_model
+        space, model, layerwise = self.space, self.cost_model, self._layerwise
         known = self._solved[0].name if self._solved else ""
         area, describer = self.config.max.get("area_mm2", np.inf), self.system.describer()
 
         def describe(x: NDArray[np.int64]) -> Workload:
-            return describer(space.columns(x))
+            return describer(space.columns(x)) if layerwise is None else layerwise.describe(space.columns(x))
 
         def scores(x: NDArray[np.int64]) -> NDArray[np.float64]:
+            if layerwise is not None:
+                return self._score(_of_batch(layerwise.costs(space.columns(x))))
             if isinstance(model, OneByOne):
                 return self._score(self._known(space.columns(x)))
             return self._score(_of_batch(model.evaluate_batch(describe(x))))
 
         return InnerOptimum(
             scores,
-            model if isinstance(model, SlotPricing) else None,
+            layerwise or (model if isinstance(model, SlotPricing) else None),
             describe,
             space.cardinalities,
             self._cost_only,
@@ -253,7 +263,8 @@ class StudyProblem:
     def _solvable(self) -> bool:
         """Whether cost-only variables are solved: there is one aim, and prices come quickly or choices are few."""
         few = np.prod(self.space.cardinalities[list(self._cost_only)]) <= FEW
-        return self._solved is not None and bool(few or not isinstance(self.cost_model, OneByOne))
+        quick = self._layerwise is not None or not isinstance(self.cost_model, OneByOne)
+        return self._solved is not None and bool(few or quick)
 
     def _score(self, costs: Costs) -> NDArray[np.float64]:
         """Best known objective within the limits, less being better; what cannot be priced comes last."""

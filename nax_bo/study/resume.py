@@ -8,10 +8,10 @@ from typing import Any
 
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.study.config import FREE_TO_CHANGE, StudyConfig
-from nax_bo.study.job import describe_data
+from nax_bo.study.file.store import Store
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.running.job import describe_data
 from nax_bo.study.sources import model_fingerprint, rooted, same
-from nax_bo.study.store import Store
 
 WAY_OUT = "Use the same settings, or start another study: --study NEW"
 _FEW = 8

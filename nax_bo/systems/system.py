@@ -187,6 +187,7 @@ Factory = Callable[[Shape, int], Description]
 _FACTORIES: dict[str, tuple[str, str]] = {
     "vgg": ("nax_bo.systems.vgg:VggSystem", "chain of convolutions, per-layer width, kernel and crossbar"),
     "resnet": ("nax_bo.systems.resnet:ResnetSystem", "residual stages, per-stage width, kernel and crossbar"),
+    "xpert": ("nax_bo.systems.xpert:XpertSystem", "XPert: VGG16, width, converter and bits of each layer"),
     "nax": ("nax_bo.systems.nax:nax", "NAX: ResNet-20, kernel and crossbar of each convolution, zero op"),
     "nax-resnet18": ("nax_bo.systems.nax:nax_resnet18", "NAX: ResNet-18, the same choices"),
     "nacim": ("nax_bo.systems.nacim:NacimSystem", "NACIM: device, circuit, network and bits of each layer"),

@@ -80,6 +80,8 @@ def find_blocks(describe: Describe, sample: Ints, cardinalities: Ints, hidden: S
     touched: dict[int, NDArray[np.bool_]] = {}
     shared: list[int] = []
     for column in hidden:
+        if cardinalities[column] == 1:  # fixed: nothing to choose
+            continue
         masks, elsewhere = np.zeros(first.shape, dtype=bool), False
         for value in {1, int(cardinalities[column]) - 1} - {0}:
             changed = base.copy()

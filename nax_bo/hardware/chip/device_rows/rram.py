@@ -8,6 +8,7 @@ from nax_bo.hardware.chip.device_noise import (
     LogTimeDrift,
     PolynomialNoise,
     RangeNoise,
+    RelativeNoise,
 )
 from nax_bo.hardware.chip.device_rows.common import AIHWKIT, CIMLOOP, NVMEXPLORER, STUCK, STUCK_RANGES
 
@@ -152,6 +153,22 @@ ROWS: tuple[Device, ...] = (
         "github.com/Aayush-Ankit/puma-functional-model; its non-ideality is IR drop alone",
         licence="published facts",
         assumed=("bits_per_cell",),
+    ),
+    Device(
+        name="xpert-rram",
+        kind="rram",
+        r_on_ohm=6_000,
+        on_off_ratio=150,
+        bits_per_cell=4,
+        read_voltage_v=0.5,
+        read_pulse_ns=10,
+        cell_area_f2=48,
+        technology_nm=32,
+        programming=RelativeNoise(0.1),
+        source="resistances, read pulse and cell of XPert's simulator (arXiv:2303.17646, Param.cpp at ad5db32); the "
+        "variation behind the paper's non-ideal accuracy is not public, 10 % of each conductance stands in for it",
+        licence="published facts",
+        assumed=("programming",),
     ),
     Device(
         name="nacim-gaussian",

@@ -3,7 +3,8 @@
 XPertSim (Moitra et al., DAC 2023, arXiv:2303.17646) evaluates a layer beside a fixed one that sets the size of a tile,
 so layers may differ in array, column sharing, converter and precision. A network is the sum of its layers: energy,
 latency, and the area of each layer's tiles; all tiles leak for as long as an image takes. Each layer keeps the clock of
-its own arrays. Not modelled beyond the simulator: what joins layers of different arrays, pipelining.
+its own arrays, so the chip has no clock period. Not modelled beyond the simulator: what joins layers of different
+arrays, pipelining.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
 from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.reads import Reads
-from nax_bo.hardware.report import CostReport, LayerCost
+from nax_bo.hardware.report import CostReport, LayerCost, LayerPrice
 from nax_bo.hardware.simulators.neurosim.config import XPERTSIM, NeuroSimConfig, NeuroSimLayer
 from nax_bo.hardware.simulators.neurosim.cost import NeuroSimReport, evaluate
 from nax_bo.hardware.simulators.neurosim.profile import (
@@ -64,37 +65,44 @@ class XpertSimCostModel:
                 unit, grouped convolutions or attention, a node that is not tabulated.
             EvaluationError: The simulator cannot build the chip.
         """
-        self.reads.check(chip)
-        if chip.digital_layers:
-            raise InputError("layers on the digital unit", "XPertSim puts every layer into crossbars.")
-        reports = [self._layer(network, chip, i) for i in range(len(network.static_layers))]
-        latency_ns = sum(float(r.layer_latency_ns[0]) for r in reports)
-        leakage_mw = [float(r.layer_leakage_power_uw[0]) * 1e-3 for r in reports]
-        areas = [r.area_um2 * int(r.layer_tiles[0]) / int(r.layer_tiles.sum()) for r in reports]
+        prices = [self.layer_price(network, chip, i) for i in range(len(network.static_layers))]
+        latency_ns = sum(p.latency_ns for p in prices)
         layers = tuple(
             LayerCost(
                 layer.name,
-                energy_pj=float(r.layer_energy_pj[0]) + milliwatt * latency_ns,
-                latency_ns=float(r.layer_latency_ns[0]),
-                area_um2=area,
-                tiles=int(r.layer_tiles[0]),
-                utilisation=float(r.layer_utilization[0]),
+                energy_pj=p.energy_pj + p.leakage_mw * latency_ns,
+                latency_ns=p.latency_ns,
+                area_um2=p.area_um2,
+                tiles=p.tiles,
+                utilisation=p.utilisation,
             )
-            for layer, r, area, milliwatt in zip(
-                network.static_layers, reports, areas, leakage_mw, strict=True
-            )
+            for layer, p in zip(network.static_layers, prices, strict=True)
         )
         return CostReport(
             energy_pj=sum(layer.energy_pj for layer in layers),
             latency_ns=latency_ns,
-            area_um2=sum(areas),
-            leakage_pj=sum(leakage_mw) * latency_ns,
+            area_um2=sum(p.area_um2 for p in prices),
+            leakage_pj=sum(p.leakage_mw for p in prices) * latency_ns,
             response_ns=latency_ns,
-            period_ns=max(r.clock_period_ns for r in reports),
             macs=float(network.macs),
-            utilisation=float(np.average([x.utilisation for x in layers], weights=[x.tiles for x in layers])),
+            utilisation=float(np.average([p.utilisation for p in prices], weights=[p.tiles for p in prices])),
             layers=layers,
             model=self.name,
+        )
+
+    def layer_price(self, network: NetworkSpec, chip: ChipSpec, index: int) -> LayerPrice:
+        """What static layer ``index`` adds to the chip; raises as :meth:`evaluate`."""
+        self.reads.check(chip)
+        if chip.digital_layers:
+            raise InputError("layers on the digital unit", "XPertSim puts every layer into crossbars.")
+        found = self._layer(network, chip, index)
+        return LayerPrice(
+            energy_pj=float(found.layer_energy_pj[0]),
+            latency_ns=float(found.layer_latency_ns[0]),
+            area_um2=found.area_um2 * int(found.layer_tiles[0]) / int(found.layer_tiles.sum()),
+            leakage_mw=float(found.layer_leakage_power_uw[0]) * 1e-3,
+            tiles=int(found.layer_tiles[0]),
+            utilisation=float(found.layer_utilization[0]),
         )
 
     def _layer(self, network: NetworkSpec, chip: ChipSpec, index: int) -> NeuroSimReport:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
-from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
+from nax_bo.accuracy.fidelity import FULL, INHERIT, LADDER
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EvaluationError, NaxboError
-from nax_bo.search import Suggestion
-from nax_bo.study.book import Book
+from nax_bo.search import Optimizer, Suggestion
+from nax_bo.space import Design
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.faults import Blame, given_up, invalid
-from nax_bo.study.job import Job, JobResult, job_seed, run_job
-from nax_bo.study.trial import Evaluation
-
-if TYPE_CHECKING:
-    from nax_bo.study.study import Study
-
-CHECKPOINTS = ".checkpoints"
-"""Ending of the folder beside a study in which long trainings leave what they need to go on."""
+from nax_bo.study.file.store import Store
+from nax_bo.study.file.trial import Evaluation, Proposal, Trial
+from nax_bo.study.problem import StudyProblem
+from nax_bo.study.running.book import Book
+from nax_bo.study.running.faults import Blame, given_up, invalid
+from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
+from nax_bo.study.running.weights import WeightsKeeper
 
 GRACE_S = 3.0
 """What a training may take beyond its time limit before it is ended from outside."""
@@ -51,6 +49,38 @@ class Progress:
     news: str
 
 
+class Growing(Protocol):
+    """What a run needs of the study that it makes grow (:class:`nax_bo.study.study.Study`)."""
+
+    store: Store
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What the study remembers of its data set."""
+
+    @property
+    def study_problem(self) -> StudyProblem:
+        """The search problem."""
+
+    def optimizer(self, initial: int | None = 0) -> Optimizer:
+        """The optimiser, told every finished evaluation."""
+
+    def trials(self) -> list[Trial]:
+        """All designs."""
+
+    def trial(self, number: int) -> Trial:
+        """One design."""
+
+    def accuracy(self, evaluation: Evaluation) -> float:
+        """The accuracy that the study maximises."""
+
+    def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
+        """An evaluation to add to the store."""
+
+    def tell(self, optimizer: Optimizer, trial: Trial, evaluation: Evaluation) -> None:
+        """Tell the optimiser of a finished evaluation."""
+
+
 class Run:
     """Keeps the workers busy until nothing is left to decide. All decisions are functions of the store.
 
@@ -61,7 +91,7 @@ class Run:
 
     def __init__(
         self,
-        study: Study,
+        study: Growing,
         config: StudyConfig,
         pool: Executor,
         renew: Callable[[], Executor] | None,
@@ -77,6 +107,8 @@ class Run:
         self.optimizer = study.optimizer(initial=None)
         trials = study.trials()
         self.book = Book(trials)
+        self.weights = WeightsKeeper(self.store.path, config, trials)
+        self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
         self.started, self.work_done = monotonic(), 0.0
@@ -157,7 +189,7 @@ class Run:
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
         running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
-        return new * SHORT.relative_cost + full * FULL.relative_cost + running
+        return new * self.config.rungs[0].relative_cost + full * FULL.relative_cost + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -175,6 +207,8 @@ class Run:
             str(self.store.path.absolute()) + CHECKPOINTS,
             self.study.data["fingerprint"],
             version("naxbo"),
+            self.weights.wanted_mb(evaluation.fidelity),
+            family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
         )
         self.store.start(evaluation.id)
         try:
@@ -238,23 +272,22 @@ class Run:
 
     def _finish(self, evaluation: Evaluation, result: JobResult, seconds: float) -> None:
         self.suspects.discard(evaluation.id)
-        news = ""
         if result.outcome is None:
             self.store.finish(evaluation.id, "failed", message=result.error, seconds=seconds)
-            news = f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}"
-        else:
+            self.news.append(f"design {evaluation.trial} failed ({evaluation.fidelity}): {result.error}")
+        else:  # weights first: a design on the front without them would look as if they had been lost
+            self.news += self.weights.keep(evaluation.trial, result)
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
-            if evaluation.fidelity == FULL.name:
-                accuracy = 100 * self.config.headline.read(statistics_of(result.outcome))
-                news = f"design {evaluation.trial} in full: {accuracy:.1f} % ({evaluation.reason})"
         trial = self.study.trial(evaluation.trial)
         self.book.note(trial)
+        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
         if result.outcome is not None and evaluation.fidelity == FULL.name:
             found = self.config.headline.read(statistics_of(result.outcome))
             self.best = found if self.best is None else max(self.best, found)
-        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
+            self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
+            self.weights.trained(trial)
+            self.weights.forget(self.optimizer.front())
         self.work_done += LADDER[evaluation.fidelity].relative_cost
-        self.news += [news] if news else []
 
     def _report(self, news: str) -> None:
         pace = (monotonic() - self.started) / self.work_done if self.work_done else None
