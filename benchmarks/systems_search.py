@@ -23,6 +23,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from nax_bo.study.prediction import AccuracyModel
+from nax_bo.study.testbed import StudyTestbed
 
 from nax_bo.accuracy.data import load
 from nax_bo.accuracy.evaluate import evaluate
@@ -30,9 +32,7 @@ from nax_bo.search import Fidelity, Optimizer, Problem
 from nax_bo.search.bench import best_known_hypervolume, run_once
 from nax_bo.search.learned import fit_models
 from nax_bo.study import StudyConfig
-from nax_bo.study.prediction import AccuracyModel
 from nax_bo.study.problem import StudyProblem
-from nax_bo.study.testbed import StudyTestbed
 from nax_bo.systems import load_system
 
 DATA = "digits"
@@ -66,8 +66,12 @@ def train(space: str, designs: int, seconds: float, folder: Path) -> None:
 def testbed_of(space: str, folder: Path) -> StudyTestbed:
     """The system's problem with a surrogate of its trainings as the truth."""
     study = study_of(space)
-    problem = replace(study.problem(study.reference_point), fidelities=(Fidelity("full", 1.0, 1.0),), within={})
-    only = Problem(problem.space, [o for o in problem.objectives if o.name == "accuracy"], proxies=problem.proxies)
+    problem = replace(
+        study.problem(study.reference_point), fidelities=(Fidelity("full", 1.0, 1.0),), within={}
+    )
+    only = Problem(
+        problem.space, [o for o in problem.objectives if o.name == "accuracy"], proxies=problem.proxies
+    )
     log = Optimizer(only, surrogate=TRUTH, initial=0)
     rows = _lines(folder / f"{space}.jsonl")
     for row in rows:
@@ -76,7 +80,9 @@ def testbed_of(space: str, folder: Path) -> StudyTestbed:
     return StudyTestbed(problem, AccuracyModel(TRUTH, fit_models(log.state), "accuracy", noise))
 
 
-def compare(space: str, strategies: list[str], seeds: range, budget: int, folder: Path, seconds: float) -> None:
+def compare(
+    space: str, strategies: list[str], seeds: range, budget: int, folder: Path, seconds: float
+) -> None:
     """Run what has not been run yet."""
     start, testbed, path = perf_counter(), testbed_of(space, folder), folder / "runs.jsonl"
     known = {(r["space"], r["strategy"], r["seed"], r["budget"]) for r in _lines(path)}
@@ -93,7 +99,14 @@ def compare(space: str, strategies: list[str], seeds: range, budget: int, folder
             curve = run_once(testbed, search, name, seed, budget)
             row = {"space": space, "strategy": name, "seed": seed, "budget": budget, "best": best}
             _append(path, {**row, "hypervolume": list(curve.hypervolume), "seconds": curve.seconds[-1]})
-            print(space, name, seed, f"{curve.hypervolume[-1] / best:.3f}", f"{curve.seconds[-1]:.0f} s", flush=True)
+            print(
+                space,
+                name,
+                seed,
+                f"{curve.hypervolume[-1] / best:.3f}",
+                f"{curve.seconds[-1]:.0f} s",
+                flush=True,
+            )
 
 
 def table(folder: Path) -> None:
@@ -104,7 +117,9 @@ def table(folder: Path) -> None:
         at = [max(1, key[1] // 4), max(1, key[1] // 2), key[1]]
         shares = [[r["hypervolume"][min(n, len(r["hypervolume"])) - 1] / r["best"] for r in mine] for n in at]
         cells = " ".join(f"{fmean(s):.3f}±{stdev(s) if len(s) > 1 else 0:.3f}" for s in shares)
-        print(f"{key[0]:12} {key[2]:8} {len(mine)} seeds  at {at}: {cells}  {fmean(r['seconds'] for r in mine):.0f} s")
+        print(
+            f"{key[0]:12} {key[2]:8} {len(mine)} seeds  at {at}: {cells}  {fmean(r['seconds'] for r in mine):.0f} s"
+        )
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -114,7 +129,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _append(path: Path, row: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        file.write(json.dumps(row, default=lambda v: v.item() if isinstance(v, np.generic) else str(v)) + "\n")
+        file.write(
+            json.dumps(row, default=lambda v: v.item() if isinstance(v, np.generic) else str(v)) + "\n"
+        )
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ Cummings et al. 2022, arXiv:2205.10358. In rounds of 50: for each objective the 
 support-vector regression on one-hot choices, each with its strength chosen by cross-validation; NSGA-II on the
 predictions with 20,000 evaluations; the best 50 of it are measured. Differs from the original in the strengths tried
 (nine in its ranges instead of a hundred), in the variation operators (:func:`nax_bo.search.candidates.offspring`
-instead of simulated binary crossover on rounded numbers), and in that limits on known outcomes are kept exactly, which the original does not have. Limits on learned outcomes count for
-what was told only.
+instead of simulated binary crossover on rounded numbers), and in that limits on known outcomes are kept exactly,
+which the original does not have. Limits on learned outcomes count for what was told only.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ class Reinforce:
     """Proposes what the controller samples next.
 
     The reward is the mean over the objectives of where a design lies between the worst value of interest (0; the worst
-    told until then if the problem names none) and the best told until then (1), in the scale in which hypervolume counts
-    it; what breaks limits, or fails, earns -1.
+    told until then if the problem names none) and the best told until then (1), in the scale in which hypervolume
+    counts it; what breaks limits, or fails, earns -1.
     """
 
     def __init__(self, learning: Learning | None = None) -> None:
@@ -164,7 +164,10 @@ class Controller(nn.Module):
         if problem.complete is not None:
             self.chosen[problem.hidden] = False
         self._parents = [
-            [(space.position(c.variable), {space[c.variable].index(v) for v in c.values}) for c in v.active_when]
+            [
+                (space.position(c.variable), {space[c.variable].index(v) for v in c.values})
+                for c in v.active_when
+            ]
             for v in space.variables
         ]
         with torch.random.fork_rng(devices=[]):

@@ -12,7 +12,10 @@ from nax_bo.space import Condition, Space, ordinal
 SPACE = Space(
     [
         ordinal("depth", (1, 2, 3)),
-        *(ordinal(f"w_{i}", range(5), when=Condition("depth", tuple(range(max(i, 1), 4)))) for i in (1, 2, 3)),
+        *(
+            ordinal(f"w_{i}", range(5), when=Condition("depth", tuple(range(max(i, 1), 4))))
+            for i in (1, 2, 3)
+        ),
         *(ordinal(f"b_{i}", range(4)) for i in range(6)),
     ]
 )
@@ -36,7 +39,10 @@ def run(search: Optimizer, count: int) -> list:
     return out
 
 
-STRATEGIES = {"nacim": lambda: Reinforce(Learning(rate=0.03)), "dynas": lambda: Dynas(batch=12, generations=15)}
+STRATEGIES = {
+    "nacim": lambda: Reinforce(Learning(rate=0.03)),
+    "dynas": lambda: Dynas(batch=12, generations=15),
+}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -91,7 +97,8 @@ def test_infeasible_episodes_teach_without_a_training() -> None:
 
 def test_probabilities_of_the_controller_are_those_of_its_samples() -> None:
     small = Problem(
-        Space([ordinal("a", (0, 1)), ordinal("b", (0, 1, 2), when=Condition("a", (1,)))]), [Objective("error")]
+        Space([ordinal("a", (0, 1)), ordinal("b", (0, 1, 2), when=Condition("a", (1,)))]),
+        [Objective("error")],
     )
     controller = Controller(small, 8, seed=5)
     rows = small.space.enumerate()
