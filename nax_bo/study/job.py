@@ -87,7 +87,7 @@ def run_job(job: Job) -> JobResult:
             f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
             "Install one version everywhere.",
         )
-    data = _data_set(job.data)
+    data = data_set(job.data)
     if job.fingerprint and job.fingerprint != data.fingerprint:
         raise EnvironmentFaultError(
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
@@ -125,7 +125,7 @@ def describe_data(spec: str) -> dict[str, Any]:
     Raises:
         DataError: The data set is missing or damaged.
     """
-    data = _data_set(spec)
+    data = data_set(spec)
     return {
         "name": data.name,
         "input_shape": list(data.input_shape),
@@ -137,7 +137,8 @@ def describe_data(spec: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _data_set(spec: str) -> DataSet:
+def data_set(spec: str) -> DataSet:
+    """The data set of a specification, loaded once in this process."""
     from nax_bo.accuracy.data import parse_data
 
     return parse_data(spec).load()
