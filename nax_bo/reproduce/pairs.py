@@ -45,6 +45,8 @@ def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Interva
 
 def trainings_of(outcome: Mapping[str, Any]) -> list[float]:
     """Mean accuracy of each training of a full evaluation, over its programmed chips."""
+    if "draws" not in outcome:  # of an evaluator of one's own
+        return [float(outcome["mean"])]
     turns = int(outcome.get("trainings", 1))
     draws = outcome["draws"]
     return [fmean(draws[turn::turns]) for turn in range(turns)]

@@ -83,7 +83,8 @@ class Trainings:
                         f"{specs[0].name} cannot be trained: {error}", "Choose another data set."
                     )
             accuracies = tuple(a for outcome in outcomes for a in trainings_of(outcome))
-            found.append(Measured(accuracies, tuple(float(outcome["clean"]) for outcome in outcomes)))
+            clean = tuple(float(outcome.get("clean") or outcome["mean"]) for outcome in outcomes)
+            found.append(Measured(accuracies, clean))
         return found
 
     def _keep(self, key: str, result: JobResult) -> None:
@@ -134,7 +135,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         found = json.loads(path.read_text())
-        if not all(isinstance(v, dict) and ("error" in v or v["draws"]) for v in found.values()):
+        if not all(isinstance(v, dict) and ("error" in v or v["mean"] >= 0) for v in found.values()):
             raise ValueError("trainings without accuracies")
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as ex:
         raise StoreError(f"{path} is damaged: {ex}", "Remove it: its trainings are run again.") from ex
