@@ -131,7 +131,7 @@ def _checked(strategies: str, surrogate: str, q: int, plot: Path | None) -> list
 
 def _testbed(path: str, trust: bool) -> Any:
     from nax_bo.study import Study
-    from nax_bo.study.testbed import study_testbed
+    from nax_bo.study.answers.testbed import study_testbed
 
     with Study(path, trust=trust) as study:
         return study_testbed(study)

@@ -112,6 +112,15 @@ def optimize(
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
     ] = None,
+    ladder: Annotated[
+        str | None,
+        typer.Option(
+            "--ladder",
+            metavar="LOOKS",
+            help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
+            "once, in minutes), short, full. [short,full]",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -132,6 +141,15 @@ def optimize(
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            metavar="DURATION",
+            help="What all of it may take, as 2h or 30m: images, trainings and the space are cut to fit when the study "
+            "is created, and it stops in time. --time 2h without --budget chooses the number of designs too.",
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -145,6 +163,19 @@ def optimize(
             metavar="SECONDS",
             help="A training that takes longer is ended, and its design fails. [3600]",
         ),
+    ] = None,
+    keep_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--keep-weights",
+            metavar="WHICH",
+            help="Keep the trained networks of no design, of the front's or of all that are trained in full: none, "
+            "front or all. In STUDY.weights; see naxbo export. [front]",
+        ),
+    ] = None,
+    weights_limit: Annotated[
+        float | None,
+        typer.Option("--weights-limit", metavar="MB", help="How large that folder may grow. [1000]"),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run again what failed, before anything new.")
@@ -166,6 +197,7 @@ def optimize(
     from nax_bo.report.front import front_rows
     from nax_bo.space import read_designs
     from nax_bo.study import Study
+    from nax_bo.study.answers.forecast import forecast
     from nax_bo.study.config import read_config
     from nax_cli.interrupt import stoppable
     from nax_cli.progress import ProgressLine
@@ -181,11 +213,15 @@ def optimize(
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
+        "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "time": time,
+        "keep_weights": keep_weights,
+        "weights_limit_mb": weights_limit,
         "max": numbers("--max", max_) or None,
         "min": numbers("--min", min_) or None,
         "choose": _choices(fix, choose) or None,
@@ -198,6 +234,8 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     first = read_rows(start) if start is not None else []
+    if time and not Path(study).exists():
+        say("measuring what trainings take here ...")
     with Study(study, settings, trust=trust) as opened:
         for change in opened.changes:
             say(f"changed setting {change}")
@@ -206,6 +244,8 @@ def optimize(
             say(f"{new} designs of {start} come first")
         if retry_failed:
             say(f"{opened.retry_failed()} evaluations that had failed are run again")
+        if expected := forecast(opened):
+            say(expected)
         line = ProgressLine()
         try:
             with stoppable():

@@ -19,7 +19,7 @@ File = Annotated[Path, typer.Argument(help="The study's file.")]
 @app.command("check", epilog="Example: naxbo study check study.naxbo")
 def check(file: File, as_json: JsonFlag = False) -> None:
     """Read everything that a study holds, and say what is wrong. Ends with code 4 if anything is."""
-    from nax_bo.study.salvage import check as find
+    from nax_bo.study.file.salvage import check as find
 
     problems = find(file)
     if as_json:
@@ -42,7 +42,7 @@ def salvage(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a new study with all that can be read of a damaged one, which is left as it is."""
-    from nax_bo.study.salvage import salvage as save
+    from nax_bo.study.file.salvage import salvage as save
 
     found = save(file, new)
     if as_json:

@@ -73,7 +73,7 @@ def compare(
     a search needs.
     """
     from nax_bo.study import Study
-    from nax_bo.study.prediction import cross_validate
+    from nax_bo.study.answers.prediction import cross_validate
 
     with Study(study, trust=trust) as opened:
         own = () if "surrogate" in opened.refused else (opened.config.surrogate,)

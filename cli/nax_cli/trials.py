@@ -45,7 +45,7 @@ def trials(
     """
     from nax_bo.errors import InputError
     from nax_bo.study import Study
-    from nax_bo.study.table import write_parquet
+    from nax_bo.study.file.table import write_parquet
     from nax_cli.settings import numbers, pairs
 
     if sum((csv, as_json, parquet is not None)) > 1:

@@ -11,7 +11,7 @@ from nax_bo.report.units import unit_for
 from nax_cli.output import edap_range, in_units, print_json, say, table
 
 if TYPE_CHECKING:
-    from nax_bo.study.variants import Variant
+    from nax_bo.study.answers.variants import Variant
 
 MOST_VARIANTS = 1000
 
@@ -22,7 +22,7 @@ def answer(
     """Print the design as it is, and every variant of it."""
     from nax_bo.search.optimizer import one_thread
     from nax_bo.study import Study
-    from nax_bo.study.variants import vary
+    from nax_bo.study.answers.variants import vary
 
     wanted = _grid(changes[0], sweeps) if sweeps else [c for c in changes if c]
     with one_thread(), Study(path, trust=trust) as study:

@@ -7,7 +7,7 @@ from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip.effects import EFFECTS
 from nax_bo.report.data import LayerRow
 from nax_bo.study import Study, Trial
-from nax_bo.study.job import job_seed
+from nax_bo.study.running.job import job_seed
 
 MOST_SECONDS = 10.0
 """A design whose short training takes longer is not trained again for a report."""

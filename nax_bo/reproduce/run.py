@@ -24,10 +24,10 @@ from nax_bo.reproduce.scale import LOOKS, Scale, images_seen
 from nax_bo.reproduce.trainings import Measured, Trainings
 from nax_bo.space import Design
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.executor import local_executor
-from nax_bo.study.job import data_set, describe_data
+from nax_bo.study.file.trial import Trial
 from nax_bo.study.problem import StudyProblem
-from nax_bo.study.trial import Trial
+from nax_bo.study.running.executor import local_executor
+from nax_bo.study.running.job import data_set, describe_data
 from nax_bo.systems import Claim
 
 NAXBO, OWN = "naxbo", "own search"

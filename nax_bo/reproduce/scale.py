@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nax_bo.accuracy.fidelity import FULL, SHORT, Recipe
+from nax_bo.accuracy.fidelity import DEFAULT_LADDER, LADDER, Recipe
 from nax_bo.errors import InputError
 
 
@@ -51,5 +51,5 @@ def images_seen(images: int, batch: int, recipe: Recipe) -> int:
     return steps * min(batch, images)
 
 
-LOOKS = {f.name: f for f in (SHORT, FULL)}
+LOOKS = {name: LADDER[name] for name in DEFAULT_LADDER}
 """Rungs whose images count."""

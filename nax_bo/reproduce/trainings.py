@@ -17,7 +17,7 @@ from nax_bo.hardware import ChipSpec
 from nax_bo.network import NetworkSpec
 from nax_bo.reproduce.pairs import trainings_of
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
 
 Specs = tuple[NetworkSpec, ChipSpec]
 

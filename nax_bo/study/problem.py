@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware import CostBatch, CostModel, Workload, cost_model
@@ -152,7 +151,7 @@ class StudyProblem:
             proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
             known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
-            fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
+            fidelities=[Fidelity(f.name, f.relative_cost) for f in config.rungs],
             complete=self.complete if self._solvable else None,
             settle=self.settle if self._solvable else None,
             within=self.within,
@@ -168,13 +167,17 @@ class StudyProblem:
     def _naswot(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Training-free scores of the networks of a few designs, on images of the study's data."""
         from nax_bo.accuracy.naswot import naswot
-        from nax_bo.study.job import data_set
 
-        images = data_set(self.config.data).train_images
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
         networks = [self.system.decode(dict(zip(columns, row, strict=True)))[0] for row in rows]
-        scores = {network: naswot(network, images) for network in dict.fromkeys(networks)}
+        scores = {network: naswot(network, self._images) for network in dict.fromkeys(networks)}
         return np.array([scores[network] for network in networks])
+
+    @cached_property
+    def _images(self) -> Any:
+        from nax_bo.accuracy.data import parse_data
+
+        return parse_data(self.config.data).load().train_images
 
     @cached_property
     def _limits(self) -> list[Constraint]:

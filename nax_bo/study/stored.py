@@ -15,9 +15,9 @@ from typing_extensions import override
 from nax_bo.hardware import CostModel
 from nax_bo.outcomes import PRICED
 from nax_bo.space import Space
+from nax_bo.study.file.trial import Trial
 from nax_bo.study.problem import Costs, StudyProblem
 from nax_bo.study.sources import refuse_foreign
-from nax_bo.study.trial import Trial
 from nax_bo.systems import System
 
 

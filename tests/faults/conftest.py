@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 import pytest
 
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.job import JobResult
+from nax_bo.study.running.job import JobResult
 
 
 class Formula(Executor):

@@ -14,8 +14,8 @@ from nax_cli.interrupt import stoppable
 from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EnvironmentFaultError
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.faults import MOST_ENDINGS
-from nax_bo.study.job import JobResult
+from nax_bo.study.running.faults import MOST_ENDINGS
+from nax_bo.study.running.job import JobResult
 
 GOOD = {"mean": 0.7, "p05": 0.65, "standard_error": 0.01, "clean": 0.8, "seconds": 1.0}
 CONFIG = StudyConfig(budget=4, strategy="random", calibrate_every=1000, workers=1)
@@ -84,7 +84,7 @@ def test_an_outcome_without_its_numbers_is_a_failure(tmp_path, missing):
     [
         OSError(28, "No space left on device"),
         ModuleNotFoundError("No module named 'nax_bo'"),
-        AttributeError("module 'nax_bo.study.job' has no attribute 'run_job'"),
+        AttributeError("module 'nax_bo.study.running.job' has no attribute 'run_job'"),
         WorkerLostError("an evaluation has to run again: several workers died"),
         KeyError("HOME"),
     ],
@@ -188,7 +188,7 @@ def test_what_was_under_way_when_a_run_was_killed_runs_alone(tmp_path):
 
 
 def test_a_training_that_hangs_is_ended_from_outside(tmp_path, monkeypatch):
-    monkeypatch.setattr("nax_bo.study.loop.GRACE_S", 0.2)
+    monkeypatch.setattr("nax_bo.study.running.loop.GRACE_S", 0.2)
     config = StudyConfig(budget=3, strategy="random", calibrate_every=1000, workers=1, timeout_s=0.3)
     begun = time.monotonic()
     with Study(tmp_path / "s", config) as study:

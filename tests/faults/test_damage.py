@@ -12,7 +12,7 @@ from nax_cli.main import main
 
 from nax_bo.errors import StoreError
 from nax_bo.study import Study
-from nax_bo.study.salvage import check, salvage
+from nax_bo.study.file.salvage import check, salvage
 
 DESIGNS = 30
 

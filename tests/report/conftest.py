@@ -12,7 +12,7 @@ from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.report.collect import collect
 from nax_bo.report.data import ReportData
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.job import Job, JobResult
+from nax_bo.study.running.job import Job, JobResult
 
 
 class SimulatedTrainings(Executor):

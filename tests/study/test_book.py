@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nax_bo.space import Space, ordinal
-from nax_bo.study.book import Book, Looks
-from nax_bo.study.trial import Evaluation, Trial
+from nax_bo.study.file.trial import Evaluation, Trial
+from nax_bo.study.running.book import Book, Looks
 
 SPACE = Space([ordinal("a", range(100))])
 STEPS = st.lists(

@@ -1,22 +1,18 @@
-"""One design out of a study: documents, weights, simulator files, single evaluations."""
+"""One design out of a study: documents, simulator files, single evaluations."""
 
 import json
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 
 from nax_bo.errors import DataError, InputError, StoreError
 from nax_bo.hardware import ChipSpec
 from nax_bo.network import NetworkSpec
-from nax_bo.network.torch_build import build
 from nax_bo.space import Design
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.export import design_document, write_simulator_files, write_weights
-from nax_bo.study.job import Job, job_seed, run_job
-from nax_bo.study.single import changed_design, evaluate_design, prepare, typical_design
+from nax_bo.study.answers.export import design_document, write_simulator_files, write_weights
+from nax_bo.study.answers.single import changed_design, evaluate_design, prepare, typical_design
+from nax_bo.study.running.job import Job, job_seed, run_job
 
 SMALL = {
     **{"depth": 2, "width_1": 8, "kernel_1": 3, "width_2": 8, "kernel_2": 3},
@@ -52,31 +48,6 @@ def test_the_document_rebuilds_the_design(study) -> None:
     assert document["accuracy"]["short"]["mean"] == study.trial(0).at("short").outcome["mean"]
     assert document["cost"]["edap_uj_ms_mm2"] == pytest.approx(study.trial(0).costs["edap_uj_ms_mm2"])
     assert StudyConfig.from_dict(document["settings"]) == study.config
-
-
-def test_weights_are_the_same_bytes_each_time_and_fit_the_network(study, tmp_path) -> None:
-    first = write_weights(study, study.trial(0), tmp_path / "a.safetensors")
-    second = write_weights(study, study.trial(0), tmp_path / "b.safetensors")
-    assert first.read_bytes() == second.read_bytes()
-    with safe_open(first, "pt") as file:
-        about = json.loads(file.metadata()["naxbo"])
-    network = build(NetworkSpec.from_dict(about["network"]), seed=0)
-    network.load_state_dict(load_file(first))  # strict: every key, every shape
-    assert about["fidelity"] == "short"
-    assert about["seed"] == job_seed(study.config.seed, 0)
-
-
-def test_exported_weights_classify(study, tmp_path) -> None:
-    from nax_bo.accuracy.data import parse_data
-
-    file = write_weights(study, study.trial(0), tmp_path / "w.safetensors")
-    network = build(study.study_problem.system.decode(study.trial(0).design)[0], seed=0)
-    network.load_state_dict(load_file(file))
-    network.eval()
-    data = parse_data("digits").load()
-    with torch.no_grad():
-        right = (network(data.test_images).argmax(1) == data.test_labels).float().mean().item()
-    assert right > 0.5  # guessing gives 0.1
 
 
 @pytest.mark.parametrize(("place", "match"), [("nowhere/w.safetensors", "no folder"), (".", "is a folder")])

@@ -16,8 +16,8 @@ from nax_bo.network import NetworkSpec
 from nax_bo.outcomes import OUTCOMES, PRICED
 from nax_bo.search.pareto import nondominated
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.job import Job, JobResult
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.running.job import Job, JobResult
 
 SMALL = {
     "depth": ["2"],

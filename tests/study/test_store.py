@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import StoreError
 from nax_bo.space import Space, categorical, ordinal
-from nax_bo.study.store import Store
-from nax_bo.study.trial import Proposal
+from nax_bo.study.file.store import Store
+from nax_bo.study.file.trial import Proposal
 
 SPACE = Space([ordinal("a", range(8)), categorical("b", ("x", "y", "z"))])
 
@@ -97,7 +97,7 @@ def test_running_evaluations_are_queued_again(tmp_path) -> None:
 
 def test_only_one_process_runs_a_study(tmp_path) -> None:
     store = new(tmp_path / "s")
-    code = f"from nax_bo.study.store import Store\nStore({str(tmp_path / 's')!r}).lock()"
+    code = f"from nax_bo.study.file.store import Store\nStore({str(tmp_path / 's')!r}).lock()"
     with store.lock():
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "being run by another process" in run.stderr
@@ -109,8 +109,8 @@ def test_a_kill_loses_no_finished_evaluation(tmp_path) -> None:
     code = f"""
 import sys
 from nax_bo.space import Space
-from nax_bo.study.store import Store
-from nax_bo.study.trial import Proposal
+from nax_bo.study.file.store import Store
+from nax_bo.study.file.trial import Proposal
 store = Store({str(path)!r}, Space.from_json({SPACE.to_json()!r}), create=True)
 for i in range(24):
     (e,) = store.add([Proposal(store.space.design([i % 8, i // 8]), {{}}, "short")])
@@ -202,7 +202,7 @@ def test_a_failed_creation_leaves_nothing(tmp_path, monkeypatch) -> None:
     def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nax_bo.study.database.publish", full)
+    monkeypatch.setattr("nax_bo.study.file.database.publish", full)
     with pytest.raises(StoreError, match="No space left"):
         new(tmp_path / "s")
     assert list(tmp_path.iterdir()) == []

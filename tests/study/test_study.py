@@ -14,7 +14,7 @@ import pytest
 
 from nax_bo.errors import InputError, NaxboError, StoreError
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.job import Job, JobResult, job_seed
+from nax_bo.study.running.job import Job, JobResult, job_seed
 
 
 def formula(job: Job) -> JobResult:
@@ -324,7 +324,7 @@ def test_a_front_is_read_though_the_surrogate_is_gone(tmp_path, monkeypatch) -> 
 def test_workers_leave_with_the_process_that_started_them(tmp_path) -> None:
     code = (
         "import os, sys, time\n"
-        "from nax_bo.study.executor import local_executor\n"
+        "from nax_bo.study.running.executor import local_executor\n"
         "if __name__ == '__main__':\n"
         "    print(local_executor(1).submit(os.getpid).result(), flush=True)\n"
         "    time.sleep(60)\n"

@@ -15,8 +15,8 @@ from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.space import Design, Space
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.outcome import check_outcome
-from nax_bo.study.trial import STATES, Evaluation, Specs, State
+from nax_bo.study.file.outcome import check_outcome
+from nax_bo.study.file.trial import STATES, Evaluation, Specs, State
 
 SALVAGE = "Restore it from a copy, or take over what can be read: naxbo study salvage FILE NEW"
 """What to do about a damaged study."""
@@ -60,7 +60,7 @@ def config_of(stored: Any) -> StudyConfig:
 
 
 def data_of(stored: Any) -> dict[str, Any]:
-    """What a study remembers of its data set (:func:`nax_bo.study.job.describe_data`)."""
+    """What a study remembers of its data set (:func:`nax_bo.study.running.job.describe_data`)."""
     where = "what is known of the data set"
     if not isinstance(stored, dict):
         refuse(where, f"it is {_short(stored)}")

@@ -10,8 +10,8 @@ from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Design, Space
-from nax_bo.study.prediction import Prediction, fit_accuracy
-from nax_bo.study.single import changed_design
+from nax_bo.study.answers.prediction import Prediction, fit_accuracy
+from nax_bo.study.answers.single import changed_design
 from nax_bo.study.sources import same
 from nax_bo.study.study import Study
 from nax_bo.whatif import Setting, apply_settings, implied, setting_names

@@ -11,8 +11,8 @@ told to stop makes no design a suspect.
 from __future__ import annotations
 
 from nax_bo.errors import EnvironmentFaultError
-from nax_bo.study.outcome import check_outcome
-from nax_bo.study.trial import Evaluation
+from nax_bo.study.file.outcome import check_outcome
+from nax_bo.study.file.trial import Evaluation
 
 MOST_IN_A_ROW = 3
 """Faults of the environment without a result between them, after which a run stops."""

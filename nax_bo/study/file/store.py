@@ -4,7 +4,7 @@ Rollback journal, deleted at each commit, and ``synchronous=EXTRA``: what was re
 survives a kill of the process and a loss of power (https://www.sqlite.org/pragma.html#pragma_synchronous). A kill in
 the middle of a commit leaves ``FILE-journal`` beside it until the study is next opened: the two belong together.
 Everything in it is numbers and JSON text; nothing is ever unpickled. Rows become records in
-:mod:`nax_bo.study.records`.
+:mod:`nax_bo.study.file.records`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from filelock import FileLock, Timeout
 
 from nax_bo.errors import StoreError
 from nax_bo.space import Space
-from nax_bo.study import records
-from nax_bo.study.database import FORMAT, connect, create_file
-from nax_bo.study.outcome import check_outcome
-from nax_bo.study.trial import EVALUATION_COLUMNS, Evaluation, Proposal, Specs, State, Trial
+from nax_bo.study.file import records
+from nax_bo.study.file.database import FORMAT, connect, create_file
+from nax_bo.study.file.outcome import check_outcome
+from nax_bo.study.file.trial import EVALUATION_COLUMNS, Evaluation, Proposal, Specs, State, Trial
 
 
 class Store:
@@ -227,7 +227,7 @@ class Store:
         """Record the end of an evaluation and its place in the order of completion.
 
         Raises:
-            StoreError: It is done, and its outcome is none (:func:`nax_bo.study.outcome.check_outcome`).
+            StoreError: It is done, and its outcome is none (:func:`nax_bo.study.file.outcome.check_outcome`).
         """
         if state == "done" and (problem := check_outcome(outcome)):
             raise StoreError(f"evaluation {evaluation} cannot be recorded as done: {problem}", "Check first.")

@@ -2,7 +2,7 @@
 
 Rows are read one by one. Where a page is damaged, SQLite gives up a whole scan; rows behind it are then asked for by
 number, so that those in sound pages are all found. A design or an evaluation comes over if every cell of it passes the
-checks of :mod:`nax_bo.study.records`. Designs are numbered from 0 again, and what they were numbered before is said.
+checks of :mod:`nax_bo.study.file.records`. Designs are numbered from 0 again; their former numbers are said.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.space import Space
-from nax_bo.study import records
-from nax_bo.study.database import FORMAT, create_file, open_to_read
-from nax_bo.study.trial import EVALUATION_COLUMNS
+from nax_bo.study.file import records
+from nax_bo.study.file.database import FORMAT, create_file, open_to_read
+from nax_bo.study.file.trial import EVALUATION_COLUMNS
 
 _GAP = 2000
 """Numbers in a row that may be missing behind a damaged page before a table is taken to end."""

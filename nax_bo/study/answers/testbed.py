@@ -12,7 +12,7 @@ from nax_bo.errors import InputError
 from nax_bo.search import Fidelity, Problem
 from nax_bo.search.scale import Scale
 from nax_bo.space import Design
-from nax_bo.study.prediction import AccuracyModel, fit_accuracy
+from nax_bo.study.answers.prediction import AccuracyModel, fit_accuracy
 from nax_bo.study.study import Study
 
 
