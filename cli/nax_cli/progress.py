@@ -46,6 +46,10 @@ def parts(p: Progress) -> list[str]:
         said.append(f"best {100 * p.best:.1f} %")
     said += [f"{p.running} running", f"front of {p.front}", f"{p.full} in full"]
     said += [f"{p.failed} failed"] if p.failed else []
+    if p.outlook is not None:
+        from nax_bo.study.running.stopping import said as in_words
+
+        said.append(in_words(p.outlook))
     return [*said, f"hypervolume {p.hypervolume:.3g}"]
 
 

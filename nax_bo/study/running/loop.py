@@ -16,6 +16,7 @@ from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Optimizer, Suggestion
+from nax_bo.search.outlook import Outlook
 from nax_bo.space import Design
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.file.store import Store
@@ -24,6 +25,7 @@ from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
 from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.stopping import Stopping
 from nax_bo.study.running.weights import WeightsKeeper
 
 CHECKPOINTS = ".checkpoints"
@@ -38,7 +40,11 @@ FINAL_SHARE, FINAL_LEAST = 0.08, 10
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy."""
+    """Where a running study stands.
+
+    ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy; ``outlook`` what further designs would
+    gain, where that is known.
+    """
 
     designs: int
     budget: int
@@ -50,6 +56,7 @@ class Progress:
     best: float | None
     eta_s: float | None
     news: str
+    outlook: Outlook | None = None
 
 
 class Growing(Protocol):
@@ -114,6 +121,7 @@ class Run:
         self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
+        self.stopping = Stopping(self.store, config, self.optimizer)
         self.started, self.work_done = monotonic(), 0.0
         self.news: list[str] = []
 
@@ -162,6 +170,10 @@ class Run:
             return promoted[0]
         if spent:
             return None
+        if why := self.stopping.why(self.book.designs):
+            self.news.append(why)
+            self._nothing_left = True
+            return self._decide()
         suggestion = next(iter(self.optimizer.ask(1)), None)
         if suggestion is None or not self._within_limits(suggestion):
             if suggestion is not None:
@@ -305,5 +317,6 @@ class Run:
                 best=self.best,
                 eta_s=None if pace is None else pace * self._work_left(),
                 news=news,
+                outlook=None if self._nothing_left else self.stopping.outlook,
             )
         )
