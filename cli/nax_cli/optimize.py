@@ -121,6 +121,15 @@ def optimize(
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
     ] = None,
+    ladder: Annotated[
+        str | None,
+        typer.Option(
+            "--ladder",
+            metavar="LOOKS",
+            help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
+            "once, in minutes), short, full. [short,full]",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -204,6 +213,7 @@ def optimize(
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
+        "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
         "seed": seed,

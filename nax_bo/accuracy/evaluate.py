@@ -16,12 +16,14 @@ from torch import Generator, Tensor
 
 from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity, Recipe
+from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.kept import Trained, TrainedNetwork
 from nax_bo.accuracy.recipes import AUTO
 from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
+from nax_bo.accuracy.supernet.inherit import inherit
+from nax_bo.accuracy.supernet.shared import SharedNetwork
 from nax_bo.accuracy.training import idealise, train
 from nax_bo.crossbar import CrossbarNetwork, accuracy
 from nax_bo.errors import EvaluationError, InputError
@@ -50,9 +52,12 @@ def evaluate(
     timeout_s: float = float("inf"),
     least_chips: int = 1,
     checkpoints: Path | None = None,
+    shared: SharedNetwork | None = None,
     keep: Callable[[Trained], None] | None = None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
+
+    At the rung ``inherit`` nothing is trained: the network takes its weights from ``shared``.
 
     Args:
         network: The network.
@@ -65,10 +70,12 @@ def evaluate(
         timeout_s: When training and measuring give up.
         least_chips: Read at least so many programmed chips, where chips differ: for the tail of their distribution.
         checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
+        shared: The trained super-network of the network's space
+            (:func:`nax_bo.accuracy.supernet.inherit.super_network`).
         keep: Given the networks as they were measured, and the chips' seeds.
 
     Raises:
-        InputError: Unknown fidelity, recipe or device, or a chip or data that do not fit the network.
+        InputError: Unknown fidelity, recipe or device, or a chip, data or super-network that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
@@ -78,6 +85,11 @@ def evaluate(
     differ = chips_differ(chip, noise)
     reads = _reads(level, differ, least_chips)
     _check_fit(network, data)
+    if level.name == INHERIT.name and shared is None:
+        raise InputError(
+            "this network has no super-network to inherit its weights from",
+            "Use another fidelity, or pass one.",
+        )
     trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
     seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
     kept = [
@@ -97,6 +109,17 @@ def evaluate(
             mode=level.mode,
             timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
             checkpoint=checkpoint,
+        )
+        if level.name != INHERIT.name or shared is None
+        else inherit(
+            shared,
+            network,
+            chip,
+            data,
+            vectors=learning.calibration_vectors,
+            seed=own,
+            conditions=noise,
+            mode=level.mode,
         )
         for own, checkpoint in zip(seeds, kept, strict=True)
     ]

@@ -57,7 +57,7 @@ class Fidelity:
     """One rung of the ladder.
 
     Attributes:
-        name: ``"short"`` or ``"full"``.
+        name: A key of :data:`LADDER`.
         recipe: How networks are trained.
         trainings: Networks that are trained, from different seeds, where there are fewer than
             :data:`MANY_TEST_IMAGES` test images; accuracy is that of chips of all. One where there are more.
@@ -108,7 +108,22 @@ FULL = Fidelity(
     mode="exact",
     relative_cost=1.0,
 )
-LADDER = {f.name: f for f in (SHORT, FULL)}
+INHERIT = Fidelity(
+    "inherit",
+    replace(SHORT.recipe, epochs=20, least_steps=600, calibration_vectors=512),
+    trainings=1,
+    min_draws=3,
+    max_draws=8,
+    target_standard_error=0.01,
+    mode="fast",
+    relative_cost=0.04,
+)
+"""No training of its own: weights are a slice of the space's super-network, whose training the recipe describes."""
+
+LADDER = {f.name: f for f in (INHERIT, SHORT, FULL)}
+"""All rungs, cheapest first."""
+
+DEFAULT_LADDER = (SHORT.name, FULL.name)
 
 
 def fidelity(name: str) -> Fidelity:
@@ -116,4 +131,5 @@ def fidelity(name: str) -> Fidelity:
     try:
         return LADDER[name]
     except KeyError:
-        raise InputError(f"there is no fidelity {name!r}", f"Use {' or '.join(LADDER)}.") from None
+        *others, last = LADDER
+        raise InputError(f"there is no fidelity {name!r}", f"Use {', '.join(others)} or {last}.") from None

@@ -94,7 +94,7 @@ def train(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
-    steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
+    steps = step_count(recipe, len(images))
     examples = calibration_images(images)
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
@@ -112,6 +112,11 @@ def batch_size(images: int) -> int:
     """Power of two that gives about :data:`STEPS_PER_EPOCH` steps per epoch, within limits."""
     wanted = max(1.0, images / STEPS_PER_EPOCH)
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << round(math.log2(wanted))))
+
+
+def step_count(recipe: Recipe, images: int) -> int:
+    """Batches that a training on so many images learns from."""
+    return max(1, recipe.least_steps, round(recipe.epochs * math.ceil(images / batch_size(images))))
 
 
 def fit_normalisation(
@@ -251,7 +256,7 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
 
 
 def calibration_images(images: Tensor) -> Tensor:
-    """Those of the training ``images`` on which a network is calibrated."""
+    """Those on which converters and normalisation are fitted: the first :data:`CALIBRATION_IMAGES`."""
     return _at_least_two(images[:CALIBRATION_IMAGES])
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL
 from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.chip.effects import EFFECTS, acting
@@ -183,11 +183,11 @@ def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Poin
     best = {t.number for t in front}
     tied = set(ties([study.row(t) for t in front]))
     kept = survivors(study)
-    looked = [t for t in trials if t.at(FULL.name) or t.at(SHORT.name)]
+    looked = [t for t in trials if t.best]
     looked.sort(key=lambda t: (t.number not in best, t.at(FULL.name) is None, t.number))
     points = []
     for place, trial in enumerate(looked):
-        evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+        evaluation = trial.best
         assert evaluation is not None
         detailed = place < MOST_DETAILED
         points.append(

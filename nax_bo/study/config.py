@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nax_bo.accuracy.evaluator import OWN
+from nax_bo.accuracy.fidelity import DEFAULT_LADDER, FULL, INHERIT, LADDER, Fidelity, fidelity
 from nax_bo.accuracy.recipes import AUTO, parse_recipe
 from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.cluster import LOCAL
@@ -50,6 +51,8 @@ class StudyConfig:
         accuracy: What measures accuracy: ``training``, or ``package.module:Class`` or ``file.py:Class``
             (:mod:`nax_bo.accuracy.evaluator`).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
+        ladder: Looks that a design may get, cheapest first: ``inherit`` (weights from a super-network that is trained
+            once for the whole space), ``short``, ``full``; the last is ``full``.
         calibrate_every: After this many designs, the most promising one is trained in full.
         max: Upper limits on outcomes, by name.
         min: Lower limits on outcomes, by name.
@@ -75,6 +78,7 @@ class StudyConfig:
     learn_costs: bool = False
     accuracy: str = "training"
     cost_model: str = "published"
+    ladder: tuple[str, ...] = DEFAULT_LADDER
     calibrate_every: int = 10
     max: Mapping[str, float] = field(default_factory=dict)
     min: Mapping[str, float] = field(default_factory=dict)
@@ -110,6 +114,12 @@ class StudyConfig:
             if not isinstance(getattr(self, name), (Mapping, Conditions)):
                 raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
         object.__setattr__(self, "objectives", _objectives(self.objectives))
+        object.__setattr__(self, "ladder", _ladder(self.ladder))
+        if INHERIT.name in self.ladder and self.accuracy != OWN:
+            raise InputError(
+                f"the ladder has {INHERIT.name}, and accuracy is measured by {self.accuracy}",
+                f"{INHERIT.name} is a look of naxbo's own training: leave it out, or the evaluator.",
+            )
         object.__setattr__(self, "choose", _choices(self.choose))
         for side in ("max", "min"):
             object.__setattr__(self, side, _limits(side, getattr(self, side)))
@@ -143,6 +153,11 @@ class StudyConfig:
         return tuple(dict.fromkeys((*chosen, SUMMARY_COST, *MAIN_COSTS)))
 
     @property
+    def rungs(self) -> tuple[Fidelity, ...]:
+        """The ladder's looks, cheapest first."""
+        return tuple(LADDER[name] for name in self.ladder)
+
+    @property
     def least_chips(self) -> int:
         """Programmed chips that every evaluation must read."""
         return LEAST_CHIPS if any(o.name == "p05" for o in self.outcomes) else 1
@@ -150,7 +165,7 @@ class StudyConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
         lists = {name: list(values) for name, values in self.choose.items()}
-        plain = {"objectives": list(self.objectives), "choose": lists}
+        plain = {"objectives": list(self.objectives), "ladder": list(self.ladder), "choose": lists}
         return {**asdict(self), **plain, "max": dict(self.max), "min": dict(self.min)}
 
     @classmethod
@@ -217,6 +232,7 @@ _COMMENTS = {
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
     "accuracy": "training, or a class that measures accuracy: package.module:Class | file.py:Class",
     "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
+    "ladder": "looks at designs, cheapest first: inherit (weights from one super-network), short, full",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "recipe": "how networks learn: auto | digits | cifar-cnn | vit, with options: ,epochs=30,flip=true",
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
@@ -245,6 +261,18 @@ def _objectives(names: Any) -> tuple[str, ...]:
             "Add accuracy or p05; for costs alone see naxbo what-if.",
         )
     return chosen
+
+
+def _ladder(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InputError(f"ladder = {names!r}", f"Give a list, for example {list(DEFAULT_LADDER)}.")
+    given = [fidelity(str(name)) for name in names]
+    if not given or given[-1] != FULL or given != sorted(set(given), key=list(LADDER.values()).index):
+        raise InputError(
+            f"the ladder is {', '.join(f.name for f in given) or 'empty'}",
+            f"Name each look once, cheapest first, {FULL.name} last; there are {', '.join(LADDER)}.",
+        )
+    return tuple(f.name for f in given)
 
 
 def _limits(side: str, given: Mapping[str, Any]) -> dict[str, float]:

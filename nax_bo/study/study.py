@@ -15,7 +15,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from nax_bo.accuracy.evaluator import OWN, load_evaluator
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.cluster import connect
 from nax_bo.errors import InputError, StoreError
@@ -245,7 +245,7 @@ class Study:
 
     def row(self, trial: Trial) -> dict[str, Any]:
         """A design as one row of a table: number, accuracy and its spread, costs, settings."""
-        evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+        evaluation = trial.best
         outcome: Mapping[str, Any] = evaluation.outcome if evaluation else {}
         return {
             "number": trial.number,
@@ -268,13 +268,22 @@ class Study:
         """
         return frame(self.rows())
 
-    def add(self, designs: Sequence[Design], fidelity: str = SHORT.name) -> int:
+    def add(self, designs: Sequence[Design], fidelity: str | None = None) -> int:
         """Queue designs of one's own, which :meth:`run` takes up first; returns how many are new to the study.
 
+        Args:
+            designs: The designs.
+            fidelity: How they are looked at; by default as cheaply as the study's ladder allows.
+
         Raises:
-            InputError: A design is of another space.
+            InputError: A design is of another space, or the ladder has no such look.
             StoreError: The study's space or cost model is not naxbo's, and nobody vouched for it.
         """
+        rung = self.config.ladder[0] if fidelity is None else fidelity
+        if rung not in self.config.ladder:
+            raise InputError(
+                f"the study's ladder has no look {rung!r}", f"It has: {', '.join(self.config.ladder)}."
+            )
         known = {t.design.indices for t in self.trials()}
         wanted = dict.fromkeys(d for d in designs if d.indices not in known)
         if any(d.space != self.store.space for d in wanted):
@@ -284,7 +293,7 @@ class Study:
         self.need("system", "cost_model", why="pricing new designs")
         before, self._live = self._live, self._named_problem()
         try:
-            proposals = [self.proposal(d, fidelity, "given by the user") for d in wanted]
+            proposals = [self.proposal(d, rung, "given by the user") for d in wanted]
         finally:
             self._live = before
         self.store.add(proposals)

@@ -75,5 +75,5 @@ def test_shares_that_mean_nothing_are_refused(share) -> None:
 
 
 def test_outlooks_are_said_in_percent() -> None:
-    text = "another 50 designs are expected to gain 1.2 % (0.05 % to 250 %) of the hypervolume"
-    assert said(Outlook(50, 0.0123, 0.0005, 2.5)) == text
+    text = "another 50 designs are expected to gain 1.2 % (0 % to 250 %) of the hypervolume"
+    assert said(Outlook(50, 0.0123, 0.00005, 2.5)) == text

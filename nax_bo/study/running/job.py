@@ -6,7 +6,7 @@ Jobs carry references and JSON forms, never objects, so that any executor (threa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nax_bo.accuracy.evaluator import OWN, evaluate_by, remembered
+from nax_bo.accuracy.fidelity import INHERIT
 from nax_bo.errors import EnvironmentFaultError, NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
+from nax_bo.space import Space
+from nax_bo.study.config import StudyConfig
+from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.data import DataSet
+    from nax_bo.accuracy.supernet.shared import SharedNetwork
+
+
+CHECKPOINTS = ".checkpoints"
+"""Ending of the folder beside a study in which long trainings leave what they need to go on, and super-networks lie."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,10 @@ class Job:
         least_chips: Programmed chips to read at least, where chips differ.
         fingerprint: Of the data set that is meant; empty: whatever is found.
         version: Of naxbo, which the worker must have; empty: any.
-        checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
+        checkpoints: Folder in which a long training leaves what it needs to go on, and a super-network is kept;
+            empty: nowhere.
         weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
+        family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
     """
 
     network: Mapping[str, Any]
@@ -57,6 +68,7 @@ class Job:
     fingerprint: str = ""
     version: str = ""
     weights_mb: float = 0.0
+    family: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,7 @@ def run_job(job: Job) -> JobResult:
     Raises:
         DataError, InputError: The data set or the evaluator is missing or damaged here: no design is to blame.
         EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
+        EvaluationError: The super-network of the space could not be trained.
     """
     import torch
 
@@ -108,6 +121,7 @@ def run_job(job: Job) -> JobResult:
             return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
+    shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
     conditions, trained = Conditions(**job.conditions), list[Trained]()
     try:
         report = evaluate(
@@ -121,6 +135,7 @@ def run_job(job: Job) -> JobResult:
             timeout_s=job.timeout_s,
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
+            shared=shared,
             keep=trained.append if job.weights_mb else None,
         )
     except NaxboError as ex:
@@ -133,6 +148,44 @@ def run_job(job: Job) -> JobResult:
     weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
     size = len(weights) / 1e6
     return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+
+
+def family_of(config: StudyConfig, space: Space) -> dict[str, Any]:
+    """What a worker needs to train the super-network of a study's space, as plain values."""
+    return {"system": config.system, "space": space.to_json(), "seed": config.seed}
+
+
+def _super_network(job: Job, data: DataSet) -> SharedNetwork:
+    asked = (job.data, job.recipe, job.checkpoints, job.timeout_s)
+    plain = tuple(tuple(sorted(values.items())) for values in (job.family, job.conditions))
+    return _remembered_network(data.fingerprint, *asked, *plain)
+
+
+@lru_cache(maxsize=1)
+def _remembered_network(
+    fingerprint: str,
+    data: str,
+    recipe: str,
+    folder: str,
+    timeout_s: float,
+    family: tuple[tuple[str, Any], ...],
+    conditions: tuple[tuple[str, Any], ...],
+) -> SharedNetwork:
+    """The super-network of a space, looked for or trained once in this process; ``fingerprint`` is that of ``data``."""
+    from nax_bo.accuracy.supernet.family import Family
+    from nax_bo.accuracy.supernet.inherit import super_network
+
+    images, about = _data_set(data), dict(family)
+    system = load_system(about["system"], images.input_shape, images.num_classes)
+    return super_network(
+        Family(Space.from_json(about["space"]), system.decode),
+        images,
+        recipe=recipe,
+        seed=about["seed"],
+        conditions=Conditions(**dict(conditions)),
+        folder=Path(folder) if folder else None,
+        timeout_s=timeout_s,
+    )
 
 
 def describe_data(spec: str) -> dict[str, Any]:

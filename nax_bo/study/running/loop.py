@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
+from nax_bo.accuracy.fidelity import FULL, INHERIT, LADDER
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
 from nax_bo.errors import EvaluationError, NaxboError
@@ -24,12 +24,9 @@ from nax_bo.study.file.trial import Evaluation, Proposal, Trial
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
-from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
 from nax_bo.study.running.stopping import Stopping
 from nax_bo.study.running.weights import WeightsKeeper
-
-CHECKPOINTS = ".checkpoints"
-"""Ending of the folder beside a study in which long trainings leave what they need to go on."""
 
 GRACE_S = 3.0
 """What a training may take beyond its time limit before it is ended from outside."""
@@ -204,7 +201,7 @@ class Run:
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
         running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
-        return new * SHORT.relative_cost + full * FULL.relative_cost + running
+        return new * self.config.rungs[0].relative_cost + full * FULL.relative_cost + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -223,6 +220,7 @@ class Run:
             self.study.data["fingerprint"],
             version("naxbo"),
             self.weights.wanted_mb(evaluation.fidelity),
+            family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
         )
         self.store.start(evaluation.id)
         try:

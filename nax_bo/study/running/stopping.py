@@ -51,5 +51,7 @@ def said(outlook: Outlook) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, two digits."""
+    """A share in percent, two digits; below a hundredth of a percent it is none."""
+    if share < 1e-4:
+        return "0 %"
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
