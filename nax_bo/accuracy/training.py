@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -63,6 +63,7 @@ def train(
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
     checkpoint: Checkpoint | None = None,
+    on_step: Callable[[float], None] = lambda share: None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -83,6 +84,7 @@ def train(
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
         checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
+        on_step: Told before every step which share of the steps is done.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -99,7 +101,7 @@ def train(
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
-        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint, on_step)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
     model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
@@ -167,6 +169,7 @@ def _descend(
     deadline: Deadline,
     measurements: _Measurements,
     checkpoint: Checkpoint | None,
+    on_step: Callable[[float], None],
 ) -> None:
     """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     optimiser = make_optimiser(model, recipe)
@@ -179,6 +182,7 @@ def _descend(
         if begun is not None and step < begun.step:
             continue
         deadline.check()
+        on_step(step / steps)
         if checkpoint is not None and checkpoint.due:
             checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
         measurements.before(step)

@@ -10,9 +10,10 @@ from typing import Any
 
 from nax_bo.accuracy.evaluator import OWN
 from nax_bo.accuracy.fidelity import DEFAULT_LADDER, FULL, INHERIT, LADDER, Fidelity, fidelity
-from nax_bo.accuracy.recipes import AUTO, parse_recipe
+from nax_bo.accuracy.recipes import AUTO, parse_recipe, rungs
 from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.cluster import LOCAL
+from nax_bo.durations import seconds_of
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
@@ -22,7 +23,7 @@ KEEP = ("none", "front", "all")
 
 FREE_TO_CHANGE = (
     "budget", "until_gain", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs",
-    "objectives", "within", "max", "min", "executor", "keep_weights", "weights_limit_mb",
+    "objectives", "within", "max", "min", "executor", "time", "keep_weights", "weights_limit_mb",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -61,6 +62,8 @@ class StudyConfig:
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
+        time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
+            to it when the study is created (:mod:`nax_bo.study.planning.plan`).
         keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``.
         weights_limit_mb: How large the folder with the weights may grow.
     """
@@ -87,6 +90,7 @@ class StudyConfig:
     executor: str = LOCAL
     workers: int = 0
     timeout_s: float = 3600.0
+    time: str = ""
     keep_weights: str = "front"
     weights_limit_mb: float = 1000.0
 
@@ -97,6 +101,7 @@ class StudyConfig:
         _whole("workers", self.workers, 0)
         for name in (
             "system", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe", "executor",
+            "time",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
@@ -115,6 +120,7 @@ class StudyConfig:
                 raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
         object.__setattr__(self, "objectives", _objectives(self.objectives))
         object.__setattr__(self, "ladder", _ladder(self.ladder))
+        _time(self.time, self.accuracy, self.ladder)
         if INHERIT.name in self.ladder and self.accuracy != OWN:
             raise InputError(
                 f"the ladder has {INHERIT.name}, and accuracy is measured by {self.accuracy}",
@@ -155,7 +161,7 @@ class StudyConfig:
     @property
     def rungs(self) -> tuple[Fidelity, ...]:
         """The ladder's looks, cheapest first."""
-        return tuple(LADDER[name] for name in self.ladder)
+        return tuple(rungs(self.recipe)[name] for name in self.ladder)
 
     @property
     def least_chips(self) -> int:
@@ -238,6 +244,7 @@ _COMMENTS = {
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
     "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
+    "time": "what the whole study may take, as 2h or 30m: ladder and space are cut to it; empty: as long as it takes",
     "keep_weights": "of which fully trained designs weights are kept, in a folder beside the study: none | front | all",
     "weights_limit_mb": "how large that folder may grow",
 }
@@ -273,6 +280,22 @@ def _ladder(names: Any) -> tuple[str, ...]:
             f"Name each look once, cheapest first, {FULL.name} last; there are {', '.join(LADDER)}.",
         )
     return tuple(f.name for f in given)
+
+
+def _time(text: str, accuracy: str, ladder: Iterable[str]) -> None:
+    """Refuse a time limit that is none, or that nothing can be cut for."""
+    if not text:
+        return
+    seconds_of(text)
+    for there, what in (
+        (accuracy != OWN, "an accuracy evaluator of your own"),
+        (INHERIT.name in ladder, f"the rung {INHERIT.name}"),
+    ):
+        if there:
+            raise InputError(
+                f"time = {text!r} with {what}",
+                "Only naxbo's own trainings can be cut to fit: leave one of them out.",
+            )
 
 
 def _limits(side: str, given: Mapping[str, Any]) -> dict[str, float]:

@@ -22,6 +22,7 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Space
 from nax_bo.study.config import StudyConfig
+from nax_bo.study.running.pace import Sign
 from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Job:
             empty: nowhere.
         weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
         family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
+        sign: File in which it leaves how far it has come; empty: nowhere.
     """
 
     network: Mapping[str, Any]
@@ -69,6 +71,7 @@ class Job:
     version: str = ""
     weights_mb: float = 0.0
     family: Mapping[str, Any] = field(default_factory=dict)
+    sign: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def run_job(job: Job) -> JobResult:
             f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
             "Install one version everywhere.",
         )
-    data = _data_set(job.data)
+    data = data_set(job.data)
     if job.fingerprint and job.fingerprint != data.fingerprint:
         raise EnvironmentFaultError(
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
@@ -137,6 +140,7 @@ def run_job(job: Job) -> JobResult:
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
             shared=shared,
             keep=trained.append if job.weights_mb else None,
+            on_progress=Sign(job.sign),
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
@@ -175,7 +179,7 @@ def _remembered_network(
     from nax_bo.accuracy.supernet.family import Family
     from nax_bo.accuracy.supernet.inherit import super_network
 
-    images, about = _data_set(data), dict(family)
+    images, about = data_set(data), dict(family)
     system = load_system(about["system"], images.input_shape, images.num_classes)
     return super_network(
         Family(Space.from_json(about["space"]), system.decode),
@@ -194,7 +198,7 @@ def describe_data(spec: str) -> dict[str, Any]:
     Raises:
         DataError: The data set is missing or damaged.
     """
-    data = _data_set(spec)
+    data = data_set(spec)
     return {
         "name": data.name,
         "input_shape": list(data.input_shape),
@@ -206,7 +210,8 @@ def describe_data(spec: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _data_set(spec: str) -> DataSet:
+def data_set(spec: str) -> DataSet:
+    """A data set by its specification, once in this process."""
     from nax_bo.accuracy.data import parse_data
 
     return parse_data(spec).load()
