@@ -24,7 +24,7 @@ from nax_bo.report.units import band_digits, percent_places, unit_for
 from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
 from nax_bo.study.answers.prediction import cross_validate
-from nax_bo.study.running.stopping import AHEAD, said
+from nax_bo.study.running.stopping import AHEAD, in_words
 
 BUILT_IN = ("gp", "gbt")
 """Surrogates whose predictions every report checks, besides the study's own."""
@@ -152,7 +152,7 @@ def _promises(study: Study) -> list[tuple[str, str]]:
                 f"{kept.gained:.3g}",
             )
         )
-    return [*facts, ("outlook", said(ahead))] if ahead else facts
+    return [*facts, ("outlook", in_words(ahead))] if ahead else facts
 
 
 def _measure(outcome: Outcome) -> str:

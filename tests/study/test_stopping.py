@@ -8,7 +8,7 @@ import pytest
 from nax_bo.errors import InputError
 from nax_bo.search.outlook import Outlook
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study.running.stopping import Stopping, said
+from nax_bo.study.running.stopping import Stopping, in_words
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_study import Inline, config, history
@@ -76,4 +76,4 @@ def test_shares_that_mean_nothing_are_refused(share) -> None:
 
 def test_outlooks_are_said_in_percent() -> None:
     text = "another 50 designs are expected to gain 1.2 % (0 % to 250 %) of the hypervolume"
-    assert said(Outlook(50, 0.0123, 0.00005, 2.5)) == text
+    assert in_words(Outlook(50, 0.0123, 0.00005, 2.5)) == text

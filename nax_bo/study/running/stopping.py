@@ -39,10 +39,10 @@ class Stopping:
         if self.outlook is None or self.outlook.gain >= self._least:
             return ""
         self._store.set_meta({STOPPED: now})
-        return f"stopped at {designs} designs: {said(self.outlook)}, less than {percent(self._least)} (until_gain)"
+        return f"stopped at {designs} designs: {in_words(self.outlook)}, less than {percent(self._least)} (until_gain)"
 
 
-def said(outlook: Outlook) -> str:
+def in_words(outlook: Outlook) -> str:
     """An outlook as a sentence."""
     return (
         f"another {outlook.designs} designs are expected to gain {percent(outlook.gain)} "
