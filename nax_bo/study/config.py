@@ -230,7 +230,7 @@ _COMMENTS = {
     "budget": "designs to look at",
     "until_gain": "stop once another 50 designs are expected to gain less than this share of the hypervolume; 0: never",
     "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
-    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
+    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas | dynas | nacim",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
     "power, tops_w, tops_mm2, fps, utilisation)",
