@@ -27,6 +27,8 @@ _BUILT_IN = {
     "linas": "nax_bo.search.linas:Linas",
     "xpert": "nax_bo.search.xpert:Xpert",
     "xpert-released": "nax_bo.search.xpert:XpertReleased",
+    "dynas": "nax_bo.search.dynas:Dynas",
+    "nacim": "nax_bo.search.reinforce:Reinforce",
     "optuna-tpe": "nax_bo.search.peers.optuna:tpe",
     "optuna-gp": "nax_bo.search.peers.optuna:gp",
     "optuna-nsga2": "nax_bo.search.peers.optuna:nsga2",
