@@ -37,7 +37,7 @@ def reproduce(
     ] = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Reproduce or refute a published system's claims within one simulator.
+    """Reproduce or refute a published system's claims.
 
     Trains its baselines; runs its own search, a random one and naxbo's at the same budget; trains the winners from the
     seeds of the baseline. Ends with the claims beside what was obtained, a table of factors, and a figure. Everything
