@@ -15,6 +15,7 @@ from nax_bo.hardware.chip.effects import EFFECTS, acting
 from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.chosen import anatomy, choose, knee, layers_of
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
+from nax_bo.report.devices import cells, rivals, said
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
 from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
@@ -62,6 +63,7 @@ def _collected(study: Study, design: int | None) -> ReportData:
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
     plots, notes = _calibration(study)
+    moved = rivals(study, front)
     error_layers, error_rows = error_budget(study, picked[0]) if picked else ((), ())
     return ReportData(
         title=study.store.path.name,
@@ -84,6 +86,8 @@ def _collected(study: Study, design: int | None) -> ReportData:
         drivers=drivers(study),
         error_layers=error_layers,
         error_budget=error_rows,
+        devices=tuple(cells(row, len(front)) for row in moved),
+        devices_said=said(front) if moved else "",
         failures=_failures(trials),
     )
 

@@ -225,7 +225,7 @@ _COMMENTS = {
     "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
     "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
-    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
+    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas | dynas | nacim",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
     "power, tops_w, tops_mm2, fps, utilisation)",
