@@ -116,9 +116,9 @@ def in_blocks(values: Tensor, blocks: tuple[int, ...]) -> Tensor:
     widest = blocks[0]
     period = next((i + 1 for i, rows in enumerate(blocks) if rows != widest), len(blocks))
     rows = sum(blocks[:period])
-    apart = values.unflatten(-1, (len(blocks) // period, rows))
+    apart = values.reshape(*values.shape[:-1], -1, rows)
     padded = functional.pad(apart, (0, period * widest - rows))
-    return padded.unflatten(-1, (period, widest)).flatten(-3, -2)
+    return padded.reshape(*values.shape[:-1], len(blocks), widest)
 
 
 def values_at_once(device: torch.device) -> int:
