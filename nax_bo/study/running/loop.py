@@ -9,8 +9,6 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any, Protocol
 
-import numpy as np
-
 from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
@@ -172,8 +170,7 @@ class Run:
 
     def _within_limits(self, suggestion: Suggestion) -> bool:
         problem = self.optimizer.problem
-        x = np.array([suggestion.design.indices], dtype=np.int64)
-        return bool(problem.violation(problem.known(x), 1)[0] <= 0)
+        return bool(problem.violation(problem.remembered([suggestion.design.indices]), 1)[0] <= 0)
 
     @property
     def _budget(self) -> int:
