@@ -72,7 +72,11 @@ def evaluate(
     ] = None,
     fidelity: Annotated[
         str | None,
-        typer.Option("--fidelity", help="short: seconds, a guess. full: what fronts are made of. [full]"),
+        typer.Option(
+            "--fidelity",
+            help="inherit: weights from the space's super-network, which is trained first if the "
+            "study holds none. short: seconds, a guess. full: what fronts are made of. [full]",
+        ),
     ] = None,
     seed: Annotated[
         int | None,

@@ -112,6 +112,15 @@ def optimize(
             help="After this many designs, the most promising one is trained in full. [10]",
         ),
     ] = None,
+    ladder: Annotated[
+        str | None,
+        typer.Option(
+            "--ladder",
+            metavar="LOOKS",
+            help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
+            "once, in minutes), short, full. [short,full]",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -131,6 +140,15 @@ def optimize(
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            metavar="DURATION",
+            help="What all of it may take, as 2h or 30m: images, trainings and the space are cut to fit when the study "
+            "is created, and it stops in time. --time 2h without --budget chooses the number of designs too.",
+        ),
     ] = None,
     start: Annotated[
         Path | None,
@@ -179,6 +197,7 @@ def optimize(
     from nax_bo.report.front import front_rows
     from nax_bo.space import read_designs
     from nax_bo.study import Study
+    from nax_bo.study.answers.forecast import forecast
     from nax_bo.study.config import read_config
     from nax_cli.interrupt import stoppable
     from nax_cli.progress import ProgressLine
@@ -194,11 +213,13 @@ def optimize(
         "cost_model": cost_model,
         "calibrate_every": calibrate_every,
         "objectives": objective or None,
+        "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "time": time,
         "keep_weights": keep_weights,
         "weights_limit_mb": weights_limit,
         "max": numbers("--max", max_) or None,
@@ -213,6 +234,8 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     first = read_rows(start) if start is not None else []
+    if time and not Path(study).exists():
+        say("measuring what trainings take here ...")
     with Study(study, settings, trust=trust) as opened:
         for change in opened.changes:
             say(f"changed setting {change}")
@@ -221,6 +244,8 @@ def optimize(
             say(f"{new} designs of {start} come first")
         if retry_failed:
             say(f"{opened.retry_failed()} evaluations that had failed are run again")
+        if expected := forecast(opened):
+            say(expected)
         line = ProgressLine()
         try:
             with stoppable():

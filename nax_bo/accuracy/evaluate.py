@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -16,12 +17,14 @@ from torch import Generator, Tensor
 
 from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.fidelity import MANY_TEST_IMAGES, Fidelity, Recipe
+from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.kept import Trained, TrainedNetwork
-from nax_bo.accuracy.recipes import AUTO
+from nax_bo.accuracy.recipes import AUTO, rungs
 from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
+from nax_bo.accuracy.supernet.inherit import inherit
+from nax_bo.accuracy.supernet.shared import SharedNetwork
 from nax_bo.accuracy.training import idealise, train
 from nax_bo.crossbar import CrossbarNetwork, accuracy
 from nax_bo.errors import EvaluationError, InputError
@@ -50,9 +53,13 @@ def evaluate(
     timeout_s: float = float("inf"),
     least_chips: int = 1,
     checkpoints: Path | None = None,
+    shared: SharedNetwork | None = None,
     keep: Callable[[Trained], None] | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
+
+    At the rung ``inherit`` nothing is trained: the network takes its weights from ``shared``.
 
     Args:
         network: The network.
@@ -65,20 +72,29 @@ def evaluate(
         timeout_s: When training and measuring give up.
         least_chips: Read at least so many programmed chips, where chips differ: for the tail of their distribution.
         checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
+        shared: The trained super-network of the network's space
+            (:func:`nax_bo.accuracy.supernet.inherit.super_network`).
         keep: Given the networks as they were measured, and the chips' seeds.
+        on_progress: Told now and then which share of all training steps is done.
 
     Raises:
-        InputError: Unknown fidelity, recipe or device, or a chip or data that do not fit the network.
+        InputError: Unknown fidelity, recipe or device, or a chip, data or super-network that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
-    level = rung(fidelity)
+    level = rung(fidelity, rungs(recipe))
     learning = named_recipe(recipe, level.recipe, network)
     noise = conditions or Conditions()
     differ = chips_differ(chip, noise)
     reads = _reads(level, differ, least_chips)
     _check_fit(network, data)
-    trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
+    if level.name == INHERIT.name and shared is None:
+        raise InputError(
+            "this network has no super-network to inherit its weights from",
+            "Use another fidelity, or pass one.",
+        )
+    many = len(data.test_labels) >= MANY_TEST_IMAGES and not level.always
+    trainings = 1 if many else level.trainings
     seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
     kept = [
         Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level))
@@ -97,8 +113,20 @@ def evaluate(
             mode=level.mode,
             timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
             checkpoint=checkpoint,
+            on_step=partial(_share_of_all, on_progress, turn, trainings),
         )
-        for own, checkpoint in zip(seeds, kept, strict=True)
+        if level.name != INHERIT.name or shared is None
+        else inherit(
+            shared,
+            network,
+            chip,
+            data,
+            vectors=learning.calibration_vectors,
+            seed=own,
+            conditions=noise,
+            mode=level.mode,
+        )
+        for turn, (own, checkpoint) in enumerate(zip(seeds, kept, strict=True))
     ]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(
@@ -122,6 +150,10 @@ def evaluate(
         trainings=len(models),
         chips_differ=differ,
     )
+
+
+def _share_of_all(told: Callable[[float], None], turn: int, trainings: int, share: float) -> None:
+    told((turn + share) / trainings)
 
 
 def _reads(level: Fidelity, differ: bool, least_chips: int) -> Fidelity:

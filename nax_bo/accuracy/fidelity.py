@@ -9,6 +9,7 @@ come, than accuracy without device noise, and than mixtures of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -57,7 +58,7 @@ class Fidelity:
     """One rung of the ladder.
 
     Attributes:
-        name: ``"short"`` or ``"full"``.
+        name: A key of :data:`LADDER`.
         recipe: How networks are trained.
         trainings: Networks that are trained, from different seeds, where there are fewer than
             :data:`MANY_TEST_IMAGES` test images; accuracy is that of chips of all. One where there are more.
@@ -68,6 +69,7 @@ class Fidelity:
         relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
             with. A stated ratio instead of measured seconds, so that the same seed gives the same designs on any
             machine.
+        always: Whether so many networks are trained where there are many test images, too.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Fidelity:
     target_standard_error: float
     mode: Literal["fast", "adaptive", "exact"]
     relative_cost: float
+    always: bool = False
 
 
 SHORT = Fidelity(
@@ -108,12 +111,28 @@ FULL = Fidelity(
     mode="exact",
     relative_cost=1.0,
 )
-LADDER = {f.name: f for f in (SHORT, FULL)}
+INHERIT = Fidelity(
+    "inherit",
+    replace(SHORT.recipe, epochs=20, least_steps=600, calibration_vectors=512),
+    trainings=1,
+    min_draws=3,
+    max_draws=8,
+    target_standard_error=0.01,
+    mode="fast",
+    relative_cost=0.04,
+)
+"""No training of its own: weights are a slice of the space's super-network, whose training the recipe describes."""
+
+LADDER = {f.name: f for f in (INHERIT, SHORT, FULL)}
+"""All rungs, cheapest first."""
+
+DEFAULT_LADDER = (SHORT.name, FULL.name)
 
 
-def fidelity(name: str) -> Fidelity:
+def fidelity(name: str, ladder: Mapping[str, Fidelity] = LADDER) -> Fidelity:
     """The rung called ``name``; raises InputError if there is none."""
     try:
-        return LADDER[name]
+        return ladder[name]
     except KeyError:
-        raise InputError(f"there is no fidelity {name!r}", f"Use {' or '.join(LADDER)}.") from None
+        *others, last = ladder
+        raise InputError(f"there is no fidelity {name!r}", f"Use {', '.join(others)} or {last}.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -63,6 +63,7 @@ def train(
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
     checkpoint: Checkpoint | None = None,
+    on_step: Callable[[float], None] = lambda share: None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -83,6 +84,7 @@ def train(
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
         checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
+        on_step: Told before every step which share of the steps is done.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -94,12 +96,12 @@ def train(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
     batch = batch_size(len(images))
-    steps = max(1, recipe.least_steps, round(recipe.epochs * math.ceil(len(images) / batch)))
+    steps = step_count(recipe, len(images))
     examples = calibration_images(images)
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
-        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint, on_step)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
     model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
@@ -112,6 +114,11 @@ def batch_size(images: int) -> int:
     """Power of two that gives about :data:`STEPS_PER_EPOCH` steps per epoch, within limits."""
     wanted = max(1.0, images / STEPS_PER_EPOCH)
     return min(LARGEST_BATCH, max(SMALLEST_BATCH, 1 << round(math.log2(wanted))))
+
+
+def step_count(recipe: Recipe, images: int) -> int:
+    """Batches that a training on so many images learns from."""
+    return max(1, recipe.least_steps, round(recipe.epochs * math.ceil(images / batch_size(images))))
 
 
 def fit_normalisation(
@@ -162,6 +169,7 @@ def _descend(
     deadline: Deadline,
     measurements: _Measurements,
     checkpoint: Checkpoint | None,
+    on_step: Callable[[float], None],
 ) -> None:
     """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     optimiser = make_optimiser(model, recipe)
@@ -174,6 +182,7 @@ def _descend(
         if begun is not None and step < begun.step:
             continue
         deadline.check()
+        on_step(step / steps)
         if checkpoint is not None and checkpoint.due:
             checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
         measurements.before(step)
@@ -251,7 +260,7 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
 
 
 def calibration_images(images: Tensor) -> Tensor:
-    """Those of the training ``images`` on which a network is calibrated."""
+    """Those on which converters and normalisation are fitted: the first :data:`CALIBRATION_IMAGES`."""
     return _at_least_two(images[:CALIBRATION_IMAGES])
 
 

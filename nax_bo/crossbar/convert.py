@@ -45,8 +45,8 @@ def convert(
     stays in floating point is listed by :meth:`~nax_bo.crossbar.CrossbarNetwork.report`.
 
     Layers are called as their modules are (``attn.in_proj`` and so on within attention), or as in the spec of a nax_bo
-    Network. The i-th of n layers, as they are computed, gets ``chip.array(i, n)``. Networks that were imported
-    (:func:`~nax_bo.interop.torch_import.from_torch`) call layers by kind and number and do not fit ``network``.
+    Network; :func:`~nax_bo.interop.torch_import.from_torch` calls them so, too. The i-th of n layers, as they are
+    computed, gets ``chip.array(i, n)``.
 
     Args:
         model: Any torch module; it is not changed.
@@ -56,7 +56,7 @@ def convert(
         first_last: ``"digital"``: the first and the last of these layers are digital too.
         weight_clip: Clip weights at this many root mean squares of their channel, in training and when programming.
         coverage: Fraction of the converters' error energy that the adaptive mode simulates exactly.
-        network: What the model computes, its layers called as the modules are, for their order where it cannot be
+        network: What the model computes, as ``from_torch`` gives it, for the order of layers where it cannot be
             traced.
         leave_float: Layers, or modules with all that is in them, that stay in floating point.
 

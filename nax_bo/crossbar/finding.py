@@ -139,8 +139,7 @@ def execution_order(model: nn.Module, places: Sequence[Place], spec: NetworkSpec
     except Exception as ex:
         raise InputError(
             f"the order in which {type(model).__name__} computes its layers cannot be traced: {ex}",
-            "Give all layers one setting, or pass convert(..., network=...), whose layers are called as the "
-            f"model's modules are: {', '.join(names)}.",
+            "Give all layers one setting, or pass convert(..., network=from_torch(model, input_shape)).",
         ) from ex
     found: dict[str, None] = {}
     by_module = {id(place.module): place for place in places}

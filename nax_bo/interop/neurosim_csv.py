@@ -19,6 +19,7 @@ from nax_bo.errors import InputError
 from nax_bo.files import write_whole
 from nax_bo.hardware.chip import ArraySpec, ChipSpec
 from nax_bo.hardware.chip.devices import Device, device
+from nax_bo.hardware.simulators.neurosim.profile import check_layer
 from nax_bo.network.graph import Graph
 from nax_bo.network.spec import INPUT, Activation, LayerSpec, NetworkSpec
 
@@ -125,15 +126,7 @@ def read_rows(text: str, columns: int) -> list[list[int]]:
 
 
 def _has_row(layer: LayerSpec) -> bool:
-    if layer.op == "attention":
-        raise InputError(
-            f"layer {layer.name!r}: attention", "NeuroSim V1.3 knows layers with constant weights only."
-        )
-    if layer.is_static and layer.groups > 1:
-        raise InputError(
-            f"layer {layer.name!r} is a convolution in {layer.groups} groups",
-            "NeuroSim V1.3 has dense ones only.",
-        )
+    check_layer(layer)
     if layer.is_static and layer.stride[0] != layer.stride[1]:
         raise InputError(
             f"layer {layer.name!r} has strides {layer.stride}", "NeuroSim V1.3 has one stride a layer."

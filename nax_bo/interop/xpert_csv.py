@@ -56,7 +56,9 @@ def xpert_csv(network: NetworkSpec, chip: ChipSpec) -> str:
         written = max(side, _SMALLEST_SIDE) + 2
         lines.append((written, written, *own, *settings))
         lines.append((side + 2, side + 2, *(_OTHER_FILLER if own == _FILLER else _FILLER), *settings))
-    if not lines or any(layer.op == "attention" for layer in network.layers):
+    if not lines or any(
+        x.is_product and (x.op not in ("conv", "linear") or x.weights_of) for x in network.layers
+    ):
         raise InputError(
             f"network {network.name!r} is no plain convolutional network", "XPertSim knows those only."
         )
@@ -104,7 +106,11 @@ def _adc_type(code: int) -> AdcType:
 
 
 def _check(layer: LayerSpec) -> None:
-    plain = layer.kernel == (3, 3) and layer.stride == layer.padding == (1, 1) and layer.groups == 1
+    plain = (
+        layer.kernel == (3, 3)
+        and layer.stride == layer.padding == layer.dilation == (1, 1)
+        and layer.groups == 1
+    )
     if not plain or layer.out_shape[1] != layer.out_shape[2]:
         raise InputError(
             f"layer {layer.name!r}: kernel {layer.kernel}, stride {layer.stride}, padding {layer.padding}, "

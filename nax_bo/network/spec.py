@@ -29,12 +29,18 @@ Op = Literal[
     "activation",
     "tokens",
     "first_token",
+    "conv_transpose",
+    "matmul",
+    "elementwise",
+    "reshape",
 ]
 Norm = Literal["none", "batch"]
-Activation = Literal["none", "relu", "relu6", "hardswish", "hardsigmoid", "gelu"]
+Activation = Literal["none", "relu", "relu6", "hardswish", "hardsigmoid", "gelu", "silu", "tanh", "sigmoid"]
 
-STATIC_OPS = ("conv", "linear")
+STATIC_OPS = ("conv", "linear", "conv_transpose")
 """Layers whose weights stand in crossbars: vector-matrix products with a constant matrix."""
+
+_ANY_ARRANGEMENT = ("matmul", "elementwise", "reshape")
 
 INPUT = "input"
 """Name of the network's input in :attr:`LayerSpec.inputs`."""
@@ -49,7 +55,12 @@ class LayerSpec:
         op: What it computes. ``linear`` maps the channel axis at every position (a 1 x 1 convolution);
             ``attention`` is multi-head scaled dot-product attention over an input of 3 D channels (queries, keys,
             values); ``scale`` multiplies its first input by its second, broadcast over positions; ``tokens`` turns
-            patches into a sequence, prepends a class token and adds learned positions.
+            patches into a sequence, prepends a class token and adds learned positions. Networks that were imported
+            also have ``conv_transpose``, one product per input position, added up where outputs overlap; ``matmul``,
+            ``w`` products of two activations (or an activation and a parameter outside any layer) with ``in_shape``
+            (inner size, rows, w) and ``out_shape`` (columns, rows, w); ``elementwise``, any other digital work on
+            single elements; ``reshape``, elements in another arrangement, selected, padded or joined, which is free.
+            The last three may read maps of any shape.
         inputs: Names of the layers it reads, :data:`INPUT` for the image.
         in_shape: Shape of the first input.
         out_shape: Shape of the output.
@@ -59,6 +70,10 @@ class LayerSpec:
         bias: Whether a bias is added (a folded batch norm adds its own shift).
         norm: Normalisation folded into this layer.
         activation: Non-linearity applied last.
+        dilation: (height, width) between the positions of a kernel.
+        weights_of: The layer whose weights it uses once more, in the same crossbars; empty: its own.
+        elementwise_ops: Element operations beside those of ``op`` and ``activation``.
+        trainable: Parameters, where they do not follow from the other fields.
     """
 
     name: str
@@ -74,6 +89,10 @@ class LayerSpec:
     bias: bool = True
     norm: Norm = "none"
     activation: Activation = "none"
+    dilation: tuple[int, int] = (1, 1)
+    weights_of: str = ""
+    elementwise_ops: int = 0
+    trainable: int | None = None
 
     @property
     def is_static(self) -> bool:
@@ -81,19 +100,30 @@ class LayerSpec:
         return self.op in STATIC_OPS
 
     @property
+    def is_product(self) -> bool:
+        """Whether the layer is a matrix product, or two."""
+        return self.is_static or self.op in ("attention", "matmul")
+
+    @property
+    def _kernel_rows(self) -> int:
+        return 1 if self.op == "conv_transpose" else self.kernel[0] * self.kernel[1]
+
+    @property
     def matrix_rows(self) -> int:
         """Rows of one group's weight matrix: inputs of one dot product (static layers)."""
-        return self.in_shape[0] // self.groups * self.kernel[0] * self.kernel[1]
+        return self.in_shape[0] // self.groups * self._kernel_rows
 
     @property
     def matrix_cols(self) -> int:
         """Columns of one group's weight matrix: outputs per position and group (static layers)."""
-        return self.out_shape[0] // self.groups
+        cols = self.out_shape[0] // self.groups
+        return cols * self.kernel[0] * self.kernel[1] if self.op == "conv_transpose" else cols
 
     @property
     def vectors(self) -> int:
-        """Input vectors applied to the matrix per inference: output positions (static layers)."""
-        return self.out_shape[1] * self.out_shape[2]
+        """Input vectors applied to the matrix per inference: output positions, of transposed ones input positions."""
+        shape = self.in_shape if self.op == "conv_transpose" else self.out_shape
+        return shape[1] * shape[2]
 
     @property
     def in_elements(self) -> int:
@@ -108,11 +138,17 @@ class LayerSpec:
     @property
     def weights(self) -> int:
         """Elements of the weight matrices; what crossbars must hold."""
-        return self.matrix_rows * self.matrix_cols * self.groups if self.is_static else 0
+        return self._matrix if self.is_static and not self.weights_of else 0
+
+    @property
+    def _matrix(self) -> int:
+        return self.matrix_rows * self.matrix_cols * self.groups
 
     @property
     def parameters(self) -> int:
         """Trainable parameters as torch counts them (weights, bias, normalisation, tokens)."""
+        if self.trainable is not None:
+            return self.trainable
         channels = self.out_shape[0]
         count = self.weights + (channels if self.is_static and self.bias else 0)
         if self.norm == "batch" or self.op == "layernorm":
@@ -125,7 +161,9 @@ class LayerSpec:
     def macs(self) -> int:
         """Multiply-accumulates of matrix products per inference."""
         if self.is_static:
-            return self.weights * self.vectors
+            return self._matrix * self.vectors
+        if self.op == "matmul":
+            return self.in_shape[0] * self.out_elements
         if self.op == "attention":
             tokens, width = self.out_shape[1], self.out_shape[0]
             return 2 * tokens * tokens * width  # Q K^T and A V
@@ -144,8 +182,11 @@ class LayerSpec:
             "layernorm": 4 * out,
             "attention": 3 * self.heads * self.out_shape[1] ** 2,  # softmax: exponential, sum, divide
             "tokens": out,
+            "conv_transpose": self.matrix_cols * self.groups * self.vectors
+            if self.op == "conv_transpose"
+            else 0,
         }.get(self.op, 0)
-        return own + (out if self.activation != "none" else 0)
+        return own + self.elementwise_ops + (out if self.activation != "none" else 0)
 
 
 @dataclass(frozen=True)
@@ -173,7 +214,12 @@ class NetworkSpec:
                         f"layer {layer.name!r} reads {source!r}, which does not come before it",
                         "List layers in the order in which they are computed.",
                     )
-            if known[layer.inputs[0]] != layer.in_shape:
+            if layer.weights_of and layer.weights_of not in known:
+                raise InputError(
+                    f"layer {layer.name!r} uses the weights of {layer.weights_of!r}, which does not come before it",
+                    "List layers in the order in which they are computed.",
+                )
+            if layer.op not in _ANY_ARRANGEMENT and known[layer.inputs[0]] != layer.in_shape:
                 raise InputError(
                     f"layer {layer.name!r} expects {layer.in_shape}, "
                     f"but {layer.inputs[0]!r} gives {known[layer.inputs[0]]}",
@@ -184,7 +230,7 @@ class NetworkSpec:
     @cached_property
     def static_layers(self) -> tuple[LayerSpec, ...]:
         """Layers whose weights can stand in crossbars, in order; per-layer chip settings follow this order."""
-        return tuple(layer for layer in self.layers if layer.is_static)
+        return tuple(layer for layer in self.layers if layer.is_static and not layer.weights_of)
 
     @cached_property
     def pooled_layers(self) -> frozenset[str]:
@@ -229,7 +275,7 @@ class NetworkSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NetworkSpec:
         """Inverse of :meth:`to_dict`; raises InputError on missing or unknown fields."""
-        tuples = {"inputs", "in_shape", "out_shape", "kernel", "stride", "padding"}
+        tuples = {"inputs", "in_shape", "out_shape", "kernel", "stride", "padding", "dilation"}
         allowed = {f.name for f in fields(LayerSpec)}
 
         def read(layer: Mapping[str, Any]) -> LayerSpec:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from nax_bo.errors import InputError
 from nax_bo.network.spec import INPUT, LayerSpec, NetworkSpec
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -18,7 +19,11 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "hardswish": nn.Hardswish,
     "hardsigmoid": nn.Hardsigmoid,
     "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
 }
+_IMPORTED = ("conv_transpose", "matmul", "elementwise", "reshape")
 
 
 class Network(nn.Module):
@@ -84,7 +89,18 @@ class Block(nn.Module):
 
 
 def build(spec: NetworkSpec, seed: int = 0) -> Network:
-    """The spec's torch module with torch's default initialisation drawn from ``seed``; global state is left alone."""
+    """The spec's torch module with torch's default initialisation drawn from ``seed``; global state is left alone.
+
+    Raises:
+        InputError: A layer of which the spec says what it costs and not all that it computes (networks that were
+            imported have such).
+    """
+    for layer in spec.layers:
+        if layer.op in _IMPORTED or layer.weights_of or layer.trainable is not None:
+            raise InputError(
+                f"layer {layer.name!r} ({layer.op}) of {spec.name!r} cannot be built from its description",
+                "Use the torch model that it was imported from.",
+            )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(spec)
@@ -98,6 +114,7 @@ def _operator(layer: LayerSpec) -> nn.Module:
             layer.kernel,
             layer.stride,
             layer.padding,
+            dilation=layer.dilation,
             groups=layer.groups,
             bias=layer.bias,
         )

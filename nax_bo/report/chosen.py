@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
 from nax_bo.report.data import ComponentShare, Layer, LayerRow
@@ -46,7 +46,7 @@ def choose(study: Study, number: int | None, front: list[Trial]) -> tuple[Trial,
         return study.trial(number), "as asked"
     if front:
         return knee(study, front)
-    trained = [t for t in study.trials() if t.at(FULL.name) or t.at(SHORT.name)]
+    trained = [t for t in study.trials() if t.best]
     if not trained:
         return None
     return max(
@@ -55,9 +55,8 @@ def choose(study: Study, number: int | None, front: list[Trial]) -> tuple[Trial,
 
 
 def _accuracy(study: Study, trial: Trial) -> tuple[bool, float]:
-    full, short = trial.at(FULL.name), trial.at(SHORT.name)
-    evaluation = full or short
-    return full is not None, study.accuracy(evaluation) if evaluation else 0.0
+    evaluation = trial.best
+    return trial.at(FULL.name) is not None, study.accuracy(evaluation) if evaluation else 0.0
 
 
 def knee(study: Study, front: list[Trial]) -> tuple[Trial, str]:

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL
 from nax_bo.errors import NaxboError
 from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.chip.effects import EFFECTS, acting
 from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.chosen import anatomy, choose, knee, layers_of
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
+from nax_bo.report.devices import cells, rivals, said
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
 from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
@@ -62,6 +63,7 @@ def _collected(study: Study, design: int | None) -> ReportData:
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
     plots, notes = _calibration(study)
+    moved = rivals(study, front)
     error_layers, error_rows = error_budget(study, picked[0]) if picked else ((), ())
     return ReportData(
         title=study.store.path.name,
@@ -84,6 +86,8 @@ def _collected(study: Study, design: int | None) -> ReportData:
         drivers=drivers(study),
         error_layers=error_layers,
         error_budget=error_rows,
+        devices=tuple(cells(row, len(front)) for row in moved),
+        devices_said=said(front) if moved else "",
         failures=_failures(trials),
     )
 
@@ -162,11 +166,11 @@ def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Poin
     best = {t.number for t in front}
     tied = set(ties([study.row(t) for t in front]))
     kept = survivors(study)
-    looked = [t for t in trials if t.at(FULL.name) or t.at(SHORT.name)]
+    looked = [t for t in trials if t.best]
     looked.sort(key=lambda t: (t.number not in best, t.at(FULL.name) is None, t.number))
     points = []
     for place, trial in enumerate(looked):
-        evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+        evaluation = trial.best
         assert evaluation is not None
         detailed = place < MOST_DETAILED
         points.append(

@@ -17,6 +17,7 @@ from nax_bo.search.ladder import choose_fidelity, promotions
 from nax_bo.search.learned import DEFAULT_SURROGATE, Models, surrogate_of
 from nax_bo.search.log import log_from_dict, log_to_dict
 from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.outlook import Outlook, outlook
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
 from nax_bo.search.promise import Promise, promise
@@ -380,6 +381,18 @@ class Optimizer:
         _, y = self._state.front()
         reference = self._state.reference
         return hypervolume(y, reference) if len(y) and np.isfinite(reference).all() else 0.0
+
+    def outlook(self, designs: int = 50) -> Outlook | None:
+        """What so many further designs are expected to gain; None where too little is known, or nothing learned.
+
+        Raises:
+            InputError: ``designs`` is below 1.
+            SurrogateError: A surrogate fails.
+        """
+        if not self.problem.learned_names or len(self._state.observations) < 2:
+            return None
+        with one_thread():
+            return outlook(self._state, self._helper.models(self._state), designs)
 
     def diagnostics(self) -> Diagnostics:
         """Where the search stands and how far its surrogates can be trusted (fits them if need be)."""

@@ -1,34 +1,53 @@
 """What earlier proposals promised beside what they gave: how far an expected gain can be believed.
 
 The predictions that were made are not kept, but they follow from the log: a surrogate that can tell what it would have
-predicted of each observation from those before it (``ahead``) tells what each look was expected to gain. Settings are
-those of now, so early predictions come out somewhat too good. What was gained is judged by today's predicted means of
-the designs, not by the noisy outcomes that happened to be told.
+predicted from its first observations alone (``ahead``) tells what the look at each design was expected to gain. Its
+settings are those of now, so early predictions come out somewhat too good. What was gained is judged by today's
+predicted means at the full fidelity, not by the noisy or cheap outcomes that happened to be told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nax_bo.search.ehvi import Improvement
 from nax_bo.search.learned import Models, learned_constraints, log_feasibility, seen_by_surrogates
 from nax_bo.search.pareto import hypervolume, nondominated
 from nax_bo.search.scale import Array
-from nax_bo.search.state import SearchState
+from nax_bo.search.state import Indices, SearchState
 from nax_bo.surrogate.protocol import Prequential
 
 LAST = 20
-"""Looks that are judged."""
+"""Designs that are judged."""
 
 BELIEVED = 2.0
-"""Looks' worth of belief that what is promised is given."""
+"""Designs' worth of belief that what is promised is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gains:
+    """Hypervolume that looks at new designs were expected to gain, and what they gained.
+
+    Attributes:
+        expected: ``k``, oldest first; None where a surrogate cannot look back.
+        gained: ``k``.
+        before: How many designs were known when the first of them was chosen.
+        volume: Hypervolume of all designs, as the models believe them now.
+    """
+
+    expected: Array | None
+    gained: Array
+    before: int
+    volume: float
 
 
 @dataclass(frozen=True)
 class Promise:
-    """Hypervolume that the last ``looks`` were expected to gain, and what they gained."""
+    """Hypervolume that the last ``looks`` at new designs were expected to gain, and what they gained."""
 
     looks: int = 0
     expected: float = 0.0
@@ -44,44 +63,77 @@ class Promise:
 
 
 def promise(state: SearchState, models: Models) -> Promise:
-    """Expected and realised gain of the last looks; of none where surrogates or cheap fidelities do not allow it."""
+    """Expected and realised gain of the last designs; of none where surrogates do not allow it."""
+    found = gains(state, models)
+    if found.expected is None:
+        return Promise()
+    return Promise(len(found.gained), float(found.expected.sum()), float(found.gained.sum()))
+
+
+def gains(state: SearchState, models: Models) -> Gains:
+    """Expected and realised gain of each of the last designs beyond the start."""
     told = seen_by_surrogates(state)
-    inner = {n: m.inner for n, m in models.by_name.items()}
-    able = {n: m for n, m in inner.items() if isinstance(m, Prequential)}
-    first = max(len(state.initial), len(told) - LAST, 2)
-    if not inner or len(able) < len(inner) or len(told) <= first or any(o.level != 1.0 for o in told):
-        return Promise()
-    if not np.isfinite(state.reference).all():
-        return Promise()
-    problem = state.problem
-    x = np.array([o.indices for o in told], dtype=np.int64)
-    parts = {n: m.ahead() for n, m in able.items()}
-    ahead = {n: (mean[:, 0], std[:, 0]) for n, (mean, std) in parts.items()}
-    scales, known, now = [o.scales for o in problem.objectives], problem.known(x), models.predict(x)
-    mean, std, seen = (np.zeros((len(x), len(scales))) for _ in range(3))
-    for j, (objective, scale) in enumerate(zip(problem.objectives, scales, strict=True)):
-        if objective.name in known:
-            mean[:, j] = scale.to_model(known[objective.name])
-            seen[:, j] = scale.to_measure(known[objective.name])
-        else:
-            mean[:, j], std[:, j] = ahead[objective.name]
-            seen[:, j] = scale.model_to_measure(now[objective.name][0])
-    chance = np.exp(log_feasibility(models, ahead, x))
-    kept = problem.violation(known, len(x)) <= 0
-    for limit, low, high in learned_constraints(problem):
-        y = np.array([o.outcomes[limit.name] for o in told])
-        kept &= (y >= (-np.inf if low is None else low)) & (y <= (np.inf if high is None else high))
-    expected = gained = 0.0
-    for i in range(first, len(x)):
-        front = _front(seen[:i][kept[:i]])
-        allowed = problem.violation({n: v[[i]] for n, v in known.items()}, 1)[0] <= 0
-        gain = Improvement(front, state.reference, scales)(mean[[i]], std[[i]])[0]
-        expected += float(gain * chance[i]) if allowed else 0.0
-        if kept[i]:
-            after = hypervolume(np.vstack([front, seen[[i]]]), state.reference)
-            gained += after - (hypervolume(front, state.reference) if len(front) else 0.0)
-    return Promise(len(x) - first, expected, gained)
+    after: dict[Indices, int] = {}  # how many observations came before the first look at each design
+    for place, observation in enumerate(told):
+        after.setdefault(observation.indices, place)
+    first = max(len(state.initial), len(after) - LAST, 2)
+    if not models.by_name or len(after) <= first or not np.isfinite(state.reference).all():
+        return Gains(np.zeros(0), np.zeros(0), len(after), 0.0)
+    x = np.array(list(after), dtype=np.int64)
+    y, kept = _believed(state, models, x)
+    fronts = [_front(y[:i][kept[:i]]) for i in range(first, len(x) + 1)]
+    volumes = [hypervolume(front, state.reference) if len(front) else 0.0 for front in fronts]
+    able = {n: m.inner for n, m in models.by_name.items() if isinstance(m.inner, Prequential)}
+    expected = None
+    if len(able) == len(models.by_name):
+        expected = _promised(state, models, able, x[first:], np.array(list(after.values()))[first:], fronts)
+    return Gains(expected, np.maximum(np.diff(volumes), 0.0), first, volumes[-1])
 
 
 def _front(y: Array) -> Array:
     return y[nondominated(y)] if len(y) else y
+
+
+def _believed(state: SearchState, models: Models, x: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+    """Measured objectives by today's means, ``n x m``, and which designs count as feasible by what was told, ``n``."""
+    problem, known, predicted = state.problem, state.problem.known(x), models.predict(x)
+    y = np.zeros((len(x), len(problem.objectives)))
+    for j, objective in enumerate(problem.objectives):
+        scale = objective.scales
+        if objective.name in known:
+            y[:, j] = scale.to_measure(known[objective.name])
+        else:
+            y[:, j] = scale.model_to_measure(predicted[objective.name][0])
+    kept = (problem.violation(known, len(x)) <= 0) & np.isfinite(y).all(axis=1)
+    looks = {o.indices: o.outcomes for o in state.best_looks}
+    for limit, low, high in learned_constraints(problem):
+        value = np.array([looks[row][limit.name] for row in map(tuple, x.tolist())])
+        kept &= (value >= (-np.inf if low is None else low)) & (value <= (np.inf if high is None else high))
+    return y, kept
+
+
+def _promised(
+    state: SearchState,
+    models: Models,
+    able: Mapping[str, Prequential],
+    x: NDArray[np.int64],
+    after: NDArray[np.int64],
+    fronts: Sequence[Array],
+) -> Array:
+    """Expected gains of designs ``k x d``, each from the first ``after: k`` observations, over the front of then."""
+    problem, inputs, known = state.problem, models.inputs(x), state.problem.known(x)
+    parts = {name: model.ahead(inputs, after) for name, model in able.items()}
+    ahead = {name: (mean[:, 0], std[:, 0]) for name, (mean, std) in parts.items()}
+    mean, std = np.zeros((len(x), len(problem.objectives))), np.zeros((len(x), len(problem.objectives)))
+    for j, objective in enumerate(problem.objectives):
+        if objective.name in known:
+            mean[:, j] = objective.scales.to_model(known[objective.name])
+        else:
+            mean[:, j], std[:, j] = ahead[objective.name]
+    chance = np.exp(log_feasibility(models, ahead, x))
+    allowed, scales = problem.violation(known, len(x)) <= 0, [o.scales for o in problem.objectives]
+    out = np.zeros(len(x))
+    for i in np.flatnonzero(allowed).tolist():
+        gain = Improvement(fronts[i], state.reference, scales)(mean[[i]], std[[i]])
+        out[i] = float(gain[0] * chance[i])
+    return out

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nax_bo.accuracy.evaluator import OWN
-from nax_bo.accuracy.recipes import AUTO, parse_recipe
+from nax_bo.accuracy.fidelity import DEFAULT_LADDER, FULL, INHERIT, LADDER, Fidelity, fidelity
+from nax_bo.accuracy.recipes import AUTO, parse_recipe, rungs
 from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.cluster import LOCAL
+from nax_bo.durations import seconds_of
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
@@ -21,7 +23,7 @@ KEEP = ("none", "front", "all")
 
 FREE_TO_CHANGE = (
     "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
-    "max", "min", "executor", "keep_weights", "weights_limit_mb",
+    "max", "min", "executor", "time", "keep_weights", "weights_limit_mb",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -48,6 +50,8 @@ class StudyConfig:
         accuracy: What measures accuracy: ``training``, or ``package.module:Class`` or ``file.py:Class``
             (:mod:`nax_bo.accuracy.evaluator`).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
+        ladder: Looks that a design may get, cheapest first: ``inherit`` (weights from a super-network that is trained
+            once for the whole space), ``short``, ``full``; the last is ``full``.
         calibrate_every: After this many designs, the most promising one is trained in full.
         max: Upper limits on outcomes, by name.
         min: Lower limits on outcomes, by name.
@@ -56,6 +60,8 @@ class StudyConfig:
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
+        time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
+            to it when the study is created (:mod:`nax_bo.study.planning.plan`).
         keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``.
         weights_limit_mb: How large the folder with the weights may grow.
     """
@@ -72,6 +78,7 @@ class StudyConfig:
     learn_costs: bool = False
     accuracy: str = "training"
     cost_model: str = "published"
+    ladder: tuple[str, ...] = DEFAULT_LADDER
     calibrate_every: int = 10
     max: Mapping[str, float] = field(default_factory=dict)
     min: Mapping[str, float] = field(default_factory=dict)
@@ -80,6 +87,7 @@ class StudyConfig:
     executor: str = LOCAL
     workers: int = 0
     timeout_s: float = 3600.0
+    time: str = ""
     keep_weights: str = "front"
     weights_limit_mb: float = 1000.0
 
@@ -90,6 +98,7 @@ class StudyConfig:
         _whole("workers", self.workers, 0)
         for name in (
             "system", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe", "executor",
+            "time",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
@@ -106,6 +115,13 @@ class StudyConfig:
             if not isinstance(getattr(self, name), (Mapping, Conditions)):
                 raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
         object.__setattr__(self, "objectives", _objectives(self.objectives))
+        object.__setattr__(self, "ladder", _ladder(self.ladder))
+        _time(self.time, self.accuracy, self.ladder)
+        if INHERIT.name in self.ladder and self.accuracy != OWN:
+            raise InputError(
+                f"the ladder has {INHERIT.name}, and accuracy is measured by {self.accuracy}",
+                f"{INHERIT.name} is a look of naxbo's own training: leave it out, or the evaluator.",
+            )
         object.__setattr__(self, "choose", _choices(self.choose))
         for side in ("max", "min"):
             object.__setattr__(self, side, _limits(side, getattr(self, side)))
@@ -139,6 +155,11 @@ class StudyConfig:
         return tuple(dict.fromkeys((*chosen, SUMMARY_COST, *MAIN_COSTS)))
 
     @property
+    def rungs(self) -> tuple[Fidelity, ...]:
+        """The ladder's looks, cheapest first."""
+        return tuple(rungs(self.recipe)[name] for name in self.ladder)
+
+    @property
     def least_chips(self) -> int:
         """Programmed chips that every evaluation must read."""
         return LEAST_CHIPS if any(o.name == "p05" for o in self.outcomes) else 1
@@ -146,7 +167,7 @@ class StudyConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
         lists = {name: list(values) for name, values in self.choose.items()}
-        plain = {"objectives": list(self.objectives), "choose": lists}
+        plain = {"objectives": list(self.objectives), "ladder": list(self.ladder), "choose": lists}
         return {**asdict(self), **plain, "max": dict(self.max), "min": dict(self.min)}
 
     @classmethod
@@ -212,11 +233,13 @@ _COMMENTS = {
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
     "accuracy": "training, or a class that measures accuracy: package.module:Class | file.py:Class",
     "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
+    "ladder": "looks at designs, cheapest first: inherit (weights from one super-network), short, full",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "recipe": "how networks learn: auto | digits | cifar-cnn | vit, with options: ,epochs=30,flip=true",
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
     "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
+    "time": "what the whole study may take, as 2h or 30m: ladder and space are cut to it; empty: as long as it takes",
     "keep_weights": "of which fully trained designs weights are kept, in a folder beside the study: none | front | all",
     "weights_limit_mb": "how large that folder may grow",
 }
@@ -240,6 +263,34 @@ def _objectives(names: Any) -> tuple[str, ...]:
             "Add accuracy or p05; for costs alone see naxbo what-if.",
         )
     return chosen
+
+
+def _ladder(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InputError(f"ladder = {names!r}", f"Give a list, for example {list(DEFAULT_LADDER)}.")
+    given = [fidelity(str(name)) for name in names]
+    if not given or given[-1] != FULL or given != sorted(set(given), key=list(LADDER.values()).index):
+        raise InputError(
+            f"the ladder is {', '.join(f.name for f in given) or 'empty'}",
+            f"Name each look once, cheapest first, {FULL.name} last; there are {', '.join(LADDER)}.",
+        )
+    return tuple(f.name for f in given)
+
+
+def _time(text: str, accuracy: str, ladder: Iterable[str]) -> None:
+    """Refuse a time limit that is none, or that nothing can be cut for."""
+    if not text:
+        return
+    seconds_of(text)
+    for there, what in (
+        (accuracy != OWN, "an accuracy evaluator of your own"),
+        (INHERIT.name in ladder, f"the rung {INHERIT.name}"),
+    ):
+        if there:
+            raise InputError(
+                f"time = {text!r} with {what}",
+                "Only naxbo's own trainings can be cut to fit: leave one of them out.",
+            )
 
 
 def _limits(side: str, given: Mapping[str, Any]) -> dict[str, float]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware import CostBatch, CostModel, Workload, cost_model
@@ -158,7 +157,7 @@ class StudyProblem:
             proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
             known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
-            fidelities=[Fidelity(f.name, f.relative_cost) for f in LADDER.values()],
+            fidelities=[Fidelity(f.name, f.relative_cost) for f in config.rungs],
             complete=self.complete if solvable else None,
             settle=self.settle if solvable else None,
             within=self.within,

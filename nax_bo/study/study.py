@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from nax_bo.accuracy.evaluator import OWN, load_evaluator
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
 from nax_bo.cluster import connect
 from nax_bo.errors import InputError, StoreError
@@ -29,11 +30,14 @@ from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.file.table import frame, trial_rows
 from nax_bo.study.file.trial import Evaluation, Proposal, Specs, Trial
+from nax_bo.study.planning.measuring import measuring
+from nax_bo.study.planning.plan import fit
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
 from nax_bo.study.running.executor import local_executor
+from nax_bo.study.running.growing import Progress
 from nax_bo.study.running.job import describe_data
-from nax_bo.study.running.loop import Progress, Run
+from nax_bo.study.running.loop import Run
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.stored import StoredProblem
 from nax_bo.surrogate import SurrogateReference, resolve
@@ -71,7 +75,7 @@ class Study:
     ) -> None:
         if config is not None and not Path(path).exists():
             whole = config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config)
-            self._create(Path(path), rooted(whole))
+            self._create(Path(path), rooted(whole), whole is config or "budget" in config)  # type: ignore[operator]
         self.store = Store(path)
         try:
             self._open(config, trust)
@@ -89,7 +93,12 @@ class Study:
         self._log: tuple[Any, Optimizer] | None = None
         self._live: StudyProblem | None = None
 
-    def _create(self, path: Path, config: StudyConfig) -> None:
+    def _create(self, path: Path, asked: StudyConfig, budget_given: bool) -> None:
+        config = asked
+        if asked.time:
+            with measuring(asked) as (measure, workers):
+                plan = fit(asked, measure, workers, budget_given=budget_given)
+            config = plan.config
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
@@ -110,6 +119,11 @@ class Study:
             "sources": problem_sources(problem),
             "naxbo": version("naxbo"),
         }
+        if asked.time:
+            known |= {
+                "asked": asked.to_dict(),
+                "plan": {"chosen": plan.chosen, "estimate": plan.estimate.words},
+            }
         # only now: what does not exist leaves no file behind
         Store(path, problem.space, create=True, facts=known).close()
 
@@ -246,7 +260,7 @@ class Study:
 
     def row(self, trial: Trial) -> dict[str, Any]:
         """A design as one row of a table: number, accuracy and its spread, costs, settings."""
-        evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+        evaluation = trial.best
         outcome: Mapping[str, Any] = evaluation.outcome if evaluation else {}
         return {
             "number": trial.number,
@@ -269,13 +283,22 @@ class Study:
         """
         return frame(self.rows())
 
-    def add(self, designs: Sequence[Design], fidelity: str = SHORT.name) -> int:
+    def add(self, designs: Sequence[Design], fidelity: str | None = None) -> int:
         """Queue designs of one's own, which :meth:`run` takes up first; returns how many are new to the study.
 
+        Args:
+            designs: The designs.
+            fidelity: How they are looked at; by default as cheaply as the study's ladder allows.
+
         Raises:
-            InputError: A design is of another space.
+            InputError: A design is of another space, or the ladder has no such look.
             StoreError: The study's space or cost model is not naxbo's, and nobody vouched for it.
         """
+        rung = self.config.ladder[0] if fidelity is None else fidelity
+        if rung not in self.config.ladder:
+            raise InputError(
+                f"the study's ladder has no look {rung!r}", f"It has: {', '.join(self.config.ladder)}."
+            )
         known = {t.design.indices for t in self.trials()}
         wanted = dict.fromkeys(d for d in designs if d.indices not in known)
         if any(d.space != self.store.space for d in wanted):
@@ -285,7 +308,7 @@ class Study:
         self.need("system", "cost_model", why="pricing new designs")
         before, self._live = self._live, self._named_problem()
         try:
-            proposals = [self.proposal(d, fidelity, "given by the user") for d in wanted]
+            proposals = [self.proposal(d, rung, "given by the user") for d in wanted]
         finally:
             self._live = before
         self.store.add(proposals)
@@ -294,6 +317,19 @@ class Study:
     def _named_problem(self) -> StudyProblem:
         """The search problem of the settings, code that they name included."""
         return StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
+
+    @property
+    def plan(self) -> dict[str, str] | None:
+        """What was ``chosen`` to fit into the study's time, and the ``estimate`` for it, in words; None without one."""
+        found = self.store.meta("plan")
+        if not isinstance(found, Mapping):
+            return None
+        return {name: str(found.get(name, "")) for name in ("chosen", "estimate")}
+
+    def set_budget(self, designs: int) -> None:
+        """Keep another budget."""
+        self.config = replace(self.config, budget=designs)
+        self.store.set_meta({"config": self.config.to_dict()})
 
     def retry_failed(self) -> int:
         """Queue again what failed, for :meth:`run` to take up first; returns how many evaluations."""

@@ -149,12 +149,12 @@ class LeaveOneOut(Surrogate, Protocol):
 
 @runtime_checkable
 class Prequential(Surrogate, Protocol):
-    """Knows what it would have predicted of each training point from those before it."""
+    """Knows what it would have predicted when it had seen only the first of its training points."""
 
-    def ahead(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noise-free outcome at each training point, ``n x m`` each.
+    def ahead(self, X: Array, after: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Mean and standard deviation of the noise-free outcome at ``X: k x d``, ``k x m`` each.
 
-        From the rows before it, in the order of fitting and updating, at the settings of now.
+        Each from the first ``after: k`` rows, in the order of fitting and updating, at the settings of now.
         """
         ...
 

@@ -69,7 +69,7 @@ class Blend:
             [_share(y[:, j], *((m[:, j], s[:, j]) for m, s in parts)) for j in range(y.shape[1])]
         )
         mean, std = _mix(self._shares, *parts)
-        self._factors = np.array([spread_factor(z, floor=1.0) for z in ((y - mean) / std).T])
+        self._factors = np.array([spread_factor(z) for z in ((y - mean) / std).T])
         return self
 
     def predict(self, X: Array) -> tuple[Array, Array]:

@@ -150,11 +150,16 @@ class ExactGP:
         precision = np.diagonal(inverse)
         return self.data.y - self.weights / precision, 1.0 / precision
 
-    def ahead(self) -> tuple[Array, Array]:
-        """Mean and noise-free variance of each observation from those before it, each ``n``: the innovations."""
-        scale = np.diagonal(self.factor)
-        innovation = scale * solve_triangular(self.factor, self.data.y, lower=True, check_finite=False)
-        return self.data.y - innovation, np.maximum(scale**2 - self.noise, 1e-10)
+    def ahead(self, at: Inputs, after: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Mean and variance at ``at``, each ``k``, each from the first ``after: k`` observations.
+
+        Rows of a Cholesky factor depend on earlier rows alone, so the posterior of fewer observations is a shorter sum.
+        """
+        columns = np.column_stack([self.data.y, self._covariance(Pairs(self.data.inputs, at))])
+        half = solve_triangular(self.factor, columns, lower=True, overwrite_b=True, check_finite=False)
+        seen = np.where(np.arange(len(half))[:, None] < after, half[:, 1:], 0.0)
+        var = variance(self.model.layout, self.theta, at) - np.einsum("ij,ij->j", seen, seen)
+        return half[:, 0] @ seen, np.maximum(var, 1e-10)
 
 
 def predictions(members: Sequence[ExactGP], at: Inputs) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nax_bo.errors import InputError, SurrogateError
 from nax_bo.surrogate.encoding import check_observations, learn_encoding
@@ -114,9 +115,9 @@ class GaussianProcess:
         parts = [outcome.leave_one_out() for outcome in self._fitted()]
         return np.stack([m for m, _ in parts], axis=1), np.stack([s for _, s in parts], axis=1)
 
-    def ahead(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of each noise-free outcome from the observations before it, each ``n x m``."""
-        parts = [outcome.ahead() for outcome in self._fitted()]
+    def ahead(self, X: Array, after: NDArray[np.int64]) -> tuple[Array, Array]:
+        """As :meth:`predict`, each row of ``X: k x d`` from the first ``after: k`` observations, at settings of now."""
+        parts = [outcome.ahead(X, after) for outcome in self._fitted()]
         return np.stack([m for m, _ in parts], axis=1), np.stack([s for _, s in parts], axis=1)
 
     def condition(self, X: Array, Y: Array) -> GaussianProcess:

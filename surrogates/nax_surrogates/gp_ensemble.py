@@ -22,7 +22,7 @@ from nax_surrogates.exact_gp import (
     most_probable,
     predictions,
 )
-from nax_surrogates.held_out import MOST, HeldOut, held_out
+from nax_surrogates.held_out import MOST, TIMES, HeldOut, held_out
 from nax_surrogates.kernel import FeatureMap, Layout, Smoothness
 
 OUTLIER_Z = 3.0
@@ -123,9 +123,10 @@ class Ensemble:
         var = self.spread.factor(np.sqrt(var)) ** 2 * var + noise
         return self.centre + self.scale * mean, self.scale * np.sqrt(var)
 
-    def ahead(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of each noise-free outcome from the observations before it, each ``n``."""
-        parts = [member.ahead() for member in self.members]
+    def ahead(self, X: Array, after: NDArray[np.int64]) -> tuple[Array, Array]:
+        """As :meth:`predict`, each from the first ``after: n`` observations."""
+        at = self.features(X)
+        parts = [member.ahead(at, after) for member in self.members]
         mean, var = mixture(self.weights, np.array([m for m, _ in parts]), np.array([v for _, v in parts]))
         std = np.sqrt(var)
         return self.centre + self.scale * mean, self.scale * self.spread.factor(std) * std
@@ -187,7 +188,7 @@ def _weighed(ensemble: Ensemble, found: HeldOut) -> Ensemble:
     kept = np.flatnonzero(weights >= min(least, weights.max()))
     weights = weights[kept] / weights[kept].sum()
     mean, variance = mixture(weights, found.means[kept], found.variances[kept])
-    spread = fit_spread(found.y - mean, variance, found.noise)
+    spread = fit_spread(found.y - mean, variance, found.noise, TIMES)
     members = tuple(ensemble.members[i] for i in kept)
     return replace(ensemble, members=members, weights=weights, spread=spread)
 

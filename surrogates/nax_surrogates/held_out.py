@@ -36,6 +36,9 @@ MANY, MANY_FOLDS, MANY_ITERATIONS = 120, 3, 12
 MOST = 200
 """At most this many points are used: they tell enough about two settings of a spread."""
 
+TIMES = 2
+"""How often each point is left out: at random, and with its neighbourhood."""
+
 FEWEST = 10
 """Below this many points there are no folds."""
 

@@ -181,11 +181,10 @@ def digits():
     return parse_data("digits,train=200,test=100").load()
 
 
-def trained(digits, seed: int = 0, learning_rate: float = 0.05, **kw) -> SharedNetwork:
-    recipe = replace(SHORT.recipe, learning_rate=learning_rate)
+def trained(digits, seed: int = 0, learning_rate: float = 0.05, steps: int = 6, **kw) -> SharedNetwork:
+    recipe = replace(SHORT.recipe, learning_rate=learning_rate, epochs=0.01, least_steps=steps)
     family = Family(Tiny.space, Tiny.decode)
-    kw = {"steps": 6, "conditions": Conditions(), **kw}
-    return train_shared(family, digits, recipe=recipe, seed=seed, **kw)
+    return train_shared(family, digits, recipe=recipe, seed=seed, conditions=Conditions(), **kw)
 
 
 def test_training_repeats_with_its_seed_and_leaves_global_state_alone(digits):

@@ -1,8 +1,11 @@
 """Expected beside realised gains."""
 
-import numpy as np
+from dataclasses import replace
 
-from nax_bo.search import Objective, Optimizer, Problem
+import numpy as np
+import pytest
+
+from nax_bo.search import Fidelity, Objective, Optimizer, Problem
 from nax_bo.search.promise import LAST, Promise, promise
 from nax_bo.search.synthetic import synthetic_problem
 from nax_bo.space import Space, ordinal
@@ -43,8 +46,8 @@ class Boastful:
     def predict(self, X):
         return np.full((len(X), 1), 0.5), np.full((len(X), 1), 0.01)
 
-    def ahead(self):
-        return np.full((self.n, 1), -3.0), np.full((self.n, 1), 0.01)
+    def ahead(self, X, after):
+        return np.full((len(X), 1), -3.0), np.full((len(X), 1), 0.01)
 
 
 def test_a_surrogate_that_promises_too_much_is_believed_less():
@@ -57,3 +60,23 @@ def test_a_surrogate_that_promises_too_much_is_believed_less():
     kept = promise(optimizer.state, optimizer.strategy.models(optimizer.state))
     assert kept.expected > 10 * kept.gained
     assert kept.factor < 0.25
+
+
+def test_cheap_looks_are_judged_by_what_they_say_of_the_full_ones():
+    """Gains are those of full outcomes, so a look that measures a worse number at a lower fidelity loses nothing."""
+    bed = synthetic_problem("chip16")
+    ladder = replace(bed.problem, fidelities=(Fidelity("short", 0.2, 0.0), Fidelity("full", 1.0, 1.0)))
+    rng, kept = np.random.default_rng(0), {}
+    for shift in (0.0, 0.1):
+        optimizer = Optimizer(ladder, seed=2)
+        for row in np.random.default_rng(3).permutation(bed.problem.space.sample(36, 4)):
+            design = bed.problem.space.design(row)
+            outcomes, variance = bed.evaluate(design, 2)
+            optimizer.tell(design, {"error": min(0.99, outcomes["error"] + shift)}, variance, "short")
+            if rng.random() < 0.5:
+                optimizer.tell(design, outcomes, variance)
+        kept[shift] = optimizer.diagnostics().promise
+    for found in kept.values():
+        assert found.looks == LAST
+        assert found.expected > 0
+    assert kept[0.1].gained == pytest.approx(kept[0.0].gained, rel=0.5)

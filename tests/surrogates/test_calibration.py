@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from nax_surrogates import GaussianProcess
-from nax_surrogates.calibration import FLOOR, fit_spread, log_density, margin, stacked
+from nax_surrogates.calibration import fit_spread, log_density, margin, stacked
 from nax_surrogates.exact_gp import Model, Observations, Prior, condition
 from nax_surrogates.held_out import FEWEST, held_out
 from nax_surrogates.kernel import FeatureMap
@@ -21,7 +21,7 @@ def test_a_wrong_spread_is_put_right_near_and_far(factor, power):
     error = rng.standard_normal(400) * np.sqrt(true**2 + noise)
     spread = fit_spread(error, std**2, noise)
     for at in (0.1, 0.4, 0.9):
-        wanted = max(FLOOR, margin(400) * factor * at**power)
+        wanted = margin(400) * max(1.0, factor * at**power)
         assert spread.factor(np.array([at]))[0] == pytest.approx(wanted, rel=0.2)
 
 
@@ -35,9 +35,19 @@ def test_one_outlier_does_not_widen_everything():
     assert spoiled < 1.3 * plain
 
 
-def test_the_spread_is_never_narrowed_below_the_floor():
+def test_the_spread_is_never_narrowed():
     spread = fit_spread(np.zeros(300), np.full(300, 0.25), np.zeros(300))
-    assert spread.factor(np.array([0.01, 0.5, 2.0])).min() == FLOOR
+    assert spread.factor(np.array([0.01, 0.5, 2.0])).min() == margin(300) >= 1.0
+
+
+def test_errors_given_twice_say_no_more_than_once():
+    rng = np.random.default_rng(2)
+    std, noise = rng.uniform(0.1, 1.0, 40), np.full(40, 1e-4)
+    error = 1.8 * std * rng.standard_normal(40)
+    once = fit_spread(error, std**2, noise)
+    twice = fit_spread(np.tile(error, 2), np.tile(std**2, 2), np.tile(noise, 2), times=2)
+    assert twice.log_factor == pytest.approx(once.log_factor, abs=0.02)
+    assert twice.power == pytest.approx(once.power, abs=0.02)
 
 
 @pytest.mark.parametrize("few", [12, 30, 130])

@@ -315,7 +315,7 @@ def test_a_length_scale_for_every_category_is_the_same_where_they_are_equal():
 def test_what_would_have_been_predicted_of_each_observation_from_those_before():
     _, model, data = _model("matern52", n=14)
     theta = np.random.default_rng(4).normal(scale=0.3, size=model.layout.size)
-    mean, variance = condition(model, theta, data).ahead()
+    mean, variance = condition(model, theta, data).ahead(data.inputs, np.arange(14))
     for i in (1, 6, 13):
         before = condition(model, theta, data.take(np.arange(i)))
         at = Pairs(before.data.inputs, data.inputs.take(np.array([i])))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.fidelity import Recipe
 from nax_bo.accuracy.supernet.family import Family, Pair
@@ -20,6 +21,7 @@ from nax_bo.accuracy.training import (
     batch_size,
     make_optimiser,
     shuffled_batches,
+    step_count,
 )
 from nax_bo.crossbar import noise_aware
 from nax_bo.errors import EvaluationError
@@ -32,10 +34,10 @@ def train_shared(
     data: DataSet,
     *,
     recipe: Recipe,
-    steps: int,
     seed: int,
     conditions: Conditions,
     timeout_s: float = float("inf"),
+    checkpoint: Checkpoint | None = None,
 ) -> SharedNetwork:
     """Train the networks of ``family`` together, so that slices of the result need no training of their own.
 
@@ -47,11 +49,11 @@ def train_shared(
     Args:
         family: The space.
         data: Images to train on.
-        recipe: Learning rate, schedule, optimiser, smoothing and augmentation; its lengths are not used.
-        steps: Steps, each on one batch.
+        recipe: How.
         seed: Of initial weights, batches, designs and noise.
         conditions: Non-idealities.
         timeout_s: When training gives up.
+        checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
 
     Raises:
         EvaluationError: The loss is no longer a number, or the time is up.
@@ -60,13 +62,18 @@ def train_shared(
     deadline = Deadline(timeout_s)
     shared = SharedNetwork(family.networks(), seed)
     images = data.train_images.contiguous(memory_format=torch.channels_last)
-    optimiser = make_optimiser(shared, recipe)
+    optimiser, steps = make_optimiser(shared, recipe), step_count(recipe, len(images))
     schedule = Schedule(steps, recipe.learning_rate, recipe.warm_up)
     batches = islice(
         shuffled_batches(images, data.train_labels, batch_size(len(images)), seed, recipe), steps
     )
+    begun = checkpoint.restore(shared, optimiser) if checkpoint else None
     for step, (x, y) in enumerate(batches):
+        if begun is not None and step < begun.step:
+            continue
         deadline.check()
+        if checkpoint is not None and checkpoint.due:
+            checkpoint.save(shared, optimiser, Progress(step, frozenset()))
         random = np.random.default_rng((seed, step))
         optimiser.zero_grad(set_to_none=True)
         for group in optimiser.param_groups:
@@ -84,6 +91,8 @@ def train_shared(
                 )
             (loss / len(pairs)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+    if checkpoint is not None:
+        checkpoint.remove()
     return shared
 
 

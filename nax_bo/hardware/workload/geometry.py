@@ -1,6 +1,7 @@
 """What the layers of networks ask of crossbars and buffers: one table of slots, for one network or for thousands.
 
-A slot is a matrix product: a static layer (``conv``, ``linear``) or one of the two products of an attention layer.
+A slot is a matrix product: a static layer (``conv``, ``linear``, ``conv_transpose``), one of the two products of an
+attention layer, or a ``matmul``. A layer that uses the weights of another adds its vectors to that one's slot.
 Element-wise layers (pooling, addition, activation, normalisation) belong to the slot listed before them: their
 operations are added to it, and of such a stretch of layers only those outputs are written to the buffer that are read
 outside it (or are the network's result). A stretch reads every feature map from outside once per layer that needs it.
@@ -36,6 +37,7 @@ NETWORK_FIELDS = (
     "digital_ops",
 )
 OUT, RESIDUAL, OPS = (NETWORK_FIELDS.index(f) for f in ("out_elements", "residual_elements", "digital_ops"))
+_PER_CALL = [NETWORK_FIELDS.index(f) for f in ("vectors", "in_elements", "out_elements")]
 
 Column = Any
 """A number, or an array with one value per design."""
@@ -78,12 +80,16 @@ def slot_table(batch: NetworkBatch, n: int) -> SlotTable:
     Raises:
         InputError: A network has no matrix product.
     """
-    count = sum(1 if x.is_static else 2 * (x.op == "attention") for x in batch.layers)
+    count = sum(_slots_of(layer) for layer in batch.layers)
     table = _Slots(count, n)
     slot_of: list[Column] = []  # the slot whose stretch of layers computes a feature map
     for layer, present in zip(batch.layers, batch.present, strict=True):
-        if layer.is_static:
+        if layer.weights_of:
+            table.call_again(layer.weights_of, _static_row(layer), layer.digital_ops, present)
+        elif layer.is_static:
             table.add(layer.name, _static_row(layer), layer.digital_ops, present)
+        elif layer.op == "matmul":
+            table.add(layer.name, _matmul_row(layer), layer.digital_ops, present)
         elif layer.op == "attention":
             for suffix, row, ops in _attention_rows(layer):
                 table.add(f"{layer.name}.{suffix}", row, ops, present)
@@ -127,6 +133,13 @@ class _Slots:
         self.present.append(present)
         self.before.append(self._last_static)
 
+    def call_again(self, name: str, row: Sequence[Column], ops: Column, present: Column) -> None:
+        at = self.names.index(name)
+        for field in _PER_CALL:
+            self.values[field, at] += np.where(present, row[field], 0)
+        self.values[OPS, at] += np.where(present, ops, 0)
+        self.current = at if present is True else np.where(present, at, self.current)
+
     def finished(self) -> SlotTable:
         values = self.values[:, :-1]
         return SlotTable(
@@ -134,8 +147,19 @@ class _Slots:
         )
 
 
+def _slots_of(layer: LayerSpec) -> int:
+    return 0 if layer.weights_of or not layer.is_product else 2 if layer.op == "attention" else 1
+
+
+def _matmul_row(layer: LayerSpec) -> list[Column]:
+    inner, rows, products = layer.in_shape
+    cols = layer.out_shape[0]
+    operands = layer.in_elements + inner * cols * products
+    return [DYNAMIC, inner, cols, products, rows, operands, layer.out_elements, 0, 1]
+
+
 def _static_row(layer: LayerSpec) -> list[Column]:
-    area = layer.kernel[0] * layer.kernel[1]
+    area = 1 if layer.op == "conv_transpose" else layer.kernel[0] * layer.kernel[1]
     return [CROSSBAR, layer.matrix_rows, layer.matrix_cols, layer.groups, layer.vectors, layer.in_elements,
             layer.out_elements, 0, area]  # fmt: skip
 
@@ -145,7 +169,7 @@ def _attention_rows(layer: LayerSpec) -> list[tuple[str, list[Column], Column]]:
     head, scores = width // layer.heads, layer.heads * tokens * tokens
     mixed = tokens * width
     by_keys = [DYNAMIC, head, tokens, layer.heads, tokens, 2 * mixed, scores, 0, 1]
-    by_values = [DYNAMIC, tokens, head, layer.heads, tokens, scores, mixed, mixed, 1]
+    by_values = [DYNAMIC, tokens, head, layer.heads, tokens, scores + mixed, mixed, 0, 1]
     return [("scores", by_keys, layer.digital_ops), ("values", by_values, 0)]
 
 
@@ -159,9 +183,9 @@ def _count_feature_maps(batch: NetworkBatch, slot_of: Sequence[Column], table: _
     for i, (layer, present) in enumerate(zip(batch.layers, batch.present, strict=True)):
         slots[i], elements[i] = slot_of[i], layer.out_elements
         own, sources = slot_of[i], batch.sources[i]
-        fused = not layer.is_static and layer.op != "attention"
+        fused = not layer.is_product
         for k, source in enumerate(sources):
-            outside = present & (_at(slots, source) != own)
+            outside = present & ((_at(slots, source) != own) | (not fused))
             for earlier in sources[:k]:
                 outside = outside & (source != earlier)
             if isinstance(source, int):

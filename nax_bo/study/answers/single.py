@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nax_bo.accuracy.fidelity import FULL, INHERIT
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ChipSpec
@@ -13,7 +14,7 @@ from nax_bo.network import NetworkSpec
 from nax_bo.space import Design, Space, Value
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.problem import StudyProblem
-from nax_bo.study.running.job import Job, describe_data, job_seed, run_job
+from nax_bo.study.running.job import CHECKPOINTS, Job, describe_data, family_of, job_seed, run_job
 from nax_bo.study.study import Study
 
 
@@ -45,7 +46,10 @@ def changed_design(space: Space, base: Mapping[str, Value], choices: Mapping[str
 
 @dataclass(frozen=True)
 class Setting:
-    """What to train and where: settings, design with its network, chip and costs, rung of the ladder, seed."""
+    """What to train and where: settings, design with its network, chip and costs, rung of the ladder, seed.
+
+    For the rung ``inherit`` also the family of the super-network, and the folder in which it is kept, if in any.
+    """
 
     config: StudyConfig
     design: Design
@@ -54,6 +58,8 @@ class Setting:
     costs: Mapping[str, float]
     fidelity: str
     seed: int
+    family: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = ""
 
 
 def evaluate_design(choices: Mapping[str, str] | None = None, **where: Any) -> dict[str, Any]:
@@ -80,7 +86,7 @@ def prepare(
         design: Number of a design of that study to start from.
         system: Space when no study is given.
         data: Data set when no study is given.
-        fidelity: ``short`` or ``full``.
+        fidelity: ``inherit``, ``short`` or ``full``.
         trust: Load code that the study names.
         seed: Seed of weights, batches and noise. By default the one that the study uses for ``design``, so an
             unchanged design gives the same accuracy again; 0 for others.
@@ -96,7 +102,8 @@ def prepare(
         config = StudyConfig(system=system, data=data)
         facts = describe_data(data)
         problem = StudyProblem(config, tuple(facts["input_shape"]), facts["num_classes"])
-        return _setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
+        found = _setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
+        return _with_family(found, problem.space)
     with Study(study, trust=trust) as opened:
         opened.need("data", why="training a design")
         problem, config = opened.study_problem, opened.config
@@ -105,14 +112,30 @@ def prepare(
         start = changed_design(problem.space, base, given)
         used = own if seed is None else seed
         if held := next((t for t in opened.trials() if t.design == start), None):
-            return Setting(config, start, *opened.network_and_chip(held), held.costs, fidelity, used)
-        return _setting(config, problem, start, fidelity, used)
+            found = Setting(config, start, *opened.network_and_chip(held), held.costs, fidelity, used)
+        else:
+            found = _setting(config, problem, start, fidelity, used)
+        if fidelity == INHERIT.name:
+            opened.need("system", why="training the super-network of its space")
+        return _with_family(found, problem.space, str(opened.store.path.absolute()) + CHECKPOINTS)
 
 
 def _setting(config: StudyConfig, problem: StudyProblem, design: Design, fidelity: str, seed: int) -> Setting:
     network, chip = problem.system.decode(design)
     (costs,) = problem.costs_of([design])
     return Setting(config, design, network, chip, costs, fidelity, seed)
+
+
+def _with_family(setting: Setting, space: Space, folder: str = "") -> Setting:
+    """The setting with what its rung needs besides.
+
+    Raises:
+        InputError: The rung is not one of the evaluator that measures accuracy.
+    """
+    if setting.fidelity != INHERIT.name:
+        return setting
+    config = replace(setting.config, ladder=(INHERIT.name, FULL.name))
+    return replace(setting, family=family_of(config, space), folder=folder)
 
 
 def evaluate_setting(setting: Setting) -> dict[str, Any]:
@@ -136,6 +159,8 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         config.timeout_s,
         config.least_chips,
         config.accuracy,
+        setting.folder,
+        family=setting.family,
     )
     result = run_job(job)
     if result.outcome is None:

@@ -6,7 +6,6 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.errors import InputError
 from nax_bo.files import write_whole
@@ -35,7 +34,7 @@ def trial_rows(space: Space, trials: Sequence[Trial], front: Container[int]) -> 
 
 
 def _results(trial: Trial, on_front: bool) -> Row:
-    evaluation = trial.at(FULL.name) or trial.at(SHORT.name)
+    evaluation = trial.best
     statistics = statistics_of(evaluation.outcome) if evaluation else {}
     found = measured(statistics) if evaluation else {}
     last = trial.evaluations[-1] if trial.evaluations else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from nax_bo.accuracy.fidelity import LADDER
 from nax_bo.space import Design
 
 State = Literal["queued", "running", "done", "failed"]
@@ -25,7 +26,7 @@ class Evaluation:
     Attributes:
         id: Unique in its study, in the order in which evaluations were decided.
         trial: Number of the design's trial.
-        fidelity: ``"short"`` or ``"full"``.
+        fidelity: Rung of the ladder (:data:`nax_bo.accuracy.fidelity.LADDER`).
         reason: Why it was proposed, in words.
         state: ``queued``, ``running``, ``done`` or ``failed``.
         order: Position among the finished evaluations; the optimiser is told in this order.
@@ -64,6 +65,12 @@ class Trial:
             if evaluation.fidelity == fidelity and evaluation.state == "done":
                 return evaluation
         return None
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The finished evaluation of the highest rung, if there is any."""
+        done = [e for e in self.evaluations if e.state == "done"]
+        return max(done, key=lambda e: LADDER[e.fidelity].relative_cost, default=None)
 
     @property
     def failed(self) -> bool:

@@ -6,7 +6,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nax_bo.accuracy.fidelity import FULL, SHORT
+from nax_bo.accuracy.fidelity import FULL
 from nax_bo.study.file.trial import Trial
 
 
@@ -48,7 +48,7 @@ class Book:
         _keep(self._failed, number, trial.failed)
         if evaluations:
             self._newest = max(self._newest, evaluations[0].id)
-        if not any(e.fidelity == SHORT.name for e in evaluations):
+        if all(e.fidelity == FULL.name for e in evaluations):
             return
         if number not in self._cheap:
             self._cheap[number] = evaluations[0].id

@@ -6,7 +6,7 @@ Jobs carry references and JSON forms, never objects, so that any executor (threa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +16,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nax_bo.accuracy.evaluator import OWN, evaluate_by, remembered
+from nax_bo.accuracy.fidelity import INHERIT
 from nax_bo.errors import EnvironmentFaultError, NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
+from nax_bo.space import Space
+from nax_bo.study.config import StudyConfig
+from nax_bo.study.running.pace import Sign
+from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.data import DataSet
+    from nax_bo.accuracy.supernet.shared import SharedNetwork
+
+
+CHECKPOINTS = ".checkpoints"
+"""Ending of the folder beside a study in which long trainings leave what they need to go on, and super-networks lie."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,11 @@ class Job:
         least_chips: Programmed chips to read at least, where chips differ.
         fingerprint: Of the data set that is meant; empty: whatever is found.
         version: Of naxbo, which the worker must have; empty: any.
-        checkpoints: Folder in which a long training leaves what it needs to go on; empty: nowhere.
+        checkpoints: Folder in which a long training leaves what it needs to go on, and a super-network is kept;
+            empty: nowhere.
         weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
+        family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
+        sign: File in which it leaves how far it has come; empty: nowhere.
     """
 
     network: Mapping[str, Any]
@@ -57,6 +70,8 @@ class Job:
     fingerprint: str = ""
     version: str = ""
     weights_mb: float = 0.0
+    family: Mapping[str, Any] = field(default_factory=dict)
+    sign: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,7 @@ def run_job(job: Job) -> JobResult:
     Raises:
         DataError, InputError: The data set or the evaluator is missing or damaged here: no design is to blame.
         EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
+        EvaluationError: The super-network of the space could not be trained.
     """
     import torch
 
@@ -96,7 +112,7 @@ def run_job(job: Job) -> JobResult:
             f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
             "Install one version everywhere.",
         )
-    data = _data_set(job.data)
+    data = data_set(job.data)
     if job.fingerprint and job.fingerprint != data.fingerprint:
         raise EnvironmentFaultError(
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
@@ -108,6 +124,7 @@ def run_job(job: Job) -> JobResult:
             return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
+    shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
     conditions, trained = Conditions(**job.conditions), list[Trained]()
     try:
         report = evaluate(
@@ -121,7 +138,9 @@ def run_job(job: Job) -> JobResult:
             timeout_s=job.timeout_s,
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
+            shared=shared,
             keep=trained.append if job.weights_mb else None,
+            on_progress=Sign(job.sign),
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
@@ -135,13 +154,51 @@ def run_job(job: Job) -> JobResult:
     return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
 
 
+def family_of(config: StudyConfig, space: Space) -> dict[str, Any]:
+    """What a worker needs to train the super-network of a study's space, as plain values."""
+    return {"system": config.system, "space": space.to_json(), "seed": config.seed}
+
+
+def _super_network(job: Job, data: DataSet) -> SharedNetwork:
+    asked = (job.data, job.recipe, job.checkpoints, job.timeout_s)
+    plain = tuple(tuple(sorted(values.items())) for values in (job.family, job.conditions))
+    return _remembered_network(data.fingerprint, *asked, *plain)
+
+
+@lru_cache(maxsize=1)
+def _remembered_network(
+    fingerprint: str,
+    data: str,
+    recipe: str,
+    folder: str,
+    timeout_s: float,
+    family: tuple[tuple[str, Any], ...],
+    conditions: tuple[tuple[str, Any], ...],
+) -> SharedNetwork:
+    """The super-network of a space, looked for or trained once in this process; ``fingerprint`` is that of ``data``."""
+    from nax_bo.accuracy.supernet.family import Family
+    from nax_bo.accuracy.supernet.inherit import super_network
+
+    images, about = data_set(data), dict(family)
+    system = load_system(about["system"], images.input_shape, images.num_classes)
+    return super_network(
+        Family(Space.from_json(about["space"]), system.decode),
+        images,
+        recipe=recipe,
+        seed=about["seed"],
+        conditions=Conditions(**dict(conditions)),
+        folder=Path(folder) if folder else None,
+        timeout_s=timeout_s,
+    )
+
+
 def describe_data(spec: str) -> dict[str, Any]:
     """Shape, classes and fingerprint of a data set: what a study remembers of it.
 
     Raises:
         DataError: The data set is missing or damaged.
     """
-    data = _data_set(spec)
+    data = data_set(spec)
     return {
         "name": data.name,
         "input_shape": list(data.input_shape),
@@ -153,7 +210,8 @@ def describe_data(spec: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _data_set(spec: str) -> DataSet:
+def data_set(spec: str) -> DataSet:
+    """A data set by its specification, once in this process."""
     from nax_bo.accuracy.data import parse_data
 
     return parse_data(spec).load()

@@ -2,84 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
-from typing import Any, Protocol
 
-from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT
+from nax_bo.accuracy.fidelity import FULL, INHERIT
+from nax_bo.accuracy.recipes import rungs
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
+from nax_bo.durations import seconds_of
 from nax_bo.errors import EvaluationError, NaxboError
-from nax_bo.search import Optimizer, Suggestion
-from nax_bo.space import Design
+from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.file.store import Store
-from nax_bo.study.file.trial import Evaluation, Proposal, Trial
-from nax_bo.study.problem import StudyProblem
+from nax_bo.study.file.trial import Evaluation
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
-from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
+from nax_bo.study.running.growing import Growing, Progress
+from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
+from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
 from nax_bo.study.running.weights import WeightsKeeper
-
-CHECKPOINTS = ".checkpoints"
-"""Ending of the folder beside a study in which long trainings leave what they need to go on."""
 
 GRACE_S = 3.0
 """What a training may take beyond its time limit before it is ended from outside."""
 
 FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy."""
-
-    designs: int
-    budget: int
-    full: int
-    running: int
-    failed: int
-    hypervolume: float
-    front: int
-    best: float | None
-    eta_s: float | None
-    news: str
-
-
-class Growing(Protocol):
-    """What a run needs of the study that it makes grow (:class:`nax_bo.study.study.Study`)."""
-
-    store: Store
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """What the study remembers of its data set."""
-
-    @property
-    def study_problem(self) -> StudyProblem:
-        """The search problem."""
-
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
-        """The optimiser, told every finished evaluation."""
-
-    def trials(self) -> list[Trial]:
-        """All designs."""
-
-    def trial(self, number: int) -> Trial:
-        """One design."""
-
-    def accuracy(self, evaluation: Evaluation) -> float:
-        """The accuracy that the study maximises."""
-
-    def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
-        """An evaluation to add to the store."""
-
-    def tell(self, optimizer: Optimizer, trial: Trial, evaluation: Evaluation) -> None:
-        """Tell the optimiser of a finished evaluation."""
 
 
 class Run:
@@ -102,6 +51,7 @@ class Run:
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
         self.blame = Blame()
+        self.price = {name: rung.relative_cost for name, rung in rungs(config.recipe).items()}
         self.store = study.store
         self.suspects = {e.id for e in self.store.evaluations("queued") if e.endings}
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
@@ -112,11 +62,21 @@ class Run:
         self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
-        self.started, self.work_done = monotonic(), 0.0
+        limit_s = seconds_of(config.time) if config.time else None
+        self.pace = Pace(self.price, self.store.evaluations("done"), workers(), limit_s)
+        self.signs = SignsOfLife() if renew is not None else None  # of this machine's own workers
+        self.last: Progress | None = None
         self.news: list[str] = []
 
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
+        try:
+            self._loop()
+        finally:
+            if self.signs:
+                self.signs.close()
+
+    def _loop(self) -> None:
         while True:
             while len(self.futures) < (1 if self.suspects else self.workers()):
                 if (evaluation := self._next()) is None:
@@ -127,9 +87,12 @@ class Run:
             self.news = []
             if not self.futures:
                 return
-            done, _ = wait(self.futures, timeout=self._patience(), return_when=FIRST_COMPLETED)
+            patience = self._patience()
+            moving = min(patience, EVERY_S) if self.signs else patience
+            done, _ = wait(self.futures, timeout=moving, return_when=FIRST_COMPLETED)
             if not done:
                 self._end_overdue()
+                self._report_moved()
                 continue
             sound = [f for f in done if not isinstance(f.exception(), BrokenExecutor)]
             for future in sorted(sound, key=lambda f: self.futures[f][0].id):
@@ -154,6 +117,11 @@ class Run:
     def _decide(self) -> Suggestion | None:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         spent = self.book.designs >= self._budget or self._nothing_left
+        if not spent and self.pace.search_is_over(min(self._final, (self.book.designs + 1) // 2)):
+            self._end_search()
+            spent = True
+        if spent and self.pace.nothing_more():
+            return None
         looks = self.book.looks
         due = looks.final < self._final if spent else looks.since >= self.config.calibrate_every
         if due and (promoted := self.optimizer.promotions(1)):
@@ -167,6 +135,14 @@ class Run:
             self._nothing_left = True  # what may be built has been seen: the best remain to be trained
             return self._decide()
         return suggestion
+
+    def _end_search(self) -> None:
+        """The time is nearly up: what has been looked at is the budget, from now on and when the study goes on."""
+        self.config = replace(self.config, budget=self.book.designs)
+        self.study.set_budget(self.book.designs)
+        self.news.append(
+            f"{self.config.time} are nearly over after {self.book.designs} designs: the best are trained in full now"
+        )
 
     def _within_limits(self, suggestion: Suggestion) -> bool:
         problem = self.optimizer.problem
@@ -188,8 +164,8 @@ class Run:
         looks = self.book.looks
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
-        running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
-        return new * SHORT.relative_cost + full * FULL.relative_cost + running
+        running = sum(self.price[e.fidelity] for e, _ in self.futures.values())
+        return new * self.config.rungs[0].relative_cost + full * self.price[FULL.name] + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -208,6 +184,8 @@ class Run:
             self.study.data["fingerprint"],
             version("naxbo"),
             self.weights.wanted_mb(evaluation.fidelity),
+            family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
+            self.signs.path(evaluation.id) if self.signs else "",
         )
         self.store.start(evaluation.id)
         try:
@@ -286,11 +264,12 @@ class Run:
             self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
             self.weights.trained(trial)
             self.weights.forget(self.optimizer.front())
-        self.work_done += LADDER[evaluation.fidelity].relative_cost
+        self.pace.note(evaluation.fidelity, seconds)
+        if self.signs:
+            self.signs.forget(evaluation.id)
 
     def _report(self, news: str) -> None:
-        pace = (monotonic() - self.started) / self.work_done if self.work_done else None
-        self.on_progress(
+        self.last = self._moved(
             Progress(
                 designs=self.book.designs,
                 budget=self._budget,
@@ -300,7 +279,20 @@ class Run:
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
                 best=self.best,
-                eta_s=None if pace is None else pace * self._work_left(),
+                eta_s=None,
                 news=news,
             )
         )
+        self.on_progress(self.last)
+
+    def _report_moved(self) -> None:
+        """Report what has changed while nothing ended."""
+        if self.signs and self.last:
+            self.on_progress(self._moved(replace(self.last, news="")))
+
+    def _moved(self, progress: Progress) -> Progress:
+        """With how far the trainings under way have come, and the time left."""
+        running = sorted((e for e, _ in self.futures.values()), key=lambda e: e.id)
+        shares = tuple(self.signs.share(e.id) if self.signs else 0.0 for e in running)
+        under_way = sum(s * self.price[e.fidelity] for s, e in zip(shares, running, strict=True))
+        return replace(progress, shares=shares, eta_s=self.pace.eta_s(self._work_left(), under_way))

@@ -146,10 +146,21 @@ def _layers(network: NetworkSpec) -> list[NeuroSimLayer]:
 
 def check_layer(layer: LayerSpec) -> None:
     """Raise InputError for a layer that the simulator does not know."""
-    if layer.op == "attention" or layer.groups > 1:
+    if layer.op in ("attention", "matmul", "conv_transpose") or layer.groups > 1:
         raise InputError(
             f"layer {layer.name!r} ({layer.op}, {layer.groups} groups)",
             "NeuroSim V1.3 knows dense convolutions and fully connected layers only.",
+        )
+    if layer.weights_of:
+        raise InputError(
+            f"layer {layer.name!r} uses the weights of {layer.weights_of!r} once more",
+            "NeuroSim V1.3 knows networks whose layers are called once.",
+        )
+    sizes = zip(layer.in_shape[1:], layer.padding, layer.kernel, layer.stride, strict=True)
+    if layer.op == "conv" and layer.out_shape[1:] != tuple((n + 2 * p - k) // s + 1 for n, p, k, s in sizes):
+        raise InputError(
+            f"layer {layer.name!r}: dilation {layer.dilation}, or padding that differs between sides",
+            "NeuroSim V1.3 knows plain kernels with one padding for both sides.",
         )
 
 
