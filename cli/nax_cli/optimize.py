@@ -17,6 +17,15 @@ def optimize(
             "--budget", "-n", help="Designs to look at; a resumed study goes on up to this many. [200]"
         ),
     ] = None,
+    until_gain: Annotated[
+        float | None,
+        typer.Option(
+            "--until-gain",
+            metavar="SHARE",
+            help="Stop before the budget is spent, once another 50 designs are expected to gain less than this share "
+            "of the hypervolume: 0.01 for 1 %. 0: never. [0]",
+        ),
+    ] = None,
     study: StudyOption = "study.naxbo",
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="TOML settings (naxbo init writes one).")
@@ -205,6 +214,7 @@ def optimize(
 
     given: dict[str, Any] = {
         "budget": budget,
+        "until_gain": until_gain,
         "data": data,
         "system": system,
         "surrogate": surrogate,

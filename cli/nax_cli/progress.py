@@ -56,6 +56,10 @@ def parts(p: Progress) -> list[str]:
         f"{p.full} in full",
     ]
     said += [f"{p.failed} failed"] if p.failed else []
+    if p.outlook is not None:
+        from nax_bo.study.running.stopping import in_words
+
+        said.append(in_words(p.outlook))
     return [*said, f"hypervolume {p.hypervolume:.3g}"]
 
 

@@ -22,8 +22,8 @@ KEEP = ("none", "front", "all")
 """Of which fully trained designs the weights can be kept."""
 
 FREE_TO_CHANGE = (
-    "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
-    "max", "min", "executor", "time", "keep_weights", "weights_limit_mb",
+    "budget", "until_gain", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs",
+    "objectives", "within", "max", "min", "executor", "time", "keep_weights", "weights_limit_mb",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -37,6 +37,8 @@ class StudyConfig:
         data: Data set: ``cluttered-digits``, ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how
             much of it is used may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
+        until_gain: Stop before that once another 50 designs are expected to gain less than this share of the
+            hypervolume; 0 for never.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
         surrogate: Model of the accuracy: a name, ``package.module:Class`` or ``file.py:Class``, with
@@ -69,6 +71,7 @@ class StudyConfig:
     system: str = "vgg"
     data: str = "cluttered-digits"
     budget: int = 200
+    until_gain: float = 0.0
     seed: int = 0
     strategy: str = "naxbo"
     surrogate: str = "gp"
@@ -108,6 +111,7 @@ class StudyConfig:
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
         if not (number and 0 < self.within <= 100):
             raise InputError(f"within = {self.within!r}", "Give points of accuracy, above 0 and up to 100.")
+        _share("until_gain", self.until_gain)
         if not self.timeout_s > 0:
             raise InputError(f"timeout_s = {self.timeout_s!r}", "Give a positive number of seconds.")
         _weights(self.keep_weights, self.weights_limit_mb, self.accuracy)
@@ -224,8 +228,9 @@ _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
     "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
+    "until_gain": "stop once another 50 designs are expected to gain less than this share of the hypervolume; 0: never",
     "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
-    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
+    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas | dynas | nacim",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
     "power, tops_w, tops_mm2, fps, utilisation)",
@@ -339,6 +344,12 @@ def _weights(keep: Any, limit_mb: Any, accuracy: str) -> None:
 def _whole(name: str, value: Any, low: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise InputError(f"{name} = {value!r}", f"Give a whole number, at least {low}.")
+
+
+def _share(name: str, value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 <= value < 1):
+        raise InputError(f"{name} = {value!r}", "Give a share below 1: 0.01 for 1 %; 0 for never.")
 
 
 def _known(cls: type[Any], values: Mapping[str, Any], what: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nax_bo.search import Optimizer
+from nax_bo.search.outlook import Outlook
 from nax_bo.space import Design
 from nax_bo.study.file.store import Store
 from nax_bo.study.file.trial import Evaluation, Proposal, Trial
@@ -18,6 +19,7 @@ class Progress:
     """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy.
 
     ``shares``: how far the trainings under way on this machine have come, as far as is known, the oldest first.
+    ``outlook``: what further designs would gain, where that is known.
     """
 
     designs: int
@@ -31,6 +33,7 @@ class Progress:
     eta_s: float | None
     news: str
     shares: tuple[float, ...] = ()
+    outlook: Outlook | None = None
 
 
 class Growing(Protocol):

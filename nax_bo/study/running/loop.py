@@ -22,6 +22,7 @@ from nax_bo.study.running.faults import Blame, given_up, invalid
 from nax_bo.study.running.growing import Growing, Progress
 from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
 from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
+from nax_bo.study.running.stopping import Stopping
 from nax_bo.study.running.weights import WeightsKeeper
 
 GRACE_S = 3.0
@@ -62,6 +63,7 @@ class Run:
         self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
+        self.stopping = Stopping(self.store, config, self.optimizer)
         limit_s = seconds_of(config.time) if config.time else None
         self.pace = Pace(self.price, self.store.evaluations("done"), workers(), limit_s)
         self.signs = SignsOfLife() if renew is not None else None  # of this machine's own workers
@@ -128,6 +130,10 @@ class Run:
             return promoted[0]
         if spent:
             return None
+        if why := self.stopping.why(self.book.designs):
+            self.news.append(why)
+            self._nothing_left = True
+            return self._decide()
         suggestion = next(iter(self.optimizer.ask(1)), None)
         if suggestion is None or not self._within_limits(suggestion):
             if suggestion is not None:
@@ -281,6 +287,7 @@ class Run:
                 best=self.best,
                 eta_s=None,
                 news=news,
+                outlook=None if self._nothing_left else self.stopping.outlook,
             )
         )
         self.on_progress(self.last)
