@@ -139,8 +139,7 @@ class Optimizer:
             return [replace(s, reason=f"{s.reason}; {note}") for s in found]
 
     def _marked(self, suggestion: Suggestion) -> Suggestion:
-        x = np.array([suggestion.design.indices], dtype=np.int64)
-        if self.problem.violation(self.problem.known(x), 1)[0] <= 0:
+        if self.problem.violation(self.problem.remembered([suggestion.design.indices]), 1)[0] <= 0:
             return suggestion
         return replace(
             suggestion, reason=f"outside the known limits, for nothing within: {suggestion.reason}"

@@ -140,8 +140,14 @@ class StudyProblem:
             )
         return float(found.max() if outcome.best == "min" else found.min())
 
-    def problem(self, reference_point: Mapping[str, float]) -> Problem:
-        """The search problem: learn what is measured, know what is priced (unless costs are to be learned too)."""
+    def problem(self, reference_point: Mapping[str, float], *, solve: bool = True) -> Problem:
+        """The search problem: learn what is measured, know what is priced (unless costs are to be learned too).
+
+        Args:
+            reference_point: Worst value of interest of each objective.
+            solve: Whether it can solve cost-only variables; to look back, nothing is solved, and no model loaded.
+        """
+        solvable = solve and self._solvable
         config, shared = self.config, _SharedScores(self)
         chosen = {o.name: o for o in config.outcomes}
         return Problem(
@@ -152,8 +158,8 @@ class StudyProblem:
             known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in config.rungs],
-            complete=self.complete if self._solvable else None,
-            settle=self.settle if self._solvable else None,
+            complete=self.complete if solvable else None,
+            settle=self.settle if solvable else None,
             within=self.within,
         )
 

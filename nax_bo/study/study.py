@@ -90,6 +90,7 @@ class Study:
         named = foreign(self.config)
         self.refused = {} if trust else {k: v for k, v in named.items() if k not in resumed.given}
         self._read: tuple[Any, list[Trial], StoredProblem] | None = None
+        self._log: tuple[Any, Optimizer] | None = None
         self._live: StudyProblem | None = None
 
     def _create(self, path: Path, asked: StudyConfig, budget_given: bool) -> None:
@@ -348,7 +349,7 @@ class Study:
         if initial != 0:
             self.need("strategy", why="going on")
         optimizer = Optimizer(
-            self._problem,
+            self.problem(),
             strategy="naxbo" if initial == 0 else self.config.strategy,
             surrogate=self.surrogate,
             seed=self.config.seed,
@@ -357,8 +358,14 @@ class Study:
         return self._told(optimizer)
 
     def log(self) -> Optimizer:
-        """What was found, by whatever strategy and surrogate: those of the study may be gone."""
-        return self._told(Optimizer(self._problem, seed=self.config.seed, initial=0))
+        """What was found, by whatever strategy and surrogate: those of the study may be gone. To look back only."""
+        now = None if self._live else self._now()[0]
+        if self._log is None or now is None or self._log[0] != now:
+            self._log = (
+                now,
+                self._told(Optimizer(self.problem(solve=False), seed=self.config.seed, initial=0)),
+            )
+        return self._log[1]
 
     def _told(self, optimizer: Optimizer) -> Optimizer:
         trials = self.trials()
@@ -369,11 +376,11 @@ class Study:
             optimizer.add_pending(trials[evaluation.trial].design, evaluation.fidelity)
         return optimizer
 
-    @property
-    def _problem(self) -> Problem:
+    def problem(self, *, solve: bool = True) -> Problem:
+        """The search problem that the optimiser works on; ``solve`` as for :meth:`StudyProblem.problem`."""
         reference = records.numbers_of("the reference point", self.store.meta("reference_point"))
         try:
-            return self.study_problem.problem(reference)
+            return self.study_problem.problem(reference, solve=solve)
         except InputError as ex:
             records.refuse(str(self.store.path), ex.message)
 
