@@ -33,13 +33,15 @@ from nax_bo.study.file.trial import Evaluation, Proposal, Specs, Trial
 from nax_bo.study.planning.measuring import measuring
 from nax_bo.study.planning.plan import fit
 from nax_bo.study.problem import StudyProblem
-from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
+from nax_bo.study.proposing import proposal_of
+from nax_bo.study.resume import check_problem, problem_sources, resume, with_budget
 from nax_bo.study.running.executor import local_executor
 from nax_bo.study.running.growing import Progress
 from nax_bo.study.running.job import describe_data
 from nax_bo.study.running.loop import Run
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.stored import StoredProblem
+from nax_bo.study.warm import check_beginning, earlier, inherited
 from nax_bo.surrogate import SurrogateReference, resolve
 
 SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
@@ -60,9 +62,12 @@ class Study:
             exist; if it does, those that do not change what its results mean may differ, and take effect when it
             runs. Without, it must exist.
         trust: Load code that the file names, though this call does not name it.
+        start_from: Earlier studies whose designs and results a new study begins with (:mod:`nax_bo.study.warm`);
+            what decides the meaning of results is that of the first one, where ``config`` does not say it.
 
     Raises:
-        StoreError: The file cannot be used, or holds a study with other settings or other data.
+        StoreError: The file cannot be used, or holds a study with other settings or other data; or results of an
+            earlier study mean something else.
         DataError, InputError: The settings name something that does not exist.
     """
 
@@ -72,10 +77,23 @@ class Study:
         config: StudyConfig | Mapping[str, Any] | None = None,
         *,
         trust: bool = False,
+        start_from: Sequence[str | Path] = (),
     ) -> None:
+        before = tuple(map(Path, start_from))
+        if before:
+            check_beginning(Path(path), before)
         if config is not None and not Path(path).exists():
-            whole = config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config)
-            self._create(Path(path), rooted(whole), whole is config or "budget" in config)  # type: ignore[operator]
+            chosen = config
+            if before and not isinstance(config, StudyConfig):
+                chosen = inherited(before[0], config, trust=trust)
+            whole = chosen if isinstance(chosen, StudyConfig) else StudyConfig.from_dict(chosen)
+            self._create(
+                Path(path),
+                rooted(whole),
+                isinstance(config, StudyConfig) or "budget" in config,
+                before,
+            )
+            config = whole if before else config
         self.store = Store(path)
         try:
             self._open(config, trust)
@@ -93,7 +111,7 @@ class Study:
         self._log: tuple[Any, Optimizer] | None = None
         self._live: StudyProblem | None = None
 
-    def _create(self, path: Path, asked: StudyConfig, budget_given: bool) -> None:
+    def _create(self, path: Path, asked: StudyConfig, budget_given: bool, before: Sequence[Path]) -> None:
         config = asked
         if asked.time:
             with measuring(asked) as (measure, workers):
@@ -111,7 +129,7 @@ class Study:
             surrogate=config.surrogate,
             initial=0,
         )
-        known = {
+        known: dict[str, Any] = {
             "config": config.to_dict(),
             "data": facts,
             "reference_point": problem.reference_point,
@@ -124,8 +142,13 @@ class Study:
                 "asked": asked.to_dict(),
                 "plan": {"chosen": plan.chosen, "estimate": plan.estimate.words},
             }
+        begun: list[tuple[Proposal, Evaluation]] = []
+        if before:
+            found = earlier(before, config, facts, problem)
+            begun = list(zip(found.proposals, found.results, strict=True))
+            known["from"] = [dict(told) for told in found.told]
         # only now: what does not exist leaves no file behind
-        Store(path, problem.space, create=True, facts=known).close()
+        Store(path, problem.space, create=True, facts=known, begun=begun).close()
 
     def __enter__(self) -> Self:
         return self
@@ -204,15 +227,7 @@ class Study:
 
     def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
         """An evaluation to add to the store, with all that reading will need."""
-        problem = self.study_problem
-        network, chip = problem.system.decode(design)
-        columns = problem.space.columns(problem.space.indices([design]))
-        scores = {name: float(values[0]) for name, values in problem.proxies(columns).items()}
-        (costs,) = problem.costs_of([design])
-        report = problem_report(problem, design)
-        return Proposal(
-            design, costs, fidelity, reason, Specs(network.to_dict(), chip.to_dict(), report, scores)
-        )
+        return proposal_of(self.study_problem, design, fidelity, reason)
 
     def trial(self, number: int) -> Trial:
         """One design by number; raises InputError if there is none."""

@@ -122,7 +122,8 @@ class InnerOptimum:
         if len(each) * len(x) > _CHUNK:
             return self._best_of(each)
         scores = self.scores(np.concatenate(each)).reshape(len(each), len(x))
-        return np.stack(each)[scores.argmin(axis=0), np.arange(len(x))]
+        best: Ints = np.stack(each)[scores.argmin(axis=0), np.arange(len(x))]
+        return best
 
     def _best_of(self, candidates: Iterator[Ints] | Sequence[Ints]) -> Ints:
         best, least = None, np.zeros(0)

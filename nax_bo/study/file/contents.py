@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,10 +105,10 @@ class Contents:
             )
         kept = self.whole
         number = {old: i for i, old in enumerate(kept)}
-        create_file(new, {k: v for k, v in self.facts.items() if k != "format"})
         evaluations = [row for row in self.evaluations.values() if row[1] in number]
         marks = ", ".join("?" * len(EVALUATION_COLUMNS.split(", ")))
-        with closing(sqlite3.connect(new)) as db, db:
+
+        def fill(db: sqlite3.Connection) -> None:
             db.executemany(
                 "INSERT INTO trials VALUES (?, ?, ?, ?, ?)",
                 [(number[n], *self.trials[n][1:]) for n in kept],
@@ -121,4 +120,6 @@ class Contents:
                 f"INSERT INTO evaluations ({EVALUATION_COLUMNS}) VALUES ({marks})",
                 [(row[0], number[row[1]], *row[2:]) for row in evaluations],
             )
+
+        create_file(new, {k: v for k, v in self.facts.items() if k != "format"}, fill)
         return len(evaluations)
