@@ -445,6 +445,7 @@ class Study:
         budget: int | None = None,
         executor: Executor | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        finalists: int | None = None,
     ) -> None:
         """Look at designs until ``budget`` of them have been tried, then train what may be on the front in full.
 
@@ -455,6 +456,8 @@ class Study:
             budget: Designs altogether, those of earlier runs included; the settings' by default.
             executor: Where trainings run; by default what the settings name.
             on_progress: Called after every change.
+            finalists: Designs that may be on the front and are trained in full at the end; by default 8 % of the
+                budget, and at least 10.
 
         Raises:
             StoreError: Another process runs this study, or it cannot be written.
@@ -474,7 +477,7 @@ class Study:
             capacity = cluster.capacity if cluster else (lambda: workers)
             run: Run | None = None
             try:
-                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
+                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None), finalists)
                 run.loop()
             finally:
                 self._live = None

@@ -48,7 +48,9 @@ class Run:
         renew: Callable[[], Executor] | None,
         workers: Callable[[], int],
         on_progress: Callable[[Progress], None],
+        finalists: int | None = None,
     ) -> None:
+        self._final = max(FINAL_LEAST, round(FINAL_SHARE * config.budget)) if finalists is None else finalists
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
         self.blame = Blame()
@@ -158,11 +160,6 @@ class Run:
     def _budget(self) -> int:
         """Designs to look at; a small space holds fewer than were asked for."""
         return min(self.config.budget, self.study.study_problem.space.size)
-
-    @property
-    def _final(self) -> int:
-        """Full trainings once the budget is spent."""
-        return max(FINAL_LEAST, round(FINAL_SHARE * self._budget))
 
     def _work_left(self) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
