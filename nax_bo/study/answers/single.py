@@ -105,7 +105,7 @@ def prepare(
         found = _setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
         return _with_family(found, problem.space)
     with Study(study, trust=trust) as opened:
-        opened.need("data", why="training a design")
+        opened.need("data", "network", why="training a design")
         problem, config = opened.study_problem, opened.config
         base = {} if design is None else dict(opened.trial(design).design)
         own = 0 if design is None else job_seed(config.seed, design)
@@ -161,6 +161,8 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         config.accuracy,
         setting.folder,
         family=setting.family,
+        given=config.network,
+        given_weights=config.weights,
     )
     result = run_job(job)
     if result.outcome is None:
@@ -168,7 +170,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
             f"the design cannot be evaluated: {result.error}", "Change it with --set NAME=VALUE."
         )
     return {
-        "system": config.system,
+        "system": config.subject,
         "data": config.data,
         "fidelity": setting.fidelity,
         "seed": setting.seed,

@@ -209,6 +209,8 @@ class Run:
             version("naxbo"),
             self.weights.wanted_mb(evaluation.fidelity),
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
+            self.config.network,
+            self.config.weights,
         )
         self.store.start(evaluation.id)
         try:
