@@ -17,6 +17,15 @@ def optimize(
             "--budget", "-n", help="Designs to look at; a resumed study goes on up to this many. [200]"
         ),
     ] = None,
+    until_gain: Annotated[
+        float | None,
+        typer.Option(
+            "--until-gain",
+            metavar="SHARE",
+            help="Stop before the budget is spent, once another 50 designs are expected to gain less than this share "
+            "of the hypervolume: 0.01 for 1 %. 0: never. [0]",
+        ),
+    ] = None,
     study: StudyOption = "study.naxbo",
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="TOML settings (naxbo init writes one).")
@@ -156,6 +165,15 @@ def optimize(
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            metavar="DURATION",
+            help="What all of it may take, as 2h or 30m: images, trainings and the space are cut to fit when the study "
+            "is created, and it stops in time. --time 2h without --budget chooses the number of designs too.",
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -203,6 +221,7 @@ def optimize(
     from nax_bo.report.front import front_rows
     from nax_bo.space import read_designs
     from nax_bo.study import Study
+    from nax_bo.study.answers.forecast import forecast
     from nax_bo.study.config import read_config
     from nax_cli.interrupt import stoppable
     from nax_cli.progress import ProgressLine
@@ -210,6 +229,7 @@ def optimize(
 
     given: dict[str, Any] = {
         "budget": budget,
+        "until_gain": until_gain,
         "data": data,
         "system": system,
         "network": network,
@@ -226,6 +246,7 @@ def optimize(
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "time": time,
         "keep_weights": keep_weights,
         "weights_limit_mb": weights_limit,
         "max": numbers("--max", max_) or None,
@@ -240,6 +261,8 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     first = read_rows(start) if start is not None else []
+    if time and not Path(study).exists():
+        say("measuring what trainings take here ...")
     with Study(study, settings, trust=trust) as opened:
         for change in opened.changes:
             say(f"changed setting {change}")
@@ -248,6 +271,8 @@ def optimize(
             say(f"{new} designs of {start} come first")
         if retry_failed:
             say(f"{opened.retry_failed()} evaluations that had failed are run again")
+        if expected := forecast(opened):
+            say(expected)
         line = ProgressLine()
         try:
             with stoppable():

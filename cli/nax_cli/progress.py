@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING
+
+from nax_bo.durations import spoken
 
 if TYPE_CHECKING:
     from nax_bo.study import Progress
 
 LINES_APART = 10
-"""Designs between two lines in a log."""
+"""Designs between two lines in a log, unless they take longer than :data:`SECONDS_APART`."""
+
+SECONDS_APART = 60.0
 
 
 class ProgressLine:
@@ -18,7 +23,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._printed = -1
+        self._printed, self._at = -1, monotonic()
 
     def show(self, p: Progress) -> None:
         """Show where the study stands, and its news as lines that stay."""
@@ -26,8 +31,8 @@ class ProgressLine:
             sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
         if self._terminal:
             sys.stderr.write("\r\033[K" + fitted(parts(p), _width() - 1))
-        elif p.designs // LINES_APART > self._printed:
-            self._printed = p.designs // LINES_APART
+        elif p.designs // LINES_APART > self._printed or monotonic() - self._at >= SECONDS_APART:
+            self._printed, self._at = p.designs // LINES_APART, monotonic()
             sys.stderr.write(", ".join(parts(p)) + "\n")
         sys.stderr.flush()
 
@@ -41,11 +46,20 @@ def parts(p: Progress) -> list[str]:
     """What there is to say, the most wanted first."""
     said = [f"{p.designs}/{p.budget} designs"]
     if p.eta_s is not None:
-        said.append(f"about {_time(p.eta_s)} left")
+        said.append(f"about {spoken(p.eta_s)} left")
     if p.best is not None:
         said.append(f"best {100 * p.best:.1f} %")
-    said += [f"{p.running} running", f"front of {p.front}", f"{p.full} in full"]
+    far = ", ".join(f"{100 * share:.0f} %" for share in p.shares) if any(p.shares) else ""
+    said += [
+        f"{p.running} running" + (f" ({far})" if far else ""),
+        f"front of {p.front}",
+        f"{p.full} in full",
+    ]
     said += [f"{p.failed} failed"] if p.failed else []
+    if p.outlook is not None:
+        from nax_bo.study.running.stopping import in_words
+
+        said.append(in_words(p.outlook))
     return [*said, f"hypervolume {p.hypervolume:.3g}"]
 
 
@@ -61,9 +75,3 @@ def _width() -> int:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except OSError:
         return 80
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -20,7 +21,7 @@ from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, PROGRAM, TUNE, F
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.kept import Trained, TrainedNetwork
 from nax_bo.accuracy.programmed import programmed
-from nax_bo.accuracy.recipes import AUTO
+from nax_bo.accuracy.recipes import AUTO, rungs
 from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
 from nax_bo.accuracy.supernet.shared import SharedNetwork
@@ -70,6 +71,7 @@ def evaluate(
     shared: SharedNetwork | None = None,
     given: Given | None = None,
     keep: Callable[[Trained], None] | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
@@ -91,13 +93,14 @@ def evaluate(
             (:func:`nax_bo.accuracy.supernet.inherit.super_network`).
         given: The network as a torch module, where it is not built from its description.
         keep: Given the networks as they were measured, and the chips' seeds.
+        on_progress: Told now and then which share of all training steps is done.
 
     Raises:
         InputError: Unknown fidelity, recipe or device, or a chip, data or super-network that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
-    level = rung(fidelity)
+    level = rung(fidelity, rungs(recipe))
     begun = given is not None and given.trained
     learning = named_recipe(recipe, level.recipe, network, gently=begun)
     noise = conditions or Conditions()
@@ -113,7 +116,8 @@ def evaluate(
         raise InputError(
             f"the fidelity {level.name} is one of networks that come with their weights", "Use short or full."
         )
-    trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
+    many = len(data.test_labels) >= MANY_TEST_IMAGES and not level.always
+    trainings = 1 if many else level.trainings
     seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
     kept = [
         Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level, given))
@@ -122,7 +126,7 @@ def evaluate(
         for own in seeds
     ]
 
-    def on_chip(own: int, checkpoint: Checkpoint | None) -> CrossbarNetwork:
+    def on_chip(turn: int, own: int, checkpoint: Checkpoint | None) -> CrossbarNetwork:
         fitted: dict[str, Any] = {"seed": own, "conditions": noise, "mode": level.mode}
         module = None if given is None else given.make(own)
         if level.name == INHERIT.name and shared is not None:
@@ -131,9 +135,10 @@ def evaluate(
             return programmed(module, network, chip, data, vectors=learning.calibration_vectors, **fitted)
         left_s = max(0.0, timeout_s - (perf_counter() - start))
         options: dict[str, Any] = {"timeout_s": left_s, "checkpoint": checkpoint, "module": module}
-        return train(network, chip, data, recipe=learning, **options, **fitted)
+        on_step = partial(_share_of_all, on_progress, turn, trainings)
+        return train(network, chip, data, recipe=learning, on_step=on_step, **options, **fitted)
 
-    models = [on_chip(own, checkpoint) for own, checkpoint in zip(seeds, kept, strict=True)]
+    models = [on_chip(turn, *each) for turn, each in enumerate(zip(seeds, kept, strict=True))]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(
         models, data.test_images, data.test_labels, reads, seed=seed, conditions=noise, timeout_s=left_s
@@ -156,6 +161,10 @@ def evaluate(
         trainings=len(models),
         chips_differ=differ,
     )
+
+
+def _share_of_all(told: Callable[[float], None], turn: int, trainings: int, share: float) -> None:
+    told((turn + share) / trainings)
 
 
 def _reads(level: Fidelity, differ: bool, least_chips: int) -> Fidelity:

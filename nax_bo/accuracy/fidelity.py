@@ -9,6 +9,7 @@ come, than accuracy without device noise, and than mixtures of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -68,6 +69,7 @@ class Fidelity:
         relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
             with. A stated ratio instead of measured seconds, so that the same seed gives the same designs on any
             machine.
+        always: Whether so many networks are trained where there are many test images, too.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Fidelity:
     target_standard_error: float
     mode: Literal["fast", "adaptive", "exact"]
     relative_cost: float
+    always: bool = False
 
 
 SHORT = Fidelity(
@@ -152,10 +155,10 @@ TRAINED_LADDER = (PROGRAM.name, TUNE.name, FULL.name)
 """Of networks that come with their weights; ``full`` begins with them, too."""
 
 
-def fidelity(name: str) -> Fidelity:
+def fidelity(name: str, ladder: Mapping[str, Fidelity] = LADDER) -> Fidelity:
     """The rung called ``name``; raises InputError if there is none."""
     try:
-        return LADDER[name]
+        return ladder[name]
     except KeyError:
-        *others, last = LADDER
+        *others, last = ladder
         raise InputError(f"there is no fidelity {name!r}", f"Use {', '.join(others)} or {last}.") from None

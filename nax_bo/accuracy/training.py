@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -65,6 +65,7 @@ def train(
     timeout_s: float = float("inf"),
     checkpoint: Checkpoint | None = None,
     module: nn.Module | None = None,
+    on_step: Callable[[float], None] = lambda share: None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -86,6 +87,7 @@ def train(
         timeout_s: When training gives up.
         checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
         module: The network to begin with, in place of one that is built and initialised by ``seed``.
+        on_step: Told before every step which share of the steps is done.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -102,7 +104,7 @@ def train(
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
-        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint, on_step)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
     model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
@@ -171,6 +173,7 @@ def _descend(
     deadline: Deadline,
     measurements: _Measurements,
     checkpoint: Checkpoint | None,
+    on_step: Callable[[float], None],
 ) -> None:
     """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     optimiser = make_optimiser(model, recipe)
@@ -183,6 +186,7 @@ def _descend(
         if begun is not None and step < begun.step:
             continue
         deadline.check()
+        on_step(step / steps)
         if checkpoint is not None and checkpoint.due:
             checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
         measurements.before(step)

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import gamma
 
-from nax_bo.errors import InputError
 from nax_bo.search.learned import Models
 from nax_bo.search.promise import BELIEVED, Gains, gains
 from nax_bo.search.scale import Array
@@ -44,14 +43,13 @@ class Outlook:
     high: float
 
 
-def outlook(state: SearchState, models: Models, designs: int) -> Outlook | None:
-    """What so many further designs would gain; None where too little is known to say.
+def foreseeable(state: SearchState) -> bool:
+    """Whether enough designs beyond the start were told to look ahead; costs no model."""
+    return len({o.indices for o in state.observations}) - max(len(state.initial), 2) >= FEWEST
 
-    Raises:
-        InputError: ``designs`` is below 1.
-    """
-    if designs < 1:
-        raise InputError(f"an outlook on {designs} designs", "Ask for at least one.")
+
+def outlook(state: SearchState, models: Models, designs: int) -> Outlook | None:
+    """What so many further designs would gain; None where too little is known to say."""
     found = gains(state, models)
     if len(found.gained) < FEWEST or not found.volume > 0:
         return None

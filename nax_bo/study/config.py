@@ -20,9 +20,10 @@ from nax_bo.accuracy.fidelity import (
     Fidelity,
     fidelity,
 )
-from nax_bo.accuracy.recipes import AUTO, parse_recipe
+from nax_bo.accuracy.recipes import AUTO, parse_recipe, rungs
 from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.cluster import LOCAL
+from nax_bo.durations import seconds_of
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
@@ -37,8 +38,8 @@ LIBRARIES = ("timm", "torchvision")
 _OTHERS = tuple(name for name in LADDER if name not in (PROGRAM.name, TUNE.name))
 
 FREE_TO_CHANGE = (
-    "budget", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs", "objectives", "within",
-    "max", "min", "executor", "keep_weights", "weights_limit_mb",
+    "budget", "until_gain", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs",
+    "objectives", "within", "max", "min", "executor", "time", "keep_weights", "weights_limit_mb",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -55,6 +56,8 @@ class StudyConfig:
         data: Data set: ``cluttered-digits``, ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how
             much of it is used may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
+        until_gain: Stop before that once another 50 designs are expected to gain less than this share of the
+            hypervolume; 0 for never.
         seed: Seed of everything random.
         strategy: How designs are proposed: ``naxbo`` or a baseline (``random``, ``sobol``, ``nsga2``, ...).
         surrogate: Model of the accuracy: a name, ``package.module:Class`` or ``file.py:Class``, with
@@ -79,6 +82,8 @@ class StudyConfig:
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
+        time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
+            to it when the study is created (:mod:`nax_bo.study.planning.plan`).
         keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``; those of a
             ``network`` are not.
         weights_limit_mb: How large the folder with the weights may grow.
@@ -89,6 +94,7 @@ class StudyConfig:
     weights: str = ""
     data: str = "cluttered-digits"
     budget: int = 200
+    until_gain: float = 0.0
     seed: int = 0
     strategy: str = "naxbo"
     surrogate: str = "gp"
@@ -107,6 +113,7 @@ class StudyConfig:
     executor: str = LOCAL
     workers: int = 0
     timeout_s: float = 3600.0
+    time: str = ""
     keep_weights: str = "front"
     weights_limit_mb: float = 1000.0
 
@@ -117,7 +124,7 @@ class StudyConfig:
         _whole("workers", self.workers, 0)
         for name in (
             "system", "network", "weights", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe",
-            "executor",
+            "executor", "time",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
@@ -127,6 +134,7 @@ class StudyConfig:
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
         if not (number and 0 < self.within <= 100):
             raise InputError(f"within = {self.within!r}", "Give points of accuracy, above 0 and up to 100.")
+        _share("until_gain", self.until_gain)
         if not self.timeout_s > 0:
             raise InputError(f"timeout_s = {self.timeout_s!r}", "Give a positive number of seconds.")
         _weights(self.keep_weights, self.weights_limit_mb, self.accuracy)
@@ -140,6 +148,7 @@ class StudyConfig:
         default = TRAINED_LADDER if self.trained else DEFAULT_LADDER
         ladder = default if tuple(self.ladder) == DEFAULT_LADDER else self.ladder
         object.__setattr__(self, "ladder", _ladder(ladder, set(TRAINED_LADDER) if self.trained else _OTHERS))
+        _time(self.time, self.accuracy, self.ladder)
         if INHERIT.name in self.ladder and self.accuracy != OWN:
             raise InputError(
                 f"the ladder has {INHERIT.name}, and accuracy is measured by {self.accuracy}",
@@ -191,7 +200,7 @@ class StudyConfig:
     @property
     def rungs(self) -> tuple[Fidelity, ...]:
         """The ladder's looks, cheapest first."""
-        return tuple(LADDER[name] for name in self.ladder)
+        return tuple(rungs(self.recipe)[name] for name in self.ladder)
 
     @property
     def least_chips(self) -> int:
@@ -260,8 +269,9 @@ _COMMENTS = {
     "weights": "its weights: a safetensors file",
     "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
+    "until_gain": "stop once another 50 designs are expected to gain less than this share of the hypervolume; 0: never",
     "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
-    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas",
+    "strategy": "naxbo | random | sobol | nsga2 | local-search | linas | dynas | nacim",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
     "power, tops_w, tops_mm2, fps, utilisation)",
@@ -276,6 +286,7 @@ _COMMENTS = {
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
     "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
+    "time": "what the whole study may take, as 2h or 30m: ladder and space are cut to it; empty: as long as it takes",
     "keep_weights": "of which fully trained designs weights are kept, in a folder beside the study: none | front | all",
     "weights_limit_mb": "how large that folder may grow",
 }
@@ -311,6 +322,10 @@ def _check_network(config: StudyConfig) -> None:
         raise InputError(
             f"weights = {config.weights} without a network", "Name the network that they belong to."
         )
+    if config.network and config.time:
+        raise InputError(
+            f"time = {config.time} with network = {config.network}", "Give a budget of designs: --budget."
+        )
     if config.network and config.keep_weights == "all":
         raise InputError("keep_weights = 'all': weights of given networks are not kept", 'Use "none".')
 
@@ -331,6 +346,22 @@ def _ladder(names: Any, possible: Collection[str]) -> tuple[str, ...]:
             "with their weights.",
         )
     return tuple(f.name for f in given)
+
+
+def _time(text: str, accuracy: str, ladder: Iterable[str]) -> None:
+    """Refuse a time limit that is none, or that nothing can be cut for."""
+    if not text:
+        return
+    seconds_of(text)
+    for there, what in (
+        (accuracy != OWN, "an accuracy evaluator of your own"),
+        (INHERIT.name in ladder, f"the rung {INHERIT.name}"),
+    ):
+        if there:
+            raise InputError(
+                f"time = {text!r} with {what}",
+                "Only naxbo's own trainings can be cut to fit: leave one of them out.",
+            )
 
 
 def _limits(side: str, given: Mapping[str, Any]) -> dict[str, float]:
@@ -379,6 +410,12 @@ def _weights(keep: Any, limit_mb: Any, accuracy: str) -> None:
 def _whole(name: str, value: Any, low: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise InputError(f"{name} = {value!r}", f"Give a whole number, at least {low}.")
+
+
+def _share(name: str, value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 <= value < 1):
+        raise InputError(f"{name} = {value!r}", "Give a share below 1: 0.01 for 1 %; 0 for never.")
 
 
 def _known(cls: type[Any], values: Mapping[str, Any], what: str) -> None:

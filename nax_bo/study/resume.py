@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nax_bo.errors import NaxboError, StoreError
+from nax_bo.errors import InputError, NaxboError, StoreError
 from nax_bo.study.config import FREE_TO_CHANGE, StudyConfig
+from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.job import describe_data
@@ -45,6 +46,7 @@ def resume(store: Store, stored: StudyConfig, wanted: StudyConfig | Mapping[str,
     if wanted is None:
         return Resumed(stored, (), frozenset())
     plain = wanted.to_dict() if isinstance(wanted, StudyConfig) else dict(wanted)
+    plain = _not_asked_before(store, plain)
     config = rooted(StudyConfig.from_dict({**stored.to_dict(), **plain}))
     ours, theirs = stored.to_dict(), config.to_dict()
     changed = [name for name in ours if ours[name] != theirs[name]]
@@ -54,6 +56,24 @@ def resume(store: Store, stored: StudyConfig, wanted: StudyConfig | Mapping[str,
         raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT)
     words = tuple(f"{name}: {ours[name]!r} -> {theirs[name]!r}" for name in changed)
     return Resumed(config, words, frozenset(plain))
+
+
+def _not_asked_before(store: Store, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Without what a study with a time limit was asked for when it was created: what became of it is stored."""
+    before = store.meta("asked")
+    if not isinstance(before, Mapping):
+        return wanted
+    try:
+        asked = StudyConfig.from_dict(before).to_dict()
+    except InputError:
+        records.refuse(str(store.path), "what it was asked for cannot be read")
+    now = rooted(StudyConfig.from_dict({**asked, **wanted})).to_dict()
+    more_time = now["time"] != asked["time"]  # then a budget that the time has cut counts again
+    return {
+        name: value
+        for name, value in wanted.items()
+        if now[name] != asked[name] or (name == "budget" and more_time)
+    }
 
 
 def _renamed(store: Store, config: StudyConfig, name: str) -> bool:

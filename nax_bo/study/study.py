@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +30,14 @@ from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.file.table import frame, trial_rows
 from nax_bo.study.file.trial import Evaluation, Proposal, Specs, Trial
+from nax_bo.study.planning.measuring import measuring
+from nax_bo.study.planning.plan import fit
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
 from nax_bo.study.running.executor import local_executor
+from nax_bo.study.running.growing import Progress
 from nax_bo.study.running.job import describe_data
-from nax_bo.study.running.loop import Progress, Run
+from nax_bo.study.running.loop import Run
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.stored import StoredProblem
 from nax_bo.surrogate import SurrogateReference, resolve
@@ -71,7 +75,7 @@ class Study:
     ) -> None:
         if config is not None and not Path(path).exists():
             whole = config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config)
-            self._create(Path(path), rooted(whole))
+            self._create(Path(path), rooted(whole), whole is config or "budget" in config)  # type: ignore[operator]
         self.store = Store(path)
         try:
             self._open(config, trust)
@@ -88,7 +92,12 @@ class Study:
         self._read: tuple[Any, list[Trial], StoredProblem] | None = None
         self._live: StudyProblem | None = None
 
-    def _create(self, path: Path, config: StudyConfig) -> None:
+    def _create(self, path: Path, asked: StudyConfig, budget_given: bool) -> None:
+        config = asked
+        if asked.time:
+            with measuring(asked) as (measure, workers):
+                plan = fit(asked, measure, workers, budget_given=budget_given)
+            config = plan.config
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
@@ -109,6 +118,11 @@ class Study:
             "sources": problem_sources(problem),
             "naxbo": version("naxbo"),
         }
+        if asked.time:
+            known |= {
+                "asked": asked.to_dict(),
+                "plan": {"chosen": plan.chosen, "estimate": plan.estimate.words},
+            }
         # only now: what does not exist leaves no file behind
         Store(path, problem.space, create=True, facts=known).close()
 
@@ -303,6 +317,19 @@ class Study:
         """The search problem of the settings, code that they name included."""
         return StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
 
+    @property
+    def plan(self) -> dict[str, str] | None:
+        """What was ``chosen`` to fit into the study's time, and the ``estimate`` for it, in words; None without one."""
+        found = self.store.meta("plan")
+        if not isinstance(found, Mapping):
+            return None
+        return {name: str(found.get(name, "")) for name in ("chosen", "estimate")}
+
+    def set_budget(self, designs: int) -> None:
+        """Keep another budget."""
+        self.config = replace(self.config, budget=designs)
+        self.store.set_meta({"config": self.config.to_dict()})
+
     def retry_failed(self) -> int:
         """Queue again what failed, for :meth:`run` to take up first; returns how many evaluations."""
         return self.store.requeue_failed()
@@ -396,6 +423,7 @@ class Study:
         budget: int | None = None,
         executor: Executor | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        finalists: int | None = None,
     ) -> None:
         """Look at designs until ``budget`` of them have been tried, then train what may be on the front in full.
 
@@ -406,6 +434,8 @@ class Study:
             budget: Designs altogether, those of earlier runs included; the settings' by default.
             executor: Where trainings run; by default what the settings name.
             on_progress: Called after every change.
+            finalists: Designs that may be on the front and are trained in full at the end; by default 8 % of the
+                budget, and at least 10.
 
         Raises:
             StoreError: Another process runs this study, or it cannot be written.
@@ -425,7 +455,7 @@ class Study:
             capacity = cluster.capacity if cluster else (lambda: workers)
             run: Run | None = None
             try:
-                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
+                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None), finalists)
                 run.loop()
             finally:
                 self._live = None

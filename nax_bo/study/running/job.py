@@ -22,6 +22,7 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Space
 from nax_bo.study.config import StudyConfig
+from nax_bo.study.running.pace import Sign
 from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Job:
         given, given_weights: A network that comes as a torch module, and its weights (:mod:`nax_bo.interop.given`);
             empty: it is built from its description.
         family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
+        sign: File in which it leaves how far it has come; empty: nowhere.
     """
 
     network: Mapping[str, Any]
@@ -72,6 +74,7 @@ class Job:
     version: str = ""
     weights_mb: float = 0.0
     family: Mapping[str, Any] = field(default_factory=dict)
+    sign: str = ""
     given: str = ""
     given_weights: str = ""
 
@@ -114,7 +117,7 @@ def run_job(job: Job) -> JobResult:
             f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
             "Install one version everywhere.",
         )
-    data = _data_set(job.data)
+    data = data_set(job.data)
     if job.fingerprint and job.fingerprint != data.fingerprint:
         raise EnvironmentFaultError(
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
@@ -144,6 +147,7 @@ def run_job(job: Job) -> JobResult:
             shared=shared,
             given=given,
             keep=trained.append if job.weights_mb else None,
+            on_progress=Sign(job.sign),
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
@@ -190,7 +194,7 @@ def _remembered_network(
     from nax_bo.accuracy.supernet.family import Family
     from nax_bo.accuracy.supernet.inherit import super_network
 
-    images, about = _data_set(data), dict(family)
+    images, about = data_set(data), dict(family)
     system = load_system(about["system"], images.input_shape, images.num_classes)
     return super_network(
         Family(Space.from_json(about["space"]), system.decode),
@@ -209,7 +213,7 @@ def describe_data(spec: str) -> dict[str, Any]:
     Raises:
         DataError: The data set is missing or damaged.
     """
-    data = _data_set(spec)
+    data = data_set(spec)
     return {
         "name": data.name,
         "input_shape": list(data.input_shape),
@@ -221,7 +225,8 @@ def describe_data(spec: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _data_set(spec: str) -> DataSet:
+def data_set(spec: str) -> DataSet:
+    """A data set by its specification, once in this process."""
     from nax_bo.accuracy.data import parse_data
 
     return parse_data(spec).load()

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
-from typing import Any, Protocol
 
 import numpy as np
 
-from nax_bo.accuracy.fidelity import FULL, INHERIT, LADDER
+from nax_bo.accuracy.fidelity import FULL, INHERIT
+from nax_bo.accuracy.recipes import rungs
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
+from nax_bo.durations import seconds_of
 from nax_bo.errors import EvaluationError, NaxboError
-from nax_bo.search import Optimizer, Suggestion
-from nax_bo.space import Design
+from nax_bo.search import Suggestion
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.file.store import Store
-from nax_bo.study.file.trial import Evaluation, Proposal, Trial
-from nax_bo.study.problem import StudyProblem
+from nax_bo.study.file.trial import Evaluation
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
+from nax_bo.study.running.growing import Growing, Progress
 from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
+from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
+from nax_bo.study.running.stopping import Stopping
 from nax_bo.study.running.weights import WeightsKeeper
 
 GRACE_S = 3.0
@@ -31,54 +32,6 @@ GRACE_S = 3.0
 
 FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy."""
-
-    designs: int
-    budget: int
-    full: int
-    running: int
-    failed: int
-    hypervolume: float
-    front: int
-    best: float | None
-    eta_s: float | None
-    news: str
-
-
-class Growing(Protocol):
-    """What a run needs of the study that it makes grow (:class:`nax_bo.study.study.Study`)."""
-
-    store: Store
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """What the study remembers of its data set."""
-
-    @property
-    def study_problem(self) -> StudyProblem:
-        """The search problem."""
-
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
-        """The optimiser, told every finished evaluation."""
-
-    def trials(self) -> list[Trial]:
-        """All designs."""
-
-    def trial(self, number: int) -> Trial:
-        """One design."""
-
-    def accuracy(self, evaluation: Evaluation) -> float:
-        """The accuracy that the study maximises."""
-
-    def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
-        """An evaluation to add to the store."""
-
-    def tell(self, optimizer: Optimizer, trial: Trial, evaluation: Evaluation) -> None:
-        """Tell the optimiser of a finished evaluation."""
 
 
 class Run:
@@ -97,10 +50,13 @@ class Run:
         renew: Callable[[], Executor] | None,
         workers: Callable[[], int],
         on_progress: Callable[[Progress], None],
+        finalists: int | None = None,
     ) -> None:
+        self._final = max(FINAL_LEAST, round(FINAL_SHARE * config.budget)) if finalists is None else finalists
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
         self.blame = Blame()
+        self.price = {name: rung.relative_cost for name, rung in rungs(config.recipe).items()}
         self.store = study.store
         self.suspects = {e.id for e in self.store.evaluations("queued") if e.endings}
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
@@ -111,11 +67,22 @@ class Run:
         self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
-        self.started, self.work_done = monotonic(), 0.0
+        self.stopping = Stopping(self.store, config, self.optimizer)
+        limit_s = seconds_of(config.time) if config.time else None
+        self.pace = Pace(self.price, self.store.evaluations("done"), workers(), limit_s)
+        self.signs = SignsOfLife() if renew is not None else None  # of this machine's own workers
+        self.last: Progress | None = None
         self.news: list[str] = []
 
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
+        try:
+            self._loop()
+        finally:
+            if self.signs:
+                self.signs.close()
+
+    def _loop(self) -> None:
         while True:
             while len(self.futures) < (1 if self.suspects else self.workers()):
                 if (evaluation := self._next()) is None:
@@ -126,9 +93,12 @@ class Run:
             self.news = []
             if not self.futures:
                 return
-            done, _ = wait(self.futures, timeout=self._patience(), return_when=FIRST_COMPLETED)
+            patience = self._patience()
+            moving = min(patience, EVERY_S) if self.signs else patience
+            done, _ = wait(self.futures, timeout=moving, return_when=FIRST_COMPLETED)
             if not done:
                 self._end_overdue()
+                self._report_moved()
                 continue
             sound = [f for f in done if not isinstance(f.exception(), BrokenExecutor)]
             for future in sorted(sound, key=lambda f: self.futures[f][0].id):
@@ -153,12 +123,21 @@ class Run:
     def _decide(self) -> Suggestion | None:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         spent = self.book.designs >= self._budget or self._nothing_left
+        if not spent and self.pace.search_is_over(min(self._final, (self.book.designs + 1) // 2)):
+            self._end_search()
+            spent = True
+        if spent and self.pace.nothing_more():
+            return None
         looks = self.book.looks
         due = looks.final < self._final if spent else looks.since >= self.config.calibrate_every
         if due and (promoted := self.optimizer.promotions(1)):
             return promoted[0]
         if spent:
             return None
+        if why := self.stopping.why(self.book.designs):
+            self.news.append(why)
+            self._nothing_left = True
+            return self._decide()
         suggestion = next(iter(self.optimizer.ask(1)), None)
         if suggestion is None or not self._within_limits(suggestion):
             if suggestion is not None:
@@ -166,6 +145,14 @@ class Run:
             self._nothing_left = True  # what may be built has been seen: the best remain to be trained
             return self._decide()
         return suggestion
+
+    def _end_search(self) -> None:
+        """The time is nearly up: what has been looked at is the budget, from now on and when the study goes on."""
+        self.config = replace(self.config, budget=self.book.designs)
+        self.study.set_budget(self.book.designs)
+        self.news.append(
+            f"{self.config.time} are nearly over after {self.book.designs} designs: the best are trained in full now"
+        )
 
     def _within_limits(self, suggestion: Suggestion) -> bool:
         problem = self.optimizer.problem
@@ -177,19 +164,14 @@ class Run:
         """Designs to look at; a small space holds fewer than were asked for."""
         return min(self.config.budget, self.study.study_problem.space.size)
 
-    @property
-    def _final(self) -> int:
-        """Full trainings once the budget is spent."""
-        return max(FINAL_LEAST, round(FINAL_SHARE * self._budget))
-
     def _work_left(self) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
         new = 0 if self._nothing_left else max(0, self._budget - self.book.designs)
         looks = self.book.looks
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
-        running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
-        return new * self.config.rungs[0].relative_cost + full * FULL.relative_cost + running
+        running = sum(self.price[e.fidelity] for e, _ in self.futures.values())
+        return new * self.config.rungs[0].relative_cost + full * self.price[FULL.name] + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -209,6 +191,7 @@ class Run:
             version("naxbo"),
             self.weights.wanted_mb(evaluation.fidelity),
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
+            self.signs.path(evaluation.id) if self.signs else "",
             self.config.network,
             self.config.weights,
         )
@@ -289,11 +272,12 @@ class Run:
             self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
             self.weights.trained(trial)
             self.weights.forget(self.optimizer.front())
-        self.work_done += LADDER[evaluation.fidelity].relative_cost
+        self.pace.note(evaluation.fidelity, seconds)
+        if self.signs:
+            self.signs.forget(evaluation.id)
 
     def _report(self, news: str) -> None:
-        pace = (monotonic() - self.started) / self.work_done if self.work_done else None
-        self.on_progress(
+        self.last = self._moved(
             Progress(
                 designs=self.book.designs,
                 budget=self._budget,
@@ -303,7 +287,21 @@ class Run:
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
                 best=self.best,
-                eta_s=None if pace is None else pace * self._work_left(),
+                eta_s=None,
                 news=news,
+                outlook=None if self._nothing_left else self.stopping.outlook,
             )
         )
+        self.on_progress(self.last)
+
+    def _report_moved(self) -> None:
+        """Report what has changed while nothing ended."""
+        if self.signs and self.last:
+            self.on_progress(self._moved(replace(self.last, news="")))
+
+    def _moved(self, progress: Progress) -> Progress:
+        """With how far the trainings under way have come, and the time left."""
+        running = sorted((e for e, _ in self.futures.values()), key=lambda e: e.id)
+        shares = tuple(self.signs.share(e.id) if self.signs else 0.0 for e in running)
+        under_way = sum(s * self.price[e.fidelity] for s, e in zip(shares, running, strict=True))
+        return replace(progress, shares=shares, eta_s=self.pace.eta_s(self._work_left(), under_way))
