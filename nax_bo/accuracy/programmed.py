@@ -37,7 +37,7 @@ def programmed(
     Raises:
         InputError: The chip does not fit the network.
     """
-    model = noise_aware(module, chip, conditions, seed=seed, network=network)
+    model = noise_aware(module.to(data.train_images.device), chip, conditions, seed=seed, network=network)
     model.quick_wires = mode == "fast"
     model.eval()
     examples = calibration_images(data.train_images)

@@ -15,10 +15,11 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from nax_bo.accuracy.device import torch_device
 from nax_bo.accuracy.evaluator import OWN, load_evaluator
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
-from nax_bo.cluster import connect
+from nax_bo.cluster import LOCAL, connect
 from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
@@ -98,6 +99,8 @@ class Study:
             with measuring(asked) as (measure, workers):
                 plan = fit(asked, measure, workers, budget_given=budget_given)
             config = plan.config
+        if config.executor == LOCAL and config.device.startswith("cuda"):
+            torch_device(config.device)
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)

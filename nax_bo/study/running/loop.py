@@ -192,6 +192,7 @@ class Run:
             self.weights.wanted_mb(evaluation.fidelity),
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
             self.signs.path(evaluation.id) if self.signs else "",
+            self.config.device,
             self.config.network,
             self.config.weights,
         )
