@@ -82,6 +82,12 @@ def evaluate(
         int | None,
         typer.Option("--seed", help="Seed of weights, batches and noise. [the design's own, else 0]"),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", help="Where to train and read: auto, cpu, cuda or cuda:1. [the study's, else auto]"
+        ),
+    ] = None,
     trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -116,6 +122,7 @@ def evaluate(
         fidelity=fidelity or "full",
         seed=seed,
         trust=trust,
+        device=device,
     )
     say("training ...")
     answer = evaluate_setting(setting)

@@ -24,6 +24,7 @@ from nax_cli import (
     optimize,
     pareto,
     report,
+    reproduce,
     spaces,
     study,
     surrogates,
@@ -33,7 +34,7 @@ from nax_cli import (
 
 EXIT_CODES = """
 Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study file; 5 surrogate; 6 evaluation;
-7 machine or workers; 130 interrupted (a study keeps everything that had finished).
+7 machine or workers; 75 stopped by --minutes; 130 interrupted (a study keeps everything that had finished).
 """
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("pareto", epilog=pareto.EXAMPLES)(pareto.pareto)
 app.command("trials")(trials.trials)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
 app.command("export")(export.export)
 app.command("spaces")(spaces.spaces)
 app.command("devices")(devices.devices)

@@ -144,6 +144,14 @@ def optimize(
             help="Where trainings run: local, dask:ADDRESS, dask-slurm or module:factory. [local]",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="Where workers train and read: auto (a GPU where there is one), cpu, cuda or cuda:1. GPUs have been "
+            "tried on stand-ins for their tensors only. [auto]",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
     ] = None,
@@ -226,6 +234,7 @@ def optimize(
         "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
+        "device": device,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
