@@ -101,4 +101,5 @@ def _placed(space: Space, columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[
         x.append(np.maximum(at, 0))
         unknown.append(at < 0)
     rows = space.canonical(np.array(x).T)
-    return rows, ~(np.array(unknown).T & space.active_mask(rows)).any(axis=1)
+    matters = np.array(unknown).T & space.active_mask(rows)
+    return rows, np.asarray(~matters.any(axis=1))
