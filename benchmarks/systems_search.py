@@ -38,8 +38,6 @@ from nax_bo.systems import load_system
 
 DATA = "digits"
 TRUTH = "gbt"
-OWN = {"nacim": "nacim", "cimnet": "dynas", "cimnet-vit": "dynas"}
-"""Each system's own search, by the name of its strategy."""
 
 
 def study_of(space: str) -> StudyProblem:
@@ -149,8 +147,10 @@ def main() -> None:
     if args.what == "train":
         train(args.space, args.designs, args.seconds, args.folder)
     elif args.what == "compare":
-        own = [OWN[args.space]] if args.space in OWN else []
-        names = args.strategies.split(",") if args.strategies else ["naxbo", *own, "random"]
+        own = study_of(args.space).config.strategy
+        names = (
+            args.strategies.split(",") if args.strategies else list(dict.fromkeys(("naxbo", own, "random")))
+        )
         compare(args.space, names, range(args.seeds), args.budget, args.folder, args.seconds)
     else:
         table(args.folder)
