@@ -9,6 +9,12 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say, why_empty
 
+EXAMPLES = (
+    "Examples: naxbo optimize; naxbo optimize --data folder:/data/mine --budget 100; naxbo optimize "
+    "--max area_mm2=2 --min accuracy=0.9; naxbo optimize --fix device=rram --objective accuracy "
+    "--objective energy; naxbo optimize -s study.naxbo -n 300 (goes on)."
+)
+
 
 def optimize(
     budget: Annotated[
