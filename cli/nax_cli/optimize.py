@@ -9,6 +9,12 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say, why_empty
 
+EXAMPLES = (
+    "Examples: naxbo optimize; naxbo optimize --data folder:/data/mine --budget 100; naxbo optimize "
+    "--max area_mm2=2 --min accuracy=0.9; naxbo optimize --fix device=rram --objective accuracy "
+    "--objective energy; naxbo optimize -s study.naxbo -n 300 (goes on)."
+)
+
 
 def optimize(
     budget: Annotated[
@@ -40,6 +46,21 @@ def optimize(
     ] = None,
     system: Annotated[
         str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NETWORK",
+            help="Your own network, of which the chip is searched, layer by layer where it pays: file.py:make, "
+            "model.onnx, timm:NAME or torchvision:NAME.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="FILE", help="Its weights: a safetensors file. [those it comes with]"
+        ),
     ] = None,
     objective: Annotated[
         list[str] | None,
@@ -127,7 +148,7 @@ def optimize(
             "--ladder",
             metavar="LOOKS",
             help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
-            "once, in minutes), short, full. [short,full]",
+            "once, in minutes), short, full; of a network with weights program, tune, full. [short,full]",
         ),
     ] = None,
     recipe: Annotated[
@@ -142,6 +163,14 @@ def optimize(
         typer.Option(
             "--executor",
             help="Where trainings run: local, dask:ADDRESS, dask-slurm or module:factory. [local]",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="Where workers train and read: auto (a GPU where there is one), cpu, cuda or cuda:1. GPUs have been "
+            "tried on stand-ins for their tensors only. [auto]",
         ),
     ] = None,
     seed: Annotated[
@@ -226,6 +255,8 @@ def optimize(
         "until_gain": until_gain,
         "data": data,
         "system": system,
+        "network": network,
+        "weights": None if weights is None else str(weights),
         "surrogate": surrogate,
         "strategy": strategy,
         "accuracy": accuracy,
@@ -235,6 +266,7 @@ def optimize(
         "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
+        "device": device,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,

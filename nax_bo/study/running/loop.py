@@ -189,6 +189,9 @@ class Run:
             self.weights.wanted_mb(evaluation.fidelity),
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
             self.signs.path(evaluation.id) if self.signs else "",
+            self.config.device,
+            self.config.network,
+            self.config.weights,
         )
         self.store.start(evaluation.id)
         try:
