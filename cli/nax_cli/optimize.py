@@ -47,6 +47,21 @@ def optimize(
     system: Annotated[
         str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NETWORK",
+            help="Your own network, of which the chip is searched, layer by layer where it pays: file.py:make, "
+            "model.onnx, timm:NAME or torchvision:NAME.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="FILE", help="Its weights: a safetensors file. [those it comes with]"
+        ),
+    ] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,7 +148,7 @@ def optimize(
             "--ladder",
             metavar="LOOKS",
             help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
-            "once, in minutes), short, full. [short,full]",
+            "once, in minutes), short, full; of a network with weights program, tune, full. [short,full]",
         ),
     ] = None,
     recipe: Annotated[
@@ -231,6 +246,8 @@ def optimize(
         "until_gain": until_gain,
         "data": data,
         "system": system,
+        "network": network,
+        "weights": None if weights is None else str(weights),
         "surrogate": surrogate,
         "strategy": strategy,
         "accuracy": accuracy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,10 @@ from nax_bo.space import Design, Space, restrict
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.layerwise import LayerwisePricing
 from nax_bo.systems import System, load_system
+from nax_bo.systems.given import GivenSystem
+
+if TYPE_CHECKING:
+    from nax_bo.interop.given import GivenNetwork
 
 Costs = dict[str, NDArray[np.float64]]
 
@@ -48,7 +52,20 @@ class StudyProblem:
     @cached_property
     def system(self) -> System:
         """The joint space and its decoding."""
+        if self.given:
+            return System(GivenSystem(self.given.spec), self.input_shape)
         return load_system(self.config.system, self.input_shape, self.num_classes)
+
+    @cached_property
+    def given(self) -> GivenNetwork | None:
+        """The network that stays as it is, if the settings name one."""
+        if not self.config.network:
+            return None
+        from nax_bo.interop.given import remembered_network
+
+        return remembered_network(
+            self.config.network, self.input_shape, self.num_classes, self.config.weights
+        )
 
     @cached_property
     def cost_model(self) -> CostModel:

@@ -18,7 +18,7 @@ WAY_OUT = "Use the same settings, or start another study: --study NEW"
 _FEW = 8
 """Designs that are built anew where nothing hints at a change."""
 
-_PLACES = ("data", "system", "cost_model")
+_PLACES = ("data", "system", "network", "weights", "cost_model")
 """Settings that may be named anew, if what they name is the same."""
 
 
@@ -84,6 +84,8 @@ def _renamed(store: Store, config: StudyConfig, name: str) -> bool:
         found = describe_data(config.data)["fingerprint"]
         return bool(found == (store.meta("data") or {}).get("fingerprint"))
     problem = _live(store, config)
+    if name in ("network", "weights"):
+        return bool(problem_sources(problem).get("network") == (store.meta("sources") or {}).get("network"))
     if name == "cost_model":
         sources = store.meta("sources") or {}
         return model_fingerprint(problem.cost_model) == sources.get("cost_model")
@@ -129,9 +131,14 @@ def check_problem(store: Store, problem: StudyProblem) -> str:
     """
     sources = store.meta("sources") or {}
     found = problem_sources(problem)
+    if found.get("network") != sources.get("network"):
+        raise StoreError(
+            f"the network {problem.config.network} or its weights have changed since {store.path} was started",
+            "Restore them, or start another study: --study NEW",
+        )
     if difference := moved_designs(store, problem, everything=found["system"] != sources.get("system")):
         raise StoreError(
-            f"the design space {problem.config.system} has changed since {store.path} was started: {difference}",
+            f"the design space {problem.config.subject} has changed since {store.path} was started: {difference}",
             "Restore it, or start another study: --study NEW",
         )
     trials = store.trials()
@@ -164,10 +171,11 @@ def problem_sources(problem: StudyProblem) -> dict[str, str]:
     """Fingerprints of the code and constants that make designs and costs."""
     from nax_bo.references import source_of
 
-    return {
+    found = {
         "system": source_of(type(problem.system.description)),
         "cost_model": model_fingerprint(problem.cost_model),
     }
+    return found | ({"network": problem.given.fingerprint} if problem.given else {})
 
 
 def problem_report(problem: StudyProblem, design: Any) -> dict[str, Any]:

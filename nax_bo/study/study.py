@@ -307,7 +307,7 @@ class Study:
             raise InputError(
                 "a design belongs to another space", "Make it with read_design(study.store.space, ...)."
             )
-        self.need("system", "cost_model", why="pricing new designs")
+        self.need("system", "network", "cost_model", why="pricing new designs")
         before, self._live = self._live, self._named_problem()
         try:
             proposals = [self.proposal(d, rung, "given by the user") for d in wanted]

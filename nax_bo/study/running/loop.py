@@ -193,6 +193,8 @@ class Run:
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
             self.signs.path(evaluation.id) if self.signs else "",
             self.config.device,
+            self.config.network,
+            self.config.weights,
         )
         self.store.start(evaluation.id)
         try:
