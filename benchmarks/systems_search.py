@@ -4,12 +4,13 @@
     python benchmarks/systems_search.py compare SPACE [--strategies naxbo,NAME,random] [--seeds 5] [--budget 100]
     python benchmarks/systems_search.py table
 
-``train`` trains random designs briefly (the rung ``short``) under the system's own conditions and writes them down, one
-line each; called again, it goes on. ``compare`` lets a surrogate of those trainings play further ones
-(:class:`nax_bo.study.testbed.StudyTestbed`): gradient boosting, so that naxbo's Gaussian process has not the same
-form as the truth. Objectives, prices and limits are the system's settings. Every evaluation stands for one training, so
-equal evaluations are equal images seen. Hypervolume is the noiseless one of all designs seen, as a share of the best
-that a noiseless NSGA-II of 30,000 evaluations finds. Finished runs are kept; ``table`` prints means over seeds.
+``train`` trains random designs briefly (the rung ``short``) under the system's own conditions and writes them down,
+one line each; called again, it goes on. ``compare`` lets a surrogate of those trainings play further ones
+(:class:`nax_bo.study.answers.testbed.StudyTestbed`): gradient boosting, so that naxbo's Gaussian process has not the
+same form as the truth. Objectives, prices and limits are the system's settings. Every evaluation stands for one
+training, so equal evaluations are equal images seen. Hypervolume is the noiseless one of all designs seen, as a share
+of the best that a noiseless NSGA-II of 30,000 evaluations finds. Finished runs are kept; ``table`` prints means over
+seeds.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from nax_bo.study.prediction import AccuracyModel
-from nax_bo.study.testbed import StudyTestbed
 
 from nax_bo.accuracy.data import load
 from nax_bo.accuracy.evaluate import evaluate
@@ -32,13 +31,13 @@ from nax_bo.search import Fidelity, Optimizer, Problem
 from nax_bo.search.bench import best_known_hypervolume, run_once
 from nax_bo.search.learned import fit_models
 from nax_bo.study import StudyConfig
+from nax_bo.study.answers.prediction import AccuracyModel
+from nax_bo.study.answers.testbed import StudyTestbed
 from nax_bo.study.problem import StudyProblem
 from nax_bo.systems import load_system
 
 DATA = "digits"
 TRUTH = "gbt"
-OWN = {"nacim": "nacim", "cimnet": "dynas", "cimnet-vit": "dynas"}
-"""Each system's own search, by the name of its strategy."""
 
 
 def study_of(space: str) -> StudyProblem:
@@ -148,8 +147,10 @@ def main() -> None:
     if args.what == "train":
         train(args.space, args.designs, args.seconds, args.folder)
     elif args.what == "compare":
-        own = [OWN[args.space]] if args.space in OWN else []
-        names = args.strategies.split(",") if args.strategies else ["naxbo", *own, "random"]
+        own = study_of(args.space).config.strategy
+        names = (
+            args.strategies.split(",") if args.strategies else list(dict.fromkeys(("naxbo", own, "random")))
+        )
         compare(args.space, names, range(args.seeds), args.budget, args.folder, args.seconds)
     else:
         table(args.folder)

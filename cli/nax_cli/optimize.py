@@ -9,6 +9,12 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say, why_empty
 
+EXAMPLES = (
+    "Examples: naxbo optimize; naxbo optimize --data folder:/data/mine --budget 100; naxbo optimize "
+    "--max area_mm2=2 --min accuracy=0.9; naxbo optimize --fix device=rram --objective accuracy "
+    "--objective energy; naxbo optimize -s study.naxbo -n 300 (goes on)."
+)
+
 
 def optimize(
     budget: Annotated[
@@ -144,6 +150,14 @@ def optimize(
             help="Where trainings run: local, dask:ADDRESS, dask-slurm or module:factory. [local]",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="Where workers train and read: auto (a GPU where there is one), cpu, cuda or cuda:1. GPUs have been "
+            "tried on stand-ins for their tensors only. [auto]",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
     ] = None,
@@ -235,6 +249,7 @@ def optimize(
         "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
+        "device": device,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,

@@ -45,6 +45,13 @@ class Part(StrEnum):
     component = "component"
 
 
+EXAMPLES = (
+    "Examples: naxbo what-if --vs adc_bits=6 --vs mux=16,adc_type=flash; naxbo what-if --sweep "
+    "adc_bits=3:8 --sweep mux=2,4,8; naxbo what-if --network resnet20 --per layer; naxbo what-if "
+    "--design 17 --set adc_bits=4."
+)
+
+
 def what_if(
     set_: Annotated[
         list[str] | None,

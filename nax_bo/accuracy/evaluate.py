@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
+from nax_bo.accuracy.device import placed, torch_device
 from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.kept import Trained, TrainedNetwork
@@ -56,6 +57,7 @@ def evaluate(
     shared: SharedNetwork | None = None,
     keep: Callable[[Trained], None] | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
+    device: str = "cpu",
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
@@ -76,6 +78,7 @@ def evaluate(
             (:func:`nax_bo.accuracy.supernet.inherit.super_network`).
         keep: Given the networks as they were measured, and the chips' seeds.
         on_progress: Told now and then which share of all training steps is done.
+        device: Where to train and read (:mod:`nax_bo.accuracy.device`); a super-network is read on the processor.
 
     Raises:
         InputError: Unknown fidelity, recipe or device, or a chip, data or super-network that do not fit the network.
@@ -83,6 +86,8 @@ def evaluate(
     """
     start = perf_counter()
     level = rung(fidelity, rungs(recipe))
+    where = torch_device("cpu" if level.name == INHERIT.name else device)
+    original, data = data, placed(data, where)
     learning = named_recipe(recipe, level.recipe, network)
     noise = conditions or Conditions()
     differ = chips_differ(chip, noise)
@@ -97,7 +102,10 @@ def evaluate(
     trainings = 1 if many else level.trainings
     seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
     kept = [
-        Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level))
+        Checkpoint(
+            checkpoints,
+            _identity(network, chip, original, learning, own, noise, level) | {"device": where.type},
+        )
         if checkpoints
         else None
         for own in seeds
@@ -271,14 +279,15 @@ def _chips_at_once(model: CrossbarNetwork) -> int:
 
 @torch.no_grad()
 def _read(model: CrossbarNetwork, images: Tensor, labels: Tensor) -> tuple[float, float]:
-    right, probability = 0, 0.0
+    right = torch.zeros((), dtype=torch.int64, device=images.device)
+    probability = torch.zeros((), dtype=torch.float64, device=images.device)
     for x, y in zip(
         torch.split(images, _IMAGES_PER_READ), torch.split(labels, _IMAGES_PER_READ), strict=True
     ):
         scores = model(x)
-        right += int((scores.argmax(-1) == y).sum())
-        probability += float(scores.softmax(-1).gather(1, y[:, None]).sum())
-    return right / len(images), probability / len(images)
+        right += (scores.argmax(-1) == y).sum()
+        probability += scores.softmax(-1).gather(1, y[:, None]).sum()
+    return int(right) / len(images), float(probability) / len(images)
 
 
 def _check_fit(network: NetworkSpec, data: DataSet) -> None:

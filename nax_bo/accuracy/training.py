@@ -25,6 +25,7 @@ from nax_bo.accuracy.hardware_aware import (
 )
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.crossbar.arithmetic.quantise import InputRange
+from nax_bo.crossbar.generators import generator_on
 from nax_bo.crossbar.layers import CrossbarLayer
 from nax_bo.errors import EvaluationError
 from nax_bo.hardware.chip import ChipSpec, Conditions
@@ -46,6 +47,9 @@ CONVERTERS_AT = (0.2, 0.6)
 """Parts of the training after which converters' ranges, and thereby their noise, are estimated anew."""
 
 MANY_STEPS = 200
+CHECK_EVERY = 16
+"""Steps between two looks at whether the loss is still a number."""
+
 NEGLIGIBLE_IR_DROP = 0.02
 """Below this change relative to the weights, it is measured once."""
 
@@ -77,7 +81,7 @@ def train(
     Args:
         network: What is trained.
         chip: For which chip.
-        data: On what.
+        data: On what; the network is trained on the device on which the images are.
         recipe: How.
         seed: Seed of initial weights, order of images and noise.
         conditions: Non-idealities.
@@ -91,7 +95,7 @@ def train(
         EvaluationError: The loss is no longer a number, or the time is up.
     """
     deadline = Deadline(timeout_s)
-    model = noise_aware(build(network, seed), chip, conditions, seed=seed)
+    model = noise_aware(build(network, seed).to(data.train_images.device), chip, conditions, seed=seed)
     model.quick_wires = mode == "fast"
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
@@ -178,6 +182,7 @@ def _descend(
     begun = checkpoint.restore(model, optimiser) if checkpoint else None
     if begun is not None:
         measurements.wires_due = set(begun.wires_due)
+    finite = torch.ones((), dtype=torch.bool, device=next(model.parameters()).device)
     for step, (images, labels) in enumerate(batches):
         if begun is not None and step < begun.step:
             continue
@@ -189,14 +194,20 @@ def _descend(
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
-        if not torch.isfinite(loss):
-            raise EvaluationError(
-                "the training diverged: its loss is not a number",
-                "Check the images for NaN; else leave this design out.",
-            )
+        finite = torch.isfinite(loss.detach()) & finite
+        if step % CHECK_EVERY == 0 or step == steps - 1:  # not at every step: a device would be waited for
+            _check_finite(finite)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+
+
+def _check_finite(finite: Tensor) -> None:
+    if not finite:
+        raise EvaluationError(
+            "the training diverged: its loss is not a number",
+            "Check the images for NaN; else leave this design out.",
+        )
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -233,9 +244,9 @@ def shuffled_batches(
     images: Tensor, labels: Tensor, batch: int, seed: int, recipe: Recipe
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Shuffled and augmented batches, epoch after epoch, without end."""
-    order = Generator().manual_seed(seed)
+    order = generator_on(images.device, seed)
     while True:
-        for chosen in torch.split(torch.randperm(len(images), generator=order), batch):
+        for chosen in torch.split(torch.randperm(len(images), generator=order, device=images.device), batch):
             seen = augment(images[chosen], recipe.flip, recipe.crop, order)
             yield _at_least_two(seen), _at_least_two(labels[chosen])
 
@@ -247,15 +258,17 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
     """
     n, _, height, width = images.shape
     if flip:
-        mirrored = torch.rand(n, generator=random) < 0.5
+        mirrored = torch.rand(n, generator=random, device=images.device) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
     if crop:
         padded = functional.pad(images, (crop, crop, crop, crop))
-        down, right = torch.randint(2 * crop + 1, (2, n), generator=random)
-        rows = (down[:, None] + torch.arange(height))[:, None, :, None]
-        columns = (right[:, None] + torch.arange(width))[:, None, None, :]
-        at = torch.arange(n)[:, None, None, None]
-        images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
+        device = images.device
+        down, right = torch.randint(2 * crop + 1, (2, n), generator=random, device=device)
+        rows = (down[:, None] + torch.arange(height, device=device))[:, None, :, None]
+        columns = (right[:, None] + torch.arange(width, device=device))[:, None, None, :]
+        at = torch.arange(n, device=device)[:, None, None, None]
+        channels = torch.arange(images.shape[1], device=device)[None, :, None, None]
+        images = padded[at, channels, rows, columns]
     return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
 
 

@@ -25,6 +25,8 @@ _BUILT_IN = {
     "nsga2": "nax_bo.search.baselines:Nsga2",
     "local-search": "nax_bo.search.baselines:LocalSearch",
     "linas": "nax_bo.search.linas:Linas",
+    "xpert": "nax_bo.search.xpert:Xpert",
+    "xpert-released": "nax_bo.search.xpert:XpertReleased",
     "dynas": "nax_bo.search.dynas:Dynas",
     "nacim": "nax_bo.search.reinforce:Reinforce",
     "optuna-tpe": "nax_bo.search.peers.optuna:tpe",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nax_bo.accuracy.device import AUTO_DEVICE, check_device
 from nax_bo.accuracy.evaluator import OWN
 from nax_bo.accuracy.fidelity import DEFAULT_LADDER, FULL, INHERIT, LADDER, Fidelity, fidelity
 from nax_bo.accuracy.recipes import AUTO, parse_recipe, rungs
@@ -23,7 +24,7 @@ KEEP = ("none", "front", "all")
 
 FREE_TO_CHANGE = (
     "budget", "until_gain", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs",
-    "objectives", "within", "max", "min", "executor", "time", "keep_weights", "weights_limit_mb",
+    "objectives", "within", "max", "min", "executor", "device", "time", "keep_weights", "weights_limit_mb",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -60,6 +61,7 @@ class StudyConfig:
         conditions: Non-idealities under which accuracy is measured.
         recipe: How networks learn (:mod:`nax_bo.accuracy.recipes`).
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
+        device: Where workers train and read: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         workers: Trainings that run at once; 0 means one per core.
         timeout_s: Seconds after which a training counts as failed.
         time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
@@ -88,6 +90,7 @@ class StudyConfig:
     conditions: Conditions = field(default_factory=Conditions)
     recipe: str = AUTO
     executor: str = LOCAL
+    device: str = AUTO_DEVICE
     workers: int = 0
     timeout_s: float = 3600.0
     time: str = ""
@@ -101,11 +104,12 @@ class StudyConfig:
         _whole("workers", self.workers, 0)
         for name in (
             "system", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe", "executor",
-            "time",
+            "time", "device",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
         parse_recipe(self.recipe)
+        check_device(self.device)
         if not isinstance(self.learn_costs, bool):
             raise InputError(f"learn_costs = {self.learn_costs!r}", "Give true or false, without quotes.")
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
@@ -242,6 +246,7 @@ _COMMENTS = {
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "recipe": "how networks learn: auto | digits | cifar-cnn | vit, with options: ,epochs=30,flip=true",
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
+    "device": "where workers train and read: auto (a GPU where there is one) | cpu | cuda | cuda:1",
     "workers": "trainings at once; 0: one per core, or all of the executor",
     "timeout_s": "a training that takes longer counts as failed",
     "time": "what the whole study may take, as 2h or 30m: ladder and space are cut to it; empty: as long as it takes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -180,7 +180,29 @@ class StudyProblem:
             complete=self.complete if solvable else None,
             settle=self.settle if solvable else None,
             within=self.within,
+            extras={
+                **{n: partial(self._priced, n) for n in ("area_mm2", "latency_ms")},
+                "naswot": self._naswot,
+            },
         )
+
+    def _priced(self, name: str, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        return self.costs(columns)[name]
+
+    def _naswot(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """Training-free scores of the networks of a few designs, on images of the study's data."""
+        from nax_bo.accuracy.naswot import naswot
+
+        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+        networks = [self.system.decode(dict(zip(columns, row, strict=True)))[0] for row in rows]
+        scores = {network: naswot(network, self._images) for network in dict.fromkeys(networks)}
+        return np.array([scores[network] for network in networks])
+
+    @cached_property
+    def _images(self) -> Any:
+        from nax_bo.accuracy.data import parse_data
+
+        return parse_data(self.config.data).load().train_images
 
     @cached_property
     def _limits(self) -> list[Constraint]:

@@ -15,10 +15,11 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from nax_bo.accuracy.device import torch_device
 from nax_bo.accuracy.evaluator import OWN, load_evaluator
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
-from nax_bo.cluster import connect
+from nax_bo.cluster import LOCAL, connect
 from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
@@ -117,6 +118,8 @@ class Study:
             with measuring(asked) as (measure, workers):
                 plan = fit(asked, measure, workers, budget_given=budget_given)
             config = plan.config
+        if config.executor == LOCAL and config.device.startswith("cuda"):
+            torch_device(config.device)
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
@@ -445,6 +448,7 @@ class Study:
         budget: int | None = None,
         executor: Executor | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        finalists: int | None = None,
     ) -> None:
         """Look at designs until ``budget`` of them have been tried, then train what may be on the front in full.
 
@@ -455,6 +459,8 @@ class Study:
             budget: Designs altogether, those of earlier runs included; the settings' by default.
             executor: Where trainings run; by default what the settings name.
             on_progress: Called after every change.
+            finalists: Designs that may be on the front and are trained in full at the end; by default 8 % of the
+                budget, and at least 10.
 
         Raises:
             StoreError: Another process runs this study, or it cannot be written.
@@ -474,7 +480,7 @@ class Study:
             capacity = cluster.capacity if cluster else (lambda: workers)
             run: Run | None = None
             try:
-                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
+                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None), finalists)
                 run.loop()
             finally:
                 self._live = None

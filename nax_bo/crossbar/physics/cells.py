@@ -30,7 +30,7 @@ class Cells:
     Attributes:
         levels: ``draws x slices x groups x rows x cols``; negative ones come from the negative side.
         integer: Whether all levels are the intended integers.
-        gain: ``draws``: factor of the outputs that undoes the mean drift.
+        gain: ``draws``: factor of the outputs that undoes the mean drift; on the host, where it is asked for.
         read_variance: ``draws x slices x groups x blocks x cols``, squared levels of one read, averaged over the rows
             of a block; ``None`` without read noise.
     """
@@ -116,7 +116,7 @@ def program_cells(
     integer = torch.equal(g_s, targets.expand_as(g_s))
     if integer:
         levels = nominal_cells(codes, array).levels.expand(draws, *levels.shape[1:])
-    return Cells(levels, integer, cells.gain.reshape(draws), variance)
+    return Cells(levels, integer, cells.gain.reshape(draws).cpu(), variance)
 
 
 def _reference(array: ArraySpec, device: torch.device) -> Tensor:

@@ -142,6 +142,7 @@ def _trained_again(study: Study, trial: Trial, on_training: Callable[[], object]
         config.least_chips,
         fingerprint=study.data["fingerprint"],
         weights_mb=math.inf,
+        device=config.device,
     )
     on_training()
     result = run_job(job)

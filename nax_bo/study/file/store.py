@@ -102,6 +102,18 @@ class Store:
             ) from ex
         return lock
 
+    def running(self) -> bool:
+        """Whether another process runs the study now; where nothing can be locked, nobody does."""
+        lock = FileLock(f"{self.path.resolve()}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            return False
+        lock.release()
+        return False
+
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
         with self._turn:

@@ -108,6 +108,10 @@ def fit(config: StudyConfig, measure: Measure, workers: int, *, budget_given: bo
         if candidate.estimate(cost, workers, steps).total_s <= room_s:
             return _longest(candidate, cost, workers, room_s, images)
     smallest = last.estimate(least, workers, _shorter(FEWEST_STEPS, last))
+    while smallest.total_s > room_s and not budget_given and config.budget > FEWEST_DESIGNS:
+        config = replace(config, budget=max(FEWEST_DESIGNS, round(0.8 * config.budget)))
+        last = Candidate(config, images, last.cut)
+        smallest = last.estimate(least, workers, _shorter(FEWEST_STEPS, last))
     if smallest.total_s > room_s:
         raise InputError(
             f"{config.budget} designs on {config.data} take about {spoken(smallest.total_s / (1 - HELD_BACK))} "

@@ -54,6 +54,7 @@ class Job:
         weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
         family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
         sign: File in which it leaves how far it has come; empty: nowhere.
+        device: Where the worker trains and reads (:mod:`nax_bo.accuracy.device`).
     """
 
     network: Mapping[str, Any]
@@ -72,6 +73,7 @@ class Job:
     weights_mb: float = 0.0
     family: Mapping[str, Any] = field(default_factory=dict)
     sign: str = ""
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def run_job(job: Job) -> JobResult:
     """
     import torch
 
+    from nax_bo.accuracy.device import torch_device
     from nax_bo.accuracy.evaluate import evaluate
     from nax_bo.accuracy.kept import DataFacts, KeptDesign, Trained, pack
 
@@ -118,6 +121,7 @@ def run_job(job: Job) -> JobResult:
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
         )
     network, chip = NetworkSpec.from_dict(job.network), ChipSpec.from_dict(job.chip)
+    torch_device(job.device)  # that there is none here is no design's fault
     if job.evaluator != OWN:
         remembered(job.evaluator)  # that it cannot be loaded here is no design's fault
         try:
@@ -141,6 +145,7 @@ def run_job(job: Job) -> JobResult:
             shared=shared,
             keep=trained.append if job.weights_mb else None,
             on_progress=Sign(job.sign),
+            device=job.device,
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)

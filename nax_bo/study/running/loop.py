@@ -48,7 +48,9 @@ class Run:
         renew: Callable[[], Executor] | None,
         workers: Callable[[], int],
         on_progress: Callable[[Progress], None],
+        finalists: int | None = None,
     ) -> None:
+        self._final = max(FINAL_LEAST, round(FINAL_SHARE * config.budget)) if finalists is None else finalists
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
         self.blame = Blame()
@@ -159,11 +161,6 @@ class Run:
         """Designs to look at; a small space holds fewer than were asked for."""
         return min(self.config.budget, self.study.study_problem.space.size)
 
-    @property
-    def _final(self) -> int:
-        """Full trainings once the budget is spent."""
-        return max(FINAL_LEAST, round(FINAL_SHARE * self._budget))
-
     def _work_left(self) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
         new = 0 if self._nothing_left else max(0, self._budget - self.book.designs)
@@ -192,6 +189,7 @@ class Run:
             self.weights.wanted_mb(evaluation.fidelity),
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
             self.signs.path(evaluation.id) if self.signs else "",
+            self.config.device,
         )
         self.store.start(evaluation.id)
         try:
