@@ -141,9 +141,8 @@ class StudyConfig:
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
         parse_recipe(self.recipe)
         check_device(self.device)
-        for name in ("learn_costs", "reproducible"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name} = {getattr(self, name)!r}", "Give true or false, without quotes.")
+        _flag("learn_costs", self.learn_costs)
+        _flag("reproducible", self.reproducible)
         _reproducible(self.reproducible, self.workers)
         _memory(self.memory, self.executor)
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
@@ -423,6 +422,11 @@ def _weights(keep: Any, limit_mb: Any, accuracy: str) -> None:
             f"keep_weights = 'all', but accuracy is measured by {accuracy}, which has no weights",
             "Leave it out: only naxbo's own trainings have weights to keep.",
         )
+
+
+def _flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} = {value!r}", "Give true or false, without quotes.")
 
 
 def _reproducible(wanted: bool, workers: int) -> None:
