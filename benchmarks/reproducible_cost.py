@@ -2,8 +2,8 @@
 
 200 designs are looked at shortly, one of ten is trained in full, and 16 more at the end; a full training takes six
 times as long, and times vary by a lognormal factor. As they come: a free worker takes the next evaluation. In turns:
-number k starts only when the results up to k - workers are known. Prints one JSON line: extra wall time in per cent, the
-mean of some draws, by number of workers.
+number k starts only when the results up to k - workers are known. Prints one JSON line: extra wall time in per cent,
+the mean of some draws, by number of workers.
 
     python benchmarks/reproducible_cost.py --spread 0.3
 """
