@@ -30,6 +30,9 @@ PACKAGES = (
 )
 
 
+EXAMPLES = "Examples: naxbo doctor; naxbo doctor --json."
+
+
 def doctor(as_json: JsonFlag = False) -> None:
     """Check that this machine is ready.
 
