@@ -11,10 +11,13 @@ from nax_bo.study.config import FREE_TO_CHANGE, StudyConfig
 from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.proposing import problem_report
 from nax_bo.study.running.job import describe_data
 from nax_bo.study.sources import model_fingerprint, rooted, same
 
-WAY_OUT = "Use the same settings, or start another study: --study NEW"
+WAY_OUT = (
+    "Use the same settings, or start another study with what still holds of this one: --study NEW --from {}"
+)
 _FEW = 8
 """Designs that are built anew where nothing hints at a change."""
 
@@ -53,7 +56,7 @@ def resume(store: Store, stored: StudyConfig, wanted: StudyConfig | Mapping[str,
     refused = [name for name in changed if name not in FREE_TO_CHANGE and not _renamed(store, config, name)]
     if refused:
         text = ", ".join(f"{name} was {ours[name]!r}, now {theirs[name]!r}" for name in refused)
-        raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT)
+        raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT.format(store.path))
     words = tuple(f"{name}: {ours[name]!r} -> {theirs[name]!r}" for name in changed)
     return Resumed(config, words, frozenset(plain))
 
@@ -176,14 +179,6 @@ def problem_sources(problem: StudyProblem) -> dict[str, str]:
         "cost_model": model_fingerprint(problem.cost_model),
     }
     return found | ({"network": problem.given.fingerprint} if problem.given else {})
-
-
-def problem_report(problem: StudyProblem, design: Any) -> dict[str, Any]:
-    """Plain form of a design's cost with breakdowns; empty if it cannot be priced."""
-    try:
-        return problem.cost_model.evaluate(*problem.system.decode(design)).to_dict()
-    except Exception:  # a user's evaluator: what it cannot price has no report, and its costs say so
-        return {}
 
 
 def with_budget(config: StudyConfig, budget: int | None) -> StudyConfig:

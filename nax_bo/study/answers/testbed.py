@@ -65,7 +65,7 @@ def study_testbed(study: Study) -> StudyTestbed:
             f"{study.store.path} learns its costs",
             "Benchmarks need a study whose costs are computed, not learned.",
         )
-    problem = study.log().problem
+    problem = study.problem()
     if len(problem.learned_names) > 1:
         raise InputError(
             f"{study.store.path} learns {' and '.join(problem.learned_names)}",
