@@ -109,9 +109,10 @@ def program_cells(
     if conditions.ir_drop and device.resistive:
         g_s = _with_wires(g_s, layout.outputs_per_array, array, wire, blocks, quick)
     levels = _signed(g_s / step_s, layout, array)
-    if variance is not None:
-        parts_of = (variance[:, 0, ..., layout.output], variance[:, 0, ..., layout.reference])
-        variance = sum(parts_of) if array.encoding == "offset" else variance.sum(1)
+    if variance is not None and array.encoding == "offset":
+        variance = variance[:, 0, ..., layout.output] + variance[:, 0, ..., layout.reference]
+    elif variance is not None:
+        variance = variance.sum(1)
     levels = (levels / grid(array)).round_().mul_(grid(array))
     integer = torch.equal(g_s, targets.expand_as(g_s))
     if integer:
