@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from nax_bo.accuracy.device import AUTO_DEVICE, check_device
 from nax_bo.accuracy.evaluator import OWN
-from nax_bo.accuracy.fidelity import DEFAULT_LADDER, FULL, INHERIT, LADDER, Fidelity, fidelity
+from nax_bo.accuracy.fidelity import (
+    DEFAULT_LADDER,
+    FULL,
+    INHERIT,
+    LADDER,
+    PROGRAM,
+    TRAINED_LADDER,
+    TUNE,
+    Fidelity,
+    fidelity,
+)
 from nax_bo.accuracy.recipes import AUTO, parse_recipe, rungs
 from nax_bo.accuracy.report import LEAST_CHIPS
 from nax_bo.cluster import LOCAL
@@ -21,6 +31,12 @@ from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_CO
 
 KEEP = ("none", "front", "all")
 """Of which fully trained designs the weights can be kept."""
+
+DEFAULT_SYSTEM = "vgg"
+LIBRARIES = ("timm", "torchvision")
+"""Libraries whose networks are named ``timm:NAME``; their weights are random unless a file is given."""
+
+_OTHERS = tuple(name for name in LADDER if name not in (PROGRAM.name, TUNE.name))
 
 FREE_TO_CHANGE = (
     "budget", "until_gain", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs",
@@ -35,6 +51,9 @@ class StudyConfig:
 
     Attributes:
         system: Joint design space: a built-in name or ``package.module:Factory`` or ``file.py:Factory``.
+        network: A network that stays as it is while its chip is searched, in place of ``system``: ``file.py:make``,
+            ``package.module:Class``, ``model.onnx``, ``timm:NAME``, ``torchvision:NAME`` (:mod:`nax_bo.interop.given`).
+        weights: Its weights, a safetensors file; empty: those that it comes with, or a library's random ones.
         data: Data set: ``cluttered-digits``, ``digits``, ``cifar10:PATH``, ``tiny-imagenet:PATH``, ``folder:PATH``; how
             much of it is used may follow: ``,train=5000,test=2000,size=16``.
         budget: Designs to look at.
@@ -54,7 +73,8 @@ class StudyConfig:
             (:mod:`nax_bo.accuracy.evaluator`).
         cost_model: Profile name, TOML profile, ``package.module:Class`` or ``file.py:Class``.
         ladder: Looks that a design may get, cheapest first: ``inherit`` (weights from a super-network that is trained
-            once for the whole space), ``short``, ``full``; the last is ``full``.
+            once for the whole space), ``short``, ``full``; of a ``network`` with weights: ``program`` (as they are),
+            ``tune`` (a short training from them), ``full`` (a long one from them). The last is ``full``.
         calibrate_every: After this many designs, the most promising one is trained in full.
         max: Upper limits on outcomes, by name.
         min: Lower limits on outcomes, by name.
@@ -66,11 +86,14 @@ class StudyConfig:
         timeout_s: Seconds after which a training counts as failed.
         time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
             to it when the study is created (:mod:`nax_bo.study.planning.plan`).
-        keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``.
+        keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``; those of a
+            ``network`` are not.
         weights_limit_mb: How large the folder with the weights may grow.
     """
 
-    system: str = "vgg"
+    system: str = DEFAULT_SYSTEM
+    network: str = ""
+    weights: str = ""
     data: str = "cluttered-digits"
     budget: int = 200
     until_gain: float = 0.0
@@ -103,8 +126,8 @@ class StudyConfig:
         _whole("calibrate_every", self.calibrate_every, 1)
         _whole("workers", self.workers, 0)
         for name in (
-            "system", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe", "executor",
-            "time", "device",
+            "system", "network", "weights", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe",
+            "executor", "time", "device",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
@@ -123,7 +146,12 @@ class StudyConfig:
             if not isinstance(getattr(self, name), (Mapping, Conditions)):
                 raise InputError(f"{name} = {getattr(self, name)!r}", f"Write a table: [{name}]")
         object.__setattr__(self, "objectives", _objectives(self.objectives))
-        object.__setattr__(self, "ladder", _ladder(self.ladder))
+        _check_network(self)
+        if self.network and self.keep_weights == "front":
+            object.__setattr__(self, "keep_weights", "none")
+        default = TRAINED_LADDER if self.trained else DEFAULT_LADDER
+        ladder = default if tuple(self.ladder) == DEFAULT_LADDER else self.ladder
+        object.__setattr__(self, "ladder", _ladder(ladder, set(TRAINED_LADDER) if self.trained else _OTHERS))
         _time(self.time, self.accuracy, self.ladder)
         if INHERIT.name in self.ladder and self.accuracy != OWN:
             raise InputError(
@@ -139,6 +167,17 @@ class StudyConfig:
                     f"{name} is to be at least {low:g} and at most {self.max[name]:g}",
                     "Mend one of the limits.",
                 )
+
+    @property
+    def trained(self) -> bool:
+        """Whether a network is given that comes with its weights."""
+        library = self.network.partition(":")[0] in LIBRARIES
+        return bool(self.network) and (bool(self.weights) or not library)
+
+    @property
+    def subject(self) -> str:
+        """What is searched, in a word: the given network or the space."""
+        return self.network or self.system
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -230,6 +269,8 @@ def config_toml(config: StudyConfig | None = None) -> str:
 
 _COMMENTS = {
     "system": "joint space of network and chip (naxbo spaces), or package.module:Factory, or file.py:Factory",
+    "network": "a network whose chip is searched, instead of system: file.py:make | model.onnx | timm:NAME",
+    "weights": "its weights: a safetensors file",
     "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
     "until_gain": "stop once another 50 designs are expected to gain less than this share of the hypervolume; 0: never",
@@ -242,7 +283,8 @@ _COMMENTS = {
     "learn_costs": "learn costs instead of computing them for every candidate: only for slow cost models",
     "accuracy": "training, or a class that measures accuracy: package.module:Class | file.py:Class",
     "cost_model": "published | isaac | puma | neurosim | xpertsim | xpert-lut | a TOML profile | a class",
-    "ladder": "looks at designs, cheapest first: inherit (weights from one super-network), short, full",
+    "ladder": "looks at designs, cheapest first: inherit (weights from one super-network), short, full; of a "
+    "network with weights: program, tune, full",
     "calibrate_every": "after this many designs, the most promising one is trained in full",
     "recipe": "how networks learn: auto | digits | cifar-cnn | vit, with options: ,epochs=30,flip=true",
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
@@ -275,7 +317,25 @@ def _objectives(names: Any) -> tuple[str, ...]:
     return chosen
 
 
-def _ladder(names: Any) -> tuple[str, ...]:
+def _check_network(config: StudyConfig) -> None:
+    if config.network and config.system != DEFAULT_SYSTEM:
+        raise InputError(
+            f"system = {config.system} with network = {config.network}",
+            "Give a space to search, or a network that stays as it is.",
+        )
+    if config.weights and not config.network:
+        raise InputError(
+            f"weights = {config.weights} without a network", "Name the network that they belong to."
+        )
+    if config.network and config.time:
+        raise InputError(
+            f"time = {config.time} with network = {config.network}", "Give a budget of designs: --budget."
+        )
+    if config.network and config.keep_weights == "all":
+        raise InputError("keep_weights = 'all': weights of given networks are not kept", 'Use "none".')
+
+
+def _ladder(names: Any, possible: Collection[str]) -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InputError(f"ladder = {names!r}", f"Give a list, for example {list(DEFAULT_LADDER)}.")
     given = [fidelity(str(name)) for name in names]
@@ -283,6 +343,12 @@ def _ladder(names: Any) -> tuple[str, ...]:
         raise InputError(
             f"the ladder is {', '.join(f.name for f in given) or 'empty'}",
             f"Name each look once, cheapest first, {FULL.name} last; there are {', '.join(LADDER)}.",
+        )
+    if wrong := [f.name for f in given if f.name not in possible]:
+        raise InputError(
+            f"the ladder has {wrong[0]}",
+            f"Looks here: {', '.join(n for n in LADDER if n in possible)}; program and tune are for networks that come "
+            "with their weights.",
         )
     return tuple(f.name for f in given)
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
 
-import numpy as np
-
 from nax_bo.accuracy.fidelity import FULL, INHERIT
 from nax_bo.accuracy.recipes import rungs
 from nax_bo.accuracy.report import statistics_of
@@ -156,8 +154,7 @@ class Run:
 
     def _within_limits(self, suggestion: Suggestion) -> bool:
         problem = self.optimizer.problem
-        x = np.array([suggestion.design.indices], dtype=np.int64)
-        return bool(problem.violation(problem.known(x), 1)[0] <= 0)
+        return bool(problem.violation(problem.remembered([suggestion.design.indices]), 1)[0] <= 0)
 
     @property
     def _budget(self) -> int:
@@ -193,6 +190,8 @@ class Run:
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
             self.signs.path(evaluation.id) if self.signs else "",
             self.config.device,
+            self.config.network,
+            self.config.weights,
         )
         self.store.start(evaluation.id)
         try:
