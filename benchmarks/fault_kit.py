@@ -1,9 +1,9 @@
 """Attacks on a study's file: kills, damaged bytes, edited cells, many processes at once. Prints one JSON line.
 
-* kills: a process records results and says each one when it is recorded; it is killed by SIGKILL at a random moment. The
-  main file alone is copied before anything else touches it. Counted: what was said and is missing from the copy as it is
-  opened (``lost``), copies that cannot be opened (``malformed``), and what is missing from what salvage makes of these
-  (``lost_after_salvage``); the same for the file with its journal (``lost_with_journal``).
+* kills: a process records results and says each one when it is recorded; it is killed by SIGKILL at a random moment.
+  The main file alone is copied before anything else touches it. Counted: what was said and is missing from the copy as
+  it is opened (``lost``), copies that cannot be opened (``malformed``), and what is missing from what salvage makes of
+  these (``lost_after_salvage``); the same for the file with its journal (``lost_with_journal``).
 * damage: bytes are flipped, zeroed, cut or replaced; a study is read, checked and salvaged.
 * edits: one cell is replaced by nonsense; the same. Anything but an answer or a StoreError with a hint is a traceback.
 * crowd: processes that each record results in one file. Counted: results missing, and errors seen by anyone.
