@@ -29,6 +29,9 @@ PACKAGES = (
 )
 
 
+EXAMPLES = "Examples: naxbo doctor; naxbo doctor --json."
+
+
 def doctor(as_json: JsonFlag = False) -> None:
     """Check that this machine is ready.
 

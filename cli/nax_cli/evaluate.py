@@ -9,6 +9,11 @@ import typer
 
 from nax_cli.output import JsonFlag, TrustFlag, in_units, print_json, say, spread_text, table
 
+EXAMPLES = (
+    "Examples: naxbo evaluate --set depth=3 --set device=rram; naxbo evaluate --study study.naxbo "
+    "--design 17; naxbo evaluate --weights design-17.safetensors --set time_s=2592000 --chips 100."
+)
+
 
 def evaluate(
     set_: Annotated[

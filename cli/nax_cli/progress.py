@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ LINES_APART = 10
 
 SECONDS_APART = 60.0
 
+LOG_WIDTH = 79
+"""Of a line in a log, which says no more than a terminal would."""
+
 
 class ProgressLine:
     """One line on stderr: rewritten in place on a terminal, whatever its width, and printed now and then in a log."""
@@ -28,12 +32,12 @@ class ProgressLine:
     def show(self, p: Progress) -> None:
         """Show where the study stands, and its news as lines that stay."""
         if p.news:
-            sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
+            sys.stderr.write(f"\r\033[K{wrapped(p.news, _width())}\n" if self._terminal else f"{p.news}\n")
         if self._terminal:
             sys.stderr.write("\r\033[K" + fitted(parts(p), _width() - 1))
         elif p.designs // LINES_APART > self._printed or monotonic() - self._at >= SECONDS_APART:
             self._printed, self._at = p.designs // LINES_APART, monotonic()
-            sys.stderr.write(", ".join(parts(p)) + "\n")
+            sys.stderr.write(fitted(parts(p), LOG_WIDTH) + "\n")
         sys.stderr.flush()
 
     def end(self) -> None:
@@ -68,6 +72,11 @@ def fitted(said: list[str], width: int) -> str:
     while len(said) > 1 and len(", ".join(said)) > width:
         said = said[:-1]
     return ", ".join(said)[: max(0, width)]
+
+
+def wrapped(news: str, width: int) -> str:
+    """News in lines of at most ``width`` characters, further ones indented."""
+    return "\n".join(textwrap.wrap(news, max(20, width - 1), subsequent_indent="  ")) or news
 
 
 def _width() -> int:

@@ -41,7 +41,7 @@ NEAR_POINTS = 0.5
 _MOST_LISTED = 12
 
 
-def collect(study: Study, design: int | None = None) -> ReportData:
+def collect(study: Study, design: int | None = None, *, quick: bool = False) -> ReportData:
     """What the report of ``study`` shows.
 
     Refits surrogates for held-out predictions and trains the chosen design shortly, which takes seconds to a minute.
@@ -50,22 +50,23 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     Args:
         study: Any study, also one that has just begun.
         design: Number of the design to show layer by layer; by default the bend of the front.
+        quick: Leave out what has to be trained or fitted first: calibration, error budget, drivers, other devices.
 
     Raises:
         InputError: There is no such design.
     """
     with one_thread():
-        return _collected(study, design)
+        return _collected(study, design, quick)
 
 
-def _collected(study: Study, design: int | None) -> ReportData:
+def _collected(study: Study, design: int | None, quick: bool) -> ReportData:
     trials, front = study.trials(), study.front()
     images = study.data["test_images"]
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
-    plots, notes = _calibration(study)
-    moved = rivals(study, front)
-    error_layers, error_rows = error_budget(study, picked[0]) if picked else ((), ())
+    plots, notes = ((), ()) if quick else _calibration(study)
+    moved = () if quick else rivals(study, front)
+    error_layers, error_rows = error_budget(study, picked[0]) if picked and not quick else ((), ())
     return ReportData(
         title=study.store.path.name,
         facts=_facts(study, trials, front),
@@ -84,7 +85,7 @@ def _collected(study: Study, design: int | None) -> ReportData:
         layer_names=parts.layer_names if parts else (),
         layer_rows=parts.layer_rows if parts else (),
         components=parts.components if parts else (),
-        drivers=drivers(study),
+        drivers=() if quick else drivers(study),
         error_layers=error_layers,
         error_budget=error_rows,
         devices=tuple(cells(row, len(front)) for row in moved),
@@ -118,7 +119,10 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
     failed = sum(t.failed for t in trials)
     facts = [
         ("data", f"{config.data}: {images}"),
-        ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
+        (
+            "space",
+            f"{config.subject}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs",
+        ),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
         ("costs", f"{config.cost_model}" + (", learned" if config.learn_costs else "")),
         ("noise", _conditions(study, trials)),
