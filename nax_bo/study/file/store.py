@@ -181,10 +181,11 @@ class Store:
 
     # What was decided and found
 
-    def add(self, proposals: Sequence[Proposal]) -> list[Evaluation]:
-        """Queue evaluations, all or none; designs that are known keep their number, costs and specs."""
+    def add(self, proposals: Sequence[Proposal], facts: Mapping[str, Any] | None = None) -> list[Evaluation]:
+        """Queue evaluations, and replace facts about the study, all or none; known designs keep number and specs."""
         ids = []
         with self._writing() as db:
+            self._write_facts(db, facts or {})
             for proposal in proposals:
                 key = json.dumps(proposal.design.indices)
                 row = db.execute("SELECT number FROM trials WHERE indices = ?", (key,)).fetchone()

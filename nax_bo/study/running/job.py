@@ -22,7 +22,7 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Space
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.running.pace import Sign
+from nax_bo.study.running.pace import Sign, sign_on
 from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def run_job(job: Job) -> JobResult:
         EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
         EvaluationError: The super-network of the space could not be trained.
     """
+    sign_on(job.sign)
     import torch
 
     from nax_bo.accuracy.device import torch_device
