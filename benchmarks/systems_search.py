@@ -2,6 +2,7 @@
 
     python benchmarks/systems_search.py train SPACE [--designs 40] [--seconds 450] [--folder systems-search]
     python benchmarks/systems_search.py compare SPACE [--strategies naxbo,NAME,random] [--seeds 5] [--budget 100]
+    python benchmarks/systems_search.py gates SPACE [--images 40000] [--seeds 2]
     python benchmarks/systems_search.py table
 
 ``train`` trains random designs briefly (the rung ``short``) under the system's own conditions and writes them down,
@@ -9,8 +10,10 @@ one line each; called again, it goes on. ``compare`` lets a surrogate of those t
 (:class:`nax_bo.study.answers.testbed.StudyTestbed`): gradient boosting, so that naxbo's Gaussian process has not the
 same form as the truth. Objectives, prices and limits are the system's settings. Every evaluation stands for one
 training, so equal evaluations are equal images seen. Hypervolume is the noiseless one of all designs seen, as a share
-of the best that a noiseless NSGA-II of 30,000 evaluations finds. Finished runs are kept; ``table`` prints means over
-seeds.
+of the best that a noiseless NSGA-II of 30,000 evaluations finds. ``gates`` runs NAX's own search, which is a training
+and needs real ones, and naxbo on as many images in brief trainings; hypervolume (decades of cost times fractions of
+accuracy) is that of measured designs: NAX's two, of a low and a high weight of the cost, and all of naxbo's. Finished
+runs are kept; ``table`` prints means over seeds.
 """
 
 from __future__ import annotations
@@ -24,12 +27,20 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nax_bo.accuracy.data import load
 from nax_bo.accuracy.evaluate import evaluate
+from nax_bo.accuracy.fidelity import LADDER
+from nax_bo.accuracy.report import AccuracyReport
+from nax_bo.accuracy.supernet.family import Family
+from nax_bo.accuracy.training import batch_size, step_count
 from nax_bo.search import Fidelity, Optimizer, Problem
 from nax_bo.search.bench import best_known_hypervolume, run_once
+from nax_bo.search.gates import NaxGates
 from nax_bo.search.learned import fit_models
+from nax_bo.search.pareto import hypervolume
+from nax_bo.space import Design
 from nax_bo.study import StudyConfig
 from nax_bo.study.answers.prediction import AccuracyModel
 from nax_bo.study.answers.testbed import StudyTestbed
@@ -108,6 +119,52 @@ def compare(
             )
 
 
+def gates(space: str, images: int, seeds: range, folder: Path) -> None:
+    """NAX's procedure and naxbo on real trainings."""
+    study, data, path = study_of(space), load(DATA), folder / "gates.jsonl"
+    problem = replace(
+        study.problem(study.reference_point), fidelities=(Fidelity("full", 1.0, 1.0),), within={}
+    )
+    conditions, cost = study.config.conditions, study.config.main_cost.name
+    recipe = LADDER["short"].recipe
+    each = step_count(recipe, len(data.train_images)) * batch_size(len(data.train_images))
+    reference = [float(o.scales.to_measure(problem.reference_point[o.name])) for o in problem.objectives]
+
+    def measured(design: Design) -> AccuracyReport:
+        return evaluate(*study.system.decode(design), data, fidelity="short", conditions=conditions)
+
+    def log_cost(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(np.log10(problem.known(rows)[cost]))
+
+    for seed in seeds:
+        found = [
+            NaxGates(cost_weight=weight).run(
+                Family(study.space, study.system.decode),
+                data,
+                log_cost,
+                images=images // 2,
+                seed=seed,
+                conditions=conditions,
+            )
+            for weight in (0.05, 0.5)
+        ]
+        nax = Optimizer(problem, initial=0)
+        for one in found:
+            nax.tell(one.design, {"accuracy": measured(one.design).mean})
+        search = Optimizer(problem, seed=seed)
+        for _ in range(images // each):
+            (asked,) = search.ask()
+            report = measured(asked.design)
+            search.tell(
+                asked.design, {"accuracy": report.mean}, {"accuracy": (report.standard_error or 0.0) ** 2}
+            )
+        for name, log in (("nax", nax), ("naxbo", search)):
+            _, y, _ = log.state.points()
+            row = {"space": space, "search": name, "seed": seed, "images": images, "points": y.tolist()}
+            _append(path, {**row, "hypervolume": hypervolume(y, reference)})
+            print(space, name, seed, f"{hypervolume(y, reference):.3f}", np.round(y, 3).tolist(), flush=True)
+
+
 def table(folder: Path) -> None:
     """Means over seeds of the shares after a quarter, half and all of the evaluations."""
     runs = _lines(folder / "runs.jsonl")
@@ -135,17 +192,20 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("train", "compare", "table"))
+    parser.add_argument("what", choices=("train", "compare", "gates", "table"))
     parser.add_argument("space", nargs="?", default="nacim")
     parser.add_argument("--designs", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=450.0)
     parser.add_argument("--strategies", default="")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--images", type=int, default=40_000)
     parser.add_argument("--folder", type=Path, default=Path("systems-search"))
     args = parser.parse_args()
     if args.what == "train":
         train(args.space, args.designs, args.seconds, args.folder)
+    elif args.what == "gates":
+        gates(args.space, args.images, range(args.seeds), args.folder)
     elif args.what == "compare":
         own = study_of(args.space).config.strategy
         names = (

@@ -47,6 +47,21 @@ def optimize(
     system: Annotated[
         str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NETWORK",
+            help="Your own network, of which the chip is searched, layer by layer where it pays: file.py:make, "
+            "model.onnx, timm:NAME or torchvision:NAME.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="FILE", help="Its weights: a safetensors file. [those it comes with]"
+        ),
+    ] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,7 +148,7 @@ def optimize(
             "--ladder",
             metavar="LOOKS",
             help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
-            "once, in minutes), short, full. [short,full]",
+            "once, in minutes), short, full; of a network with weights program, tune, full. [short,full]",
         ),
     ] = None,
     recipe: Annotated[
@@ -159,7 +174,8 @@ def optimize(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
+        int | None,
+        typer.Option("--seed", help="Same seed, same designs; with several workers see --reproducible. [0]"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
@@ -179,6 +195,15 @@ def optimize(
             "--start", metavar="FILE", help="Designs to look at first: a table, .csv or .json (naxbo trials)."
         ),
     ] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="STUDY",
+            help="Begin a new study with the designs and results of an earlier one (same data, recipe and conditions); "
+            "they count towards the budget. Repeatable.",
+        ),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -187,6 +212,23 @@ def optimize(
             help="A training that takes longer is ended, and its design fails. [3600]",
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="What a worker of this machine may take, as 4G: one that takes more is ended, and its design fails. "
+            "[no limit]",
+        ),
+    ] = None,
+    reproducible: Annotated[
+        bool,
+        typer.Option(
+            "--reproducible",
+            help="Same seed and same --workers, same designs, whoever finishes first: results wait for their turn, "
+            "and workers for the oldest training: about a quarter more time with 2 workers, more than twice with 8.",
+        ),
+    ] = False,
     keep_weights: Annotated[
         str | None,
         typer.Option(
@@ -231,6 +273,8 @@ def optimize(
         "until_gain": until_gain,
         "data": data,
         "system": system,
+        "network": network,
+        "weights": None if weights is None else str(weights),
         "surrogate": surrogate,
         "strategy": strategy,
         "accuracy": accuracy,
@@ -244,6 +288,8 @@ def optimize(
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "memory": memory,
+        "reproducible": reproducible or None,
         "time": time,
         "keep_weights": keep_weights,
         "weights_limit_mb": weights_limit,
@@ -261,9 +307,8 @@ def optimize(
     first = read_rows(start) if start is not None else []
     if time and not Path(study).exists():
         say("measuring what trainings take here ...")
-    with Study(study, settings, trust=trust) as opened:
-        for change in opened.changes:
-            say(f"changed setting {change}")
+    with Study(study, settings, trust=trust, start_from=from_ or ()) as opened:
+        _say_beginning(opened)
         if first:
             new = opened.add(read_designs(opened.store.space, first))
             say(f"{new} designs of {start} come first")
@@ -296,6 +341,15 @@ def optimize(
     if why:
         say(why)
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
+
+
+def _say_beginning(opened: Any) -> None:
+    """What a new study has taken over from earlier ones, and which settings of an old one change."""
+    for told in opened.store.meta("from") or []:
+        left = f", {told['outside']} lie outside this study's space" if told["outside"] else ""
+        say(f"{told['designs']} designs of {told['study']} are known{left}")
+    for change in opened.changes:
+        say(f"changed setting {change}")
 
 
 def _common_failure(opened: Any) -> Exception | None:

@@ -89,7 +89,11 @@ def what_if(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", help=f"vgg8, resnet18, mobilenet-v2, vit-tiny, ... [{DEFAULT_NETWORK}]"),
+        typer.Option(
+            "--network",
+            help="vgg8, resnet18, mobilenet-v2, vit-tiny, ...; or your own: file.py:make, model.onnx, timm:NAME, "
+            f"torchvision:NAME. [{DEFAULT_NETWORK}]",
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -179,7 +183,12 @@ def _network(name: str, data: str, shape: str | None) -> NetworkSpec:
             f"the image size of {data!r} is not known here", f"Use {', '.join(SHAPES)}, or add --shape CxHxW."
         )
     size, classes = SHAPES[known]
-    return named_network(name, image_shape(shape or size), classes)
+    images = image_shape(shape or size)
+    if ":" in name or name.endswith(".onnx"):
+        from nax_bo.interop.given import load_network
+
+        return load_network(name, images, classes).spec
+    return named_network(name, images, classes)
 
 
 class Priced(NamedTuple):

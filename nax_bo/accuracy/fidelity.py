@@ -123,10 +123,36 @@ INHERIT = Fidelity(
 )
 """No training of its own: weights are a slice of the space's super-network, whose training the recipe describes."""
 
-LADDER = {f.name: f for f in (INHERIT, SHORT, FULL)}
+PROGRAM = Fidelity(
+    "program",
+    replace(SHORT.recipe, calibration_vectors=512),
+    trainings=1,
+    min_draws=3,
+    max_draws=8,
+    target_standard_error=0.01,
+    mode="fast",
+    relative_cost=0.03,
+)
+"""Of a network that comes with its weights: they are programmed as they are, and nothing is trained."""
+
+TUNE = Fidelity(
+    "tune",
+    replace(SHORT.recipe, epochs=1.0, least_steps=60),
+    trainings=1,
+    min_draws=3,
+    max_draws=8,
+    target_standard_error=0.01,
+    mode="fast",
+    relative_cost=0.15,
+)
+"""Of a network that comes with its weights: a short noise-aware training that begins with them."""
+
+LADDER = {f.name: f for f in (PROGRAM, INHERIT, TUNE, SHORT, FULL)}
 """All rungs, cheapest first."""
 
 DEFAULT_LADDER = (SHORT.name, FULL.name)
+TRAINED_LADDER = (PROGRAM.name, TUNE.name, FULL.name)
+"""Of networks that come with their weights; ``full`` begins with them, too."""
 
 
 def fidelity(name: str, ladder: Mapping[str, Fidelity] = LADDER) -> Fidelity:

@@ -64,8 +64,18 @@ _RANGES: Mapping[str, tuple[_Check, str]] = {
 }
 
 
-def recipe(spec: str, rung: Recipe, network: NetworkSpec) -> Recipe:
+GENTLE = 0.1
+"""Of the learning rate, where a training begins with weights that are good already."""
+
+
+def recipe(spec: str, rung: Recipe, network: NetworkSpec, *, gently: bool = False) -> Recipe:
     """The recipe of a rung as ``spec`` changes it; ``auto`` chooses by the network.
+
+    Args:
+        spec: The specification.
+        rung: The rung's recipe.
+        network: What learns.
+        gently: Learn at :data:`GENTLE` of the rate, unless ``spec`` gives one.
 
     Raises:
         InputError: Unknown name or key, or a value out of range.
@@ -74,6 +84,8 @@ def recipe(spec: str, rung: Recipe, network: NetworkSpec) -> Recipe:
     if name == AUTO:
         name = preset_for(network)
     out = replace(rung, **PRESETS[name])
+    if gently:
+        out = replace(out, learning_rate=GENTLE * out.learning_rate)
     for key, value in changes.items():
         if key not in _LENGTHS:
             changed: Any = _on_rung(key, value, rung) if key in _SCALED else value
@@ -121,7 +133,7 @@ def _on_rung(key: str, value: float, rung: Recipe) -> float:
 
 def preset_for(network: NetworkSpec) -> str:
     """Transformers learn as ``vit``, networks on colour images of 16 pixels and more as ``cifar-cnn``."""
-    if any(layer.op == "attention" for layer in network.layers):
+    if any(layer.is_product and not layer.is_static for layer in network.layers):
         return "vit"
     channels, *sides = _image(network.input_shape)
     return "cifar-cnn" if channels == 3 and min(sides) >= _SMALL_IMAGE else "digits"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
@@ -67,6 +68,7 @@ def train(
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
     checkpoint: Checkpoint | None = None,
+    module: nn.Module | None = None,
     on_step: Callable[[float], None] = lambda share: None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
@@ -88,6 +90,7 @@ def train(
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
         checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
+        module: The network to begin with, in place of one that is built and initialised by ``seed``.
         on_step: Told before every step which share of the steps is done.
 
     Raises:
@@ -95,7 +98,8 @@ def train(
         EvaluationError: The loss is no longer a number, or the time is up.
     """
     deadline = Deadline(timeout_s)
-    model = noise_aware(build(network, seed).to(data.train_images.device), chip, conditions, seed=seed)
+    begun = (module or build(network, seed)).to(data.train_images.device)
+    model = noise_aware(begun, chip, conditions, seed=seed, network=network)
     model.quick_wires = mode == "fast"
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
@@ -154,14 +158,15 @@ def idealise(model: CrossbarNetwork, images: Tensor, mode: Literal["ideal", "flo
 @contextmanager
 def _taking_statistics(model: CrossbarNetwork) -> Iterator[None]:
     """Batch normalisations take the statistics of the images that are read; ``model`` is in evaluation mode after."""
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     model.eval()
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0  # take the batch's statistics
         norm.train()
     yield
-    for norm in norms:
-        norm.momentum = 0.1  # torch's default
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
         norm.eval()
 
 

@@ -119,7 +119,10 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
     failed = sum(t.failed for t in trials)
     facts = [
         ("data", f"{config.data}: {images}"),
-        ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
+        (
+            "space",
+            f"{config.subject}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs",
+        ),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
         ("costs", f"{config.cost_model}" + (", learned" if config.learn_costs else "")),
         ("noise", _conditions(study, trials)),

@@ -25,8 +25,8 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from nax_bo.accuracy.data import DataSet
+from nax_bo.accuracy.programmed import programmed
 from nax_bo.accuracy.supernet.family import Family
-from nax_bo.accuracy.supernet.inherit import inherit
 from nax_bo.accuracy.supernet.shared import SharedNetwork
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
@@ -202,8 +202,8 @@ class _Search:
             slices = self.shared.slices(network)
             return float(functional.cross_entropy(functional_call(build(network), slices, (x,)), y))
         seed = int(self.random.integers(2**62))
-        model = inherit(self.shared, network, chip, self.calibration, vectors=256, seed=seed,
-                        conditions=self.conditions, mode="fast")  # fmt: skip
+        model = programmed(self.shared.inherited(network), network, chip, self.calibration, vectors=256, seed=seed,
+                           conditions=self.conditions, mode="fast")  # fmt: skip
         model.program(seed, self.conditions)
         return float(functional.cross_entropy(model(x), y))
 

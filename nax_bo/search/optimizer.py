@@ -147,8 +147,7 @@ class Optimizer:
                 self._helper.forget()
 
     def _marked(self, suggestion: Suggestion) -> Suggestion:
-        x = np.array([suggestion.design.indices], dtype=np.int64)
-        if self.problem.violation(self.problem.known(x), 1)[0] <= 0:
+        if self.problem.violation(self.problem.remembered([suggestion.design.indices]), 1)[0] <= 0:
             return suggestion
         return replace(
             suggestion, reason=f"outside the known limits, for nothing within: {suggestion.reason}"

@@ -11,14 +11,17 @@ from nax_bo.study.config import FREE_TO_CHANGE, StudyConfig
 from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.proposing import problem_report
 from nax_bo.study.running.job import describe_data
 from nax_bo.study.sources import model_fingerprint, rooted, same
 
-WAY_OUT = "Use the same settings, or start another study: --study NEW"
+WAY_OUT = (
+    "Use the same settings, or start another study with what still holds of this one: --study NEW --from {}"
+)
 _FEW = 8
 """Designs that are built anew where nothing hints at a change."""
 
-_PLACES = ("data", "system", "cost_model")
+_PLACES = ("data", "system", "network", "weights", "cost_model")
 """Settings that may be named anew, if what they name is the same."""
 
 
@@ -53,7 +56,7 @@ def resume(store: Store, stored: StudyConfig, wanted: StudyConfig | Mapping[str,
     refused = [name for name in changed if name not in FREE_TO_CHANGE and not _renamed(store, config, name)]
     if refused:
         text = ", ".join(f"{name} was {ours[name]!r}, now {theirs[name]!r}" for name in refused)
-        raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT)
+        raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT.format(store.path))
     words = tuple(f"{name}: {ours[name]!r} -> {theirs[name]!r}" for name in changed)
     return Resumed(config, words, frozenset(plain))
 
@@ -84,6 +87,8 @@ def _renamed(store: Store, config: StudyConfig, name: str) -> bool:
         found = describe_data(config.data)["fingerprint"]
         return bool(found == (store.meta("data") or {}).get("fingerprint"))
     problem = _live(store, config)
+    if name in ("network", "weights"):
+        return bool(problem_sources(problem).get("network") == (store.meta("sources") or {}).get("network"))
     if name == "cost_model":
         sources = store.meta("sources") or {}
         return model_fingerprint(problem.cost_model) == sources.get("cost_model")
@@ -129,9 +134,14 @@ def check_problem(store: Store, problem: StudyProblem) -> str:
     """
     sources = store.meta("sources") or {}
     found = problem_sources(problem)
+    if found.get("network") != sources.get("network"):
+        raise StoreError(
+            f"the network {problem.config.network} or its weights have changed since {store.path} was started",
+            "Restore them, or start another study: --study NEW",
+        )
     if difference := moved_designs(store, problem, everything=found["system"] != sources.get("system")):
         raise StoreError(
-            f"the design space {problem.config.system} has changed since {store.path} was started: {difference}",
+            f"the design space {problem.config.subject} has changed since {store.path} was started: {difference}",
             "Restore it, or start another study: --study NEW",
         )
     trials = store.trials()
@@ -164,18 +174,11 @@ def problem_sources(problem: StudyProblem) -> dict[str, str]:
     """Fingerprints of the code and constants that make designs and costs."""
     from nax_bo.references import source_of
 
-    return {
+    found = {
         "system": source_of(type(problem.system.description)),
         "cost_model": model_fingerprint(problem.cost_model),
     }
-
-
-def problem_report(problem: StudyProblem, design: Any) -> dict[str, Any]:
-    """Plain form of a design's cost with breakdowns; empty if it cannot be priced."""
-    try:
-        return problem.cost_model.evaluate(*problem.system.decode(design)).to_dict()
-    except Exception:  # a user's evaluator: what it cannot price has no report, and its costs say so
-        return {}
+    return found | ({"network": problem.given.fingerprint} if problem.given else {})
 
 
 def with_budget(config: StudyConfig, budget: int | None) -> StudyConfig:

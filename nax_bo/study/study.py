@@ -35,13 +35,16 @@ from nax_bo.study.front import Front
 from nax_bo.study.planning.measuring import measuring
 from nax_bo.study.planning.plan import fit
 from nax_bo.study.problem import StudyProblem
-from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
+from nax_bo.study.proposing import proposal_of
+from nax_bo.study.resume import check_problem, problem_sources, resume, with_budget
 from nax_bo.study.running.executor import local_executor
 from nax_bo.study.running.growing import Progress
 from nax_bo.study.running.job import describe_data
 from nax_bo.study.running.loop import Run
+from nax_bo.study.running.memory import check_watchable
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.stored import StoredProblem
+from nax_bo.study.warm import check_beginning, earlier, inherited
 from nax_bo.surrogate import SurrogateReference, resolve
 
 SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
@@ -62,9 +65,12 @@ class Study:
             exist; if it does, those that do not change what its results mean may differ, and take effect when it
             runs. Without, it must exist.
         trust: Load code that the file names, though this call does not name it.
+        start_from: Earlier studies whose designs and results a new study begins with (:mod:`nax_bo.study.warm`);
+            what decides the meaning of results is that of the first one, where ``config`` does not say it.
 
     Raises:
-        StoreError: The file cannot be used, or holds a study with other settings or other data.
+        StoreError: The file cannot be used, or holds a study with other settings or other data; or results of an
+            earlier study mean something else.
         DataError, InputError: The settings name something that does not exist.
     """
 
@@ -74,10 +80,23 @@ class Study:
         config: StudyConfig | Mapping[str, Any] | None = None,
         *,
         trust: bool = False,
+        start_from: Sequence[str | Path] = (),
     ) -> None:
+        before = tuple(map(Path, start_from))
+        if before:
+            check_beginning(Path(path), before)
         if config is not None and not Path(path).exists():
-            whole = config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config)
-            self._create(Path(path), rooted(whole), whole is config or "budget" in config)  # type: ignore[operator]
+            chosen = config
+            if before and not isinstance(config, StudyConfig):
+                chosen = inherited(before[0], config, trust=trust)
+            whole = chosen if isinstance(chosen, StudyConfig) else StudyConfig.from_dict(chosen)
+            self._create(
+                Path(path),
+                rooted(whole),
+                isinstance(config, StudyConfig) or "budget" in config,
+                before,
+            )
+            config = whole if before else config
         self.store = Store(path)
         try:
             self._open(config, trust)
@@ -92,9 +111,10 @@ class Study:
         named = foreign(self.config)
         self.refused = {} if trust else {k: v for k, v in named.items() if k not in resumed.given}
         self._read: tuple[Any, list[Trial], StoredProblem] | None = None
+        self._log: tuple[Any, Optimizer] | None = None
         self._live: StudyProblem | None = None
 
-    def _create(self, path: Path, asked: StudyConfig, budget_given: bool) -> None:
+    def _create(self, path: Path, asked: StudyConfig, budget_given: bool, before: Sequence[Path]) -> None:
         config = asked
         if asked.time:
             with measuring(asked) as (measure, workers):
@@ -114,7 +134,7 @@ class Study:
             surrogate=config.surrogate,
             initial=0,
         )
-        known = {
+        known: dict[str, Any] = {
             "config": config.to_dict(),
             "data": facts,
             "reference_point": problem.reference_point,
@@ -127,8 +147,13 @@ class Study:
                 "asked": asked.to_dict(),
                 "plan": {"chosen": plan.chosen, "estimate": plan.estimate.words},
             }
+        begun: list[tuple[Proposal, Evaluation]] = []
+        if before:
+            found = earlier(before, config, facts, problem)
+            begun = list(zip(found.proposals, found.results, strict=True))
+            known["from"] = [dict(told) for told in found.told]
         # only now: what does not exist leaves no file behind
-        Store(path, problem.space, create=True, facts=known).close()
+        Store(path, problem.space, create=True, facts=known, begun=begun).close()
 
     def __enter__(self) -> Self:
         return self
@@ -216,15 +241,7 @@ class Study:
 
     def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
         """An evaluation to add to the store, with all that reading will need."""
-        problem = self.study_problem
-        network, chip = problem.system.decode(design)
-        columns = problem.space.columns(problem.space.indices([design]))
-        scores = {name: float(values[0]) for name, values in problem.proxies(columns).items()}
-        (costs,) = problem.costs_of([design])
-        report = problem_report(problem, design)
-        return Proposal(
-            design, costs, fidelity, reason, Specs(network.to_dict(), chip.to_dict(), report, scores)
-        )
+        return proposal_of(self.study_problem, design, fidelity, reason)
 
     def trial(self, number: int) -> Trial:
         """One design by number; raises InputError if there is none."""
@@ -318,7 +335,7 @@ class Study:
             raise InputError(
                 "a design belongs to another space", "Make it with read_design(study.store.space, ...)."
             )
-        self.need("system", "cost_model", why="pricing new designs")
+        self.need("system", "network", "cost_model", why="pricing new designs")
         before, self._live = self._live, self._named_problem()
         try:
             proposals = [self.proposal(d, rung, "given by the user") for d in wanted]
@@ -350,11 +367,13 @@ class Study:
 
     # The optimiser
 
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
+    def optimizer(self, initial: int | None = 0, first: int | None = None) -> Optimizer:
         """The optimiser as it stands: told every finished evaluation, with the undecided ones pending.
 
         Args:
             initial: As for :class:`~nax_bo.search.Optimizer`; 0 to look back, None to go on (it costs a second).
+            first: Told only so many evaluations, in the order in which they were decided; by default all that are
+                finished, in the order in which they were.
 
         Raises:
             StoreError: The study's surrogate, or its strategy to go on, is not naxbo's, and nobody vouched for it.
@@ -362,32 +381,40 @@ class Study:
         if initial != 0:
             self.need("strategy", why="going on")
         optimizer = Optimizer(
-            self._problem,
+            self.problem(),
             strategy="naxbo" if initial == 0 else self.config.strategy,
             surrogate=self.surrogate,
             seed=self.config.seed,
             initial=initial,
         )
-        return self._told(optimizer)
+        return self._told(optimizer, first)
 
     def log(self) -> Optimizer:
-        """What was found, by whatever strategy and surrogate: those of the study may be gone."""
-        return self._told(Optimizer(self._problem, seed=self.config.seed, initial=0))
+        """What was found, by whatever strategy and surrogate: those of the study may be gone. To look back only."""
+        now = None if self._live else self._now()[0]
+        if self._log is None or now is None or self._log[0] != now:
+            self._log = (
+                now,
+                self._told(Optimizer(self.problem(solve=False), seed=self.config.seed, initial=0)),
+            )
+        return self._log[1]
 
-    def _told(self, optimizer: Optimizer) -> Optimizer:
+    def _told(self, optimizer: Optimizer, first: int | None = None) -> Optimizer:
         trials = self.trials()
-        evaluations = [e for t in trials for e in t.evaluations]
-        for evaluation in sorted((e for e in evaluations if e.order is not None), key=lambda e: e.order or 0):
+        decided = sorted((e for t in trials for e in t.evaluations), key=lambda e: e.id)
+        told = [e for e in decided[:first] if e.order is not None]
+        for evaluation in sorted(told, key=lambda e: e.order or 0) if first is None else told:
             self.tell(optimizer, trials[evaluation.trial], evaluation)
-        for evaluation in sorted((e for e in evaluations if e.order is None), key=lambda e: e.id):
+        ids = {e.id for e in told}
+        for evaluation in (e for e in decided if e.id not in ids):
             optimizer.add_pending(trials[evaluation.trial].design, evaluation.fidelity)
         return optimizer
 
-    @property
-    def _problem(self) -> Problem:
+    def problem(self, *, solve: bool = True) -> Problem:
+        """The search problem that the optimiser works on; ``solve`` as for :meth:`StudyProblem.problem`."""
         reference = records.numbers_of("the reference point", self.store.meta("reference_point"))
         try:
-            return self.study_problem.problem(reference)
+            return self.study_problem.problem(reference, solve=solve)
         except InputError as ex:
             records.refuse(str(self.store.path), ex.message)
 
@@ -455,6 +482,8 @@ class Study:
             StoreError: Another process runs this study, or it cannot be written.
         """
         config = with_budget(self.config, budget)
+        if config.memory:
+            check_watchable(own_workers=executor is None)
         refuse_foreign(self.store.path, self.refused, "running it")
         with self.store.lock():
             self.store.requeue_running(ended=True)

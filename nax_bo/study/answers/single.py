@@ -108,7 +108,7 @@ def prepare(
         found = _setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
         return _with_family(found, problem.space)
     with Study(study, trust=trust) as opened:
-        opened.need("data", why="training a design")
+        opened.need("data", "network", why="training a design")
         problem = opened.study_problem
         config = replace(opened.config, device=device or opened.config.device)
         base = {} if design is None else dict(opened.trial(design).design)
@@ -165,6 +165,8 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         config.accuracy,
         setting.folder,
         family=setting.family,
+        given=config.network,
+        given_weights=config.weights,
         device=config.device,
     )
     result = run_job(job)
@@ -173,7 +175,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
             f"the design cannot be evaluated: {result.error}", "Change it with --set NAME=VALUE."
         )
     return {
-        "system": config.system,
+        "system": config.subject,
         "data": config.data,
         "fidelity": setting.fidelity,
         "seed": setting.seed,

@@ -22,16 +22,21 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Space
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.running.pace import Sign
+from nax_bo.study.running.pace import Sign, sign_on
 from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.data import DataSet
+    from nax_bo.accuracy.evaluate import Given
     from nax_bo.accuracy.supernet.shared import SharedNetwork
 
 
 CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on, and super-networks lie."""
+
+
+MADE = "made"
+"""Name in an outcome of where and with what it was measured: ``host``, ``device`` and version of ``naxbo``."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Job:
         checkpoints: Folder in which a long training leaves what it needs to go on, and a super-network is kept;
             empty: nowhere.
         weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
+        given, given_weights: A network that comes as a torch module, and its weights (:mod:`nax_bo.interop.given`);
+            empty: it is built from its description.
         family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
         sign: File in which it leaves how far it has come; empty: nowhere.
         device: Where the worker trains and reads (:mod:`nax_bo.accuracy.device`).
@@ -74,6 +81,8 @@ class Job:
     family: Mapping[str, Any] = field(default_factory=dict)
     sign: str = ""
     device: str = "cpu"
+    given: str = ""
+    given_weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,7 @@ def run_job(job: Job) -> JobResult:
         EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
         EvaluationError: The super-network of the space could not be trained.
     """
+    sign_on(job.sign)
     import torch
 
     from nax_bo.accuracy.device import torch_device
@@ -125,10 +135,12 @@ def run_job(job: Job) -> JobResult:
     if job.evaluator != OWN:
         remembered(job.evaluator)  # that it cannot be loaded here is no design's fault
         try:
-            return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
+            told = evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed)
+            return JobResult({**told, MADE: _made("")})
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
     shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
+    given = _given(job, data) if job.given else None
     conditions, trained = Conditions(**job.conditions), list[Trained]()
     try:
         report = evaluate(
@@ -143,6 +155,7 @@ def run_job(job: Job) -> JobResult:
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
             shared=shared,
+            given=given,
             keep=trained.append if job.weights_mb else None,
             on_progress=Sign(job.sign),
             device=job.device,
@@ -151,12 +164,25 @@ def run_job(job: Job) -> JobResult:
         return JobResult(None, ex.message)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
         return JobResult(None, f"{type(ex).__name__}: {ex}")
+    outcome = {**report.to_dict(), MADE: _made(str(torch_device(job.device)))}
     if not trained:
-        return JobResult(report.to_dict())
+        return JobResult(outcome)
     facts = DataFacts.of(job.data, data)
     weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
     size = len(weights) / 1e6
-    return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+    return JobResult(outcome, weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+
+
+def _made(device: str) -> dict[str, str]:
+    return {"host": node(), "device": device, "naxbo": version("naxbo")}
+
+
+def _given(job: Job, data: DataSet) -> Given:
+    from nax_bo.accuracy.evaluate import Given
+    from nax_bo.interop.given import remembered_network
+
+    found = remembered_network(job.given, data.input_shape, data.num_classes, job.given_weights)
+    return Given(found.make, found.trained, found.fingerprint)
 
 
 def family_of(config: StudyConfig, space: Space) -> dict[str, Any]:
