@@ -31,6 +31,8 @@ from nax_bo.study.running.job import data_set, describe_data
 from nax_bo.systems import Claim
 
 NAXBO, OWN = "naxbo", "own search"
+_OWN = {"nacim": "nacim", "cimnet": "dynas", "cimnet-vit": "dynas"}
+"""Searches of systems whose settings name none; those of NAX and Saha et al. are no functions of a log, or unknown."""
 _TRIED = 3
 """Winners of a search that are trained until one holds its accuracy."""
 
@@ -119,7 +121,7 @@ class Reproduction:
     @property
     def searches(self) -> dict[str, str]:
         """Strategies by the name under which they are reported."""
-        own = self.problem.system.settings.get("strategy")
+        own = self.problem.system.settings.get("strategy", _OWN.get(self.problem.system.name))
         return {**({OWN: own} if own else {}), "random": "random", NAXBO: "naxbo"}
 
     def run(self) -> Result:
