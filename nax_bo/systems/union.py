@@ -8,7 +8,7 @@ switched off with ``--fix``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,11 @@ _LAYER: Mapping[str, tuple[Value, ...]] = {
     "adc_type": ("sar", "flash"),
     "mux": (1, 2, 4, 8, 16, 32, 64, 128),
 }
+HOLDS: Mapping[str, tuple[str, ...]] = {
+    "union": ("xpert", "nax", "nacim", "cimnet"),
+    "union-vit": ("cimnet-vit",),
+}
+"""Unions by name, and the systems whose designs they hold."""
 _FULL_RANGE = ("nax", "cimnet", "cimnet-vit")
 """Families whose converters span every possible sum, as their systems have it; others' are calibrated."""
 
@@ -225,7 +230,7 @@ def _named(graph: Graph, prefix: str, names: list[str]) -> Graph:
 
 def union(input_shape: Shape, num_classes: int) -> UnionSystem:
     """Convolutional networks."""
-    parts: Sequence[Description] = (
+    parts: Any = (  # frozen, which the protocol does not ask for
         XpertSystem(input_shape, num_classes),
         NaxSystem(input_shape, num_classes),
         NacimSystem(input_shape, num_classes),
@@ -236,6 +241,6 @@ def union(input_shape: Shape, num_classes: int) -> UnionSystem:
 
 def union_vit(input_shape: Shape, num_classes: int) -> UnionSystem:
     """Vision transformers."""
-    part = CimnetVitSystem(input_shape, num_classes)
+    part: Any = CimnetVitSystem(input_shape, num_classes)
     summary = "CiMNet's vision transformers, every choice of the four systems' chips at once"
     return UnionSystem(input_shape, num_classes, {part.name: part}, "union-vit", summary)
