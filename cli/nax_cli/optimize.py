@@ -174,7 +174,8 @@ def optimize(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
+        int | None,
+        typer.Option("--seed", help="Same seed, same designs; with several workers see --reproducible. [0]"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
@@ -211,6 +212,23 @@ def optimize(
             help="A training that takes longer is ended, and its design fails. [3600]",
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="What a worker of this machine may take, as 4G: one that takes more is ended, and its design fails. "
+            "[no limit]",
+        ),
+    ] = None,
+    reproducible: Annotated[
+        bool,
+        typer.Option(
+            "--reproducible",
+            help="Same seed and same --workers, same designs, whoever finishes first: results wait for their turn, "
+            "and workers for the oldest training: about a quarter more time with 2 workers, more than twice with 8.",
+        ),
+    ] = False,
     keep_weights: Annotated[
         str | None,
         typer.Option(
@@ -270,6 +288,8 @@ def optimize(
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "memory": memory,
+        "reproducible": reproducible or None,
         "time": time,
         "keep_weights": keep_weights,
         "weights_limit_mb": weights_limit,

@@ -9,11 +9,12 @@ nothing is downloaded. ``weights`` is a safetensors file with the module's own n
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,13 @@ def load_network(reference: str, input_shape: Shape, num_classes: int, weights: 
     if place in _LIBRARIES:
         code = f"{reference} {_version(place)}"
         create = _from_library(place, name, input_shape, num_classes)
+    elif reference.endswith(".onnx"):
+        from nax_bo.interop.onnx_import import from_onnx
+
+        code = hashlib.sha256(_content(Path(reference))).hexdigest()
+        imported = from_onnx(Path(reference))
+        _check_batch(imported, input_shape, reference)
+        create = partial(copy.deepcopy, imported)
     else:
         factory = load_factory(reference, "network", ("forward",))
         code, create = source_of(factory), _from_factory(factory, reference, input_shape, num_classes)
@@ -119,6 +127,23 @@ def _stamp(path: str) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (facts.st_mtime_ns, facts.st_size)
+
+
+def _check_batch(module: nn.Module, shape: Shape, reference: str) -> None:
+    try:
+        with torch.no_grad():
+            out = module.eval()(torch.zeros(2, *shape))
+    except InputError:
+        raise
+    except Exception as ex:
+        raise InputError(
+            f"{reference} does not take two images of {shape} at once: {type(ex).__name__}: {ex}",
+            "Check the image size, and export it with a batch axis of any length.",
+        ) from ex
+    if len(out) != 2:
+        raise InputError(
+            f"{reference} gives {len(out)} results for two images", "Export it with a batch axis."
+        )
 
 
 def _label(reference: str) -> str:

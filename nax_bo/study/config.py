@@ -28,6 +28,7 @@ from nax_bo.durations import seconds_of
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import Conditions
 from nax_bo.outcomes import DEFAULT_OBJECTIVES, MAIN_COSTS, OUTCOMES, SUMMARY_COST, Outcome, outcome
+from nax_bo.sizes import bytes_of
 
 KEEP = ("none", "front", "all")
 """Of which fully trained designs the weights can be kept."""
@@ -41,6 +42,7 @@ _OTHERS = tuple(name for name in LADDER if name not in (PROGRAM.name, TUNE.name)
 FREE_TO_CHANGE = (
     "budget", "until_gain", "workers", "timeout_s", "strategy", "surrogate", "calibrate_every", "learn_costs",
     "objectives", "within", "max", "min", "executor", "device", "time", "keep_weights", "weights_limit_mb",
+    "memory",
 )  # fmt: skip
 """Settings that do not change what stored results mean, and may differ when a study goes on."""
 
@@ -83,7 +85,11 @@ class StudyConfig:
         executor: Where trainings run (:func:`nax_bo.cluster.executor_names`).
         device: Where workers train and read: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         workers: Trainings that run at once; 0 means one per core.
+        reproducible: Same seed and same number of workers, same designs, whoever finishes first
+            (:mod:`nax_bo.study.running.turns`).
         timeout_s: Seconds after which a training counts as failed.
+        memory: What a worker on this machine may take, as ``4G``: one that takes more is ended, and its design fails;
+            empty: whatever there is.
         time: What the whole study may take, as ``2h`` or ``30m``; empty: as long as it takes. Ladder and space are cut
             to it when the study is created (:mod:`nax_bo.study.planning.plan`).
         keep_weights: Of which fully trained designs the weights are kept: ``none``, ``front``, ``all``; those of a
@@ -115,7 +121,9 @@ class StudyConfig:
     executor: str = LOCAL
     device: str = AUTO_DEVICE
     workers: int = 0
+    reproducible: bool = False
     timeout_s: float = 3600.0
+    memory: str = ""
     time: str = ""
     keep_weights: str = "front"
     weights_limit_mb: float = 1000.0
@@ -127,14 +135,16 @@ class StudyConfig:
         _whole("workers", self.workers, 0)
         for name in (
             "system", "network", "weights", "data", "strategy", "surrogate", "accuracy", "cost_model", "recipe",
-            "executor", "time", "device",
+            "executor", "time", "device", "memory",
         ):  # fmt: skip
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} = {getattr(self, name)!r}", "Give its name, in quotes.")
         parse_recipe(self.recipe)
         check_device(self.device)
-        if not isinstance(self.learn_costs, bool):
-            raise InputError(f"learn_costs = {self.learn_costs!r}", "Give true or false, without quotes.")
+        _flag("learn_costs", self.learn_costs)
+        _flag("reproducible", self.reproducible)
+        _reproducible(self.reproducible, self.workers)
+        _memory(self.memory, self.executor)
         number = isinstance(self.within, (int, float)) and not isinstance(self.within, bool)
         if not (number and 0 < self.within <= 100):
             raise InputError(f"within = {self.within!r}", "Give points of accuracy, above 0 and up to 100.")
@@ -274,7 +284,7 @@ _COMMENTS = {
     "data": "cluttered-digits | digits | cifar10:PATH | tiny-imagenet:PATH | folder:PATH; ,train=5000,size=16",
     "budget": "designs to look at",
     "until_gain": "stop once another 50 designs are expected to gain less than this share of the hypervolume; 0: never",
-    "seed": "same seed, same designs (with one worker: with more, who finishes first decides too)",
+    "seed": "same seed, same designs (with several workers: see reproducible)",
     "strategy": "naxbo | random | sobol | nsga2 | local-search | linas | dynas | nacim",
     "surrogate": "model of accuracy (naxbo surrogates list), or package.module:Class, or file.py:Class",
     "objectives": "what is optimised: measured (accuracy, p05) and priced (edap, energy, latency, response, area, "
@@ -290,7 +300,9 @@ _COMMENTS = {
     "executor": "where trainings run: local | dask:ADDRESS | dask-slurm | module:factory",
     "device": "where workers train and read: auto (a GPU where there is one) | cpu | cuda | cuda:1",
     "workers": "trainings at once; 0: one per core, or all of the executor",
+    "reproducible": "same seed and same number of workers, same designs: workers wait for each other now and then",
     "timeout_s": "a training that takes longer counts as failed",
+    "memory": "what a worker may take, as 4G; one that takes more is ended and its design fails; empty: no limit",
     "time": "what the whole study may take, as 2h or 30m: ladder and space are cut to it; empty: as long as it takes",
     "keep_weights": "of which fully trained designs weights are kept, in a folder beside the study: none | front | all",
     "weights_limit_mb": "how large that folder may grow",
@@ -409,6 +421,29 @@ def _weights(keep: Any, limit_mb: Any, accuracy: str) -> None:
         raise InputError(
             f"keep_weights = 'all', but accuracy is measured by {accuracy}, which has no weights",
             "Leave it out: only naxbo's own trainings have weights to keep.",
+        )
+
+
+def _flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} = {value!r}", "Give true or false, without quotes.")
+
+
+def _reproducible(wanted: bool, workers: int) -> None:
+    if wanted and not workers:
+        raise InputError(
+            "reproducible without a number of workers", "Designs depend on it: set workers (--workers N) too."
+        )
+
+
+def _memory(memory: str, executor: str) -> None:
+    if not memory:
+        return
+    bytes_of(memory)
+    if executor != LOCAL:
+        raise InputError(
+            f"memory = {memory!r} with executor {executor}",
+            "It holds for workers of this machine: limit those of a cluster where they are started.",
         )
 
 

@@ -40,6 +40,7 @@ from nax_bo.study.running.executor import local_executor
 from nax_bo.study.running.growing import Progress
 from nax_bo.study.running.job import describe_data
 from nax_bo.study.running.loop import Run
+from nax_bo.study.running.memory import check_watchable
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.stored import StoredProblem
 from nax_bo.study.warm import check_beginning, earlier, inherited
@@ -355,11 +356,13 @@ class Study:
 
     # The optimiser
 
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
+    def optimizer(self, initial: int | None = 0, first: int | None = None) -> Optimizer:
         """The optimiser as it stands: told every finished evaluation, with the undecided ones pending.
 
         Args:
             initial: As for :class:`~nax_bo.search.Optimizer`; 0 to look back, None to go on (it costs a second).
+            first: Told only so many evaluations, in the order in which they were decided; by default all that are
+                finished, in the order in which they were.
 
         Raises:
             StoreError: The study's surrogate, or its strategy to go on, is not naxbo's, and nobody vouched for it.
@@ -373,7 +376,7 @@ class Study:
             seed=self.config.seed,
             initial=initial,
         )
-        return self._told(optimizer)
+        return self._told(optimizer, first)
 
     def log(self) -> Optimizer:
         """What was found, by whatever strategy and surrogate: those of the study may be gone. To look back only."""
@@ -385,12 +388,14 @@ class Study:
             )
         return self._log[1]
 
-    def _told(self, optimizer: Optimizer) -> Optimizer:
+    def _told(self, optimizer: Optimizer, first: int | None = None) -> Optimizer:
         trials = self.trials()
-        evaluations = [e for t in trials for e in t.evaluations]
-        for evaluation in sorted((e for e in evaluations if e.order is not None), key=lambda e: e.order or 0):
+        decided = sorted((e for t in trials for e in t.evaluations), key=lambda e: e.id)
+        told = [e for e in decided[:first] if e.order is not None]
+        for evaluation in sorted(told, key=lambda e: e.order or 0) if first is None else told:
             self.tell(optimizer, trials[evaluation.trial], evaluation)
-        for evaluation in sorted((e for e in evaluations if e.order is None), key=lambda e: e.id):
+        ids = {e.id for e in told}
+        for evaluation in (e for e in decided if e.id not in ids):
             optimizer.add_pending(trials[evaluation.trial].design, evaluation.fidelity)
         return optimizer
 
@@ -466,6 +471,8 @@ class Study:
             StoreError: Another process runs this study, or it cannot be written.
         """
         config = with_budget(self.config, budget)
+        if config.memory:
+            check_watchable(own_workers=executor is None)
         refuse_foreign(self.store.path, self.refused, "running it")
         with self.store.lock():
             self.store.requeue_running(ended=True)

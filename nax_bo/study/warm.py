@@ -25,9 +25,9 @@ from nax_bo.study.problem import StudyProblem
 from nax_bo.study.proposing import proposal_of
 from nax_bo.study.sources import foreign, refuse_foreign
 
-_TAKEN = ("system", "data", "conditions", "recipe", "accuracy", "ladder")
+_TAKEN = ("system", "network", "weights", "data", "conditions", "recipe", "accuracy", "ladder")
 
-_MEANING = ("conditions", "recipe", "accuracy")
+_MEANING = ("network", "weights", "conditions", "recipe", "accuracy")
 """Settings that decide what an accuracy means; data are told apart by their fingerprint."""
 
 

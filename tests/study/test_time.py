@@ -122,6 +122,29 @@ def test_a_time_that_is_too_short_is_refused_by_name():
         StudyConfig(time="1h", accuracy="mine:Class")
 
 
+def test_sizes_that_a_space_cannot_be_built_for_are_left_out(tmp_path, monkeypatch):
+    (tmp_path / "large.py").write_text(
+        "from nax_bo.errors import InputError\n"
+        "from nax_bo.systems.vgg import VggSystem\n"
+        "class Large(VggSystem):\n"
+        "    def __post_init__(self):\n"
+        "        if min(self.input_shape[1:]) < 32:\n"
+        "            raise InputError('images are too small', 'use larger ones')\n"
+    )
+    config = StudyConfig(data="pictures", system=f"{tmp_path / 'large.py'}:Large", time="3h", budget=20)
+    plan = fit(config, by_work(0.02), 2, budget_given=True)
+    assert "size=" not in plan.config.data
+
+
+def test_fewer_designs_where_their_number_is_not_said():
+    config = StudyConfig(data="pictures", time="30m")
+    plan = fit(config, by_work(2.0), 1, budget_given=False)
+    assert 12 <= plan.config.budget < 60
+    assert plan.estimate.total_s <= 1800
+    with pytest.raises(InputError, match="60 designs on pictures take about"):
+        fit(replace(config, budget=60), by_work(2.0), 1, budget_given=True)
+
+
 def test_the_dearest_steps_are_not_measured():
     seen = []
     fit(StudyConfig(data="pictures", time="15m"), by_work(0.1, seen), 2, budget_given=False)

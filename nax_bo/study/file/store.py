@@ -181,10 +181,11 @@ class Store:
 
     # What was decided and found
 
-    def add(self, proposals: Sequence[Proposal]) -> list[Evaluation]:
-        """Queue evaluations, all or none; designs that are known keep their number, costs and specs."""
+    def add(self, proposals: Sequence[Proposal], facts: Mapping[str, Any] | None = None) -> list[Evaluation]:
+        """Queue evaluations, and replace facts about the study, all or none; known designs keep number and specs."""
         ids = []
         with self._writing() as db:
+            self._write_facts(db, facts or {})
             for proposal in proposals:
                 key = json.dumps(proposal.design.indices)
                 row = db.execute("SELECT number FROM trials WHERE indices = ?", (key,)).fetchone()
@@ -303,6 +304,8 @@ class Store:
 
     def evaluations(self, *states: State) -> list[Evaluation]:
         """Evaluations in the order in which they were decided, optionally only those in ``states``."""
+        if states == ("queued",):  # asked for at every step: an index answers, at any length of the study
+            return self._read_evaluations("WHERE state = 'queued' ", ())
         return self._evaluations("state", states) if states else self._evaluations()
 
     def trials(self) -> list[Trial]:
@@ -337,6 +340,9 @@ class Store:
     def _evaluations(self, column: str = "", values: Sequence[object] = ()) -> list[Evaluation]:
         """Those with one of ``values`` in ``column``, in the order in which they were decided; else all."""
         chosen = f"WHERE {column} IN ({', '.join('?' * len(values))}) " if column else ""
+        return self._read_evaluations(chosen, values)
+
+    def _read_evaluations(self, chosen: str, values: Sequence[object]) -> list[Evaluation]:
         with self._reading():
             rows = self._db.execute(
                 f"SELECT {EVALUATION_COLUMNS} FROM evaluations {chosen}ORDER BY id", tuple(values)

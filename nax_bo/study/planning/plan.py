@@ -96,7 +96,7 @@ def fit(config: StudyConfig, measure: Measure, workers: int, *, budget_given: bo
         designs = round(DESIGNS * math.sqrt(time_s / 60.0 / IN_MINUTES))
         config = replace(config, budget=max(FEWEST_DESIGNS, min(config.budget, designs)))
     images = Images.of(config.data)
-    *larger, last = (Candidate(config, images, cut) for cut in cuts(config, images))
+    *larger, last = _candidates(config, images)
     # The smallest is measured first: a step of the largest could take minutes.
     least = measure(last.config, *last.specs)
     for candidate in larger:
@@ -119,6 +119,19 @@ def fit(config: StudyConfig, measure: Measure, workers: int, *, budget_given: bo
             "Give more --time, a smaller --budget, or smaller images: --data ...,size=16.",
         )
     return _longest(last, least, workers, room_s, images)
+
+
+def _candidates(config: StudyConfig, images: Images) -> Iterator[Candidate]:
+    """The study with more and more cut; without what its space cannot be built for (images too small, say)."""
+    for cut in cuts(config, images):
+        try:
+            candidate = Candidate(config, images, cut)
+            candidate.specs  # noqa: B018 - builds the space and a network of it
+        except InputError:
+            if cut == Cut():
+                raise
+            continue
+        yield candidate
 
 
 def _shorter(steps: tuple[int, int], candidate: Candidate) -> tuple[int, int]:

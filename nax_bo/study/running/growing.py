@@ -49,7 +49,7 @@ class Growing(Protocol):
     def study_problem(self) -> StudyProblem:
         """The search problem."""
 
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
+    def optimizer(self, initial: int | None = 0, first: int | None = None) -> Optimizer:
         """The optimiser, told every finished evaluation."""
 
     def trials(self) -> list[Trial]:

@@ -22,7 +22,7 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Space
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.running.pace import Sign
+from nax_bo.study.running.pace import Sign, sign_on
 from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on, and super-networks lie."""
+
+
+MADE = "made"
+"""Name in an outcome of where and with what it was measured: ``host``, ``device`` and version of ``naxbo``."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def run_job(job: Job) -> JobResult:
         EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
         EvaluationError: The super-network of the space could not be trained.
     """
+    sign_on(job.sign)
     import torch
 
     from nax_bo.accuracy.device import torch_device
@@ -130,7 +135,8 @@ def run_job(job: Job) -> JobResult:
     if job.evaluator != OWN:
         remembered(job.evaluator)  # that it cannot be loaded here is no design's fault
         try:
-            return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
+            told = evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed)
+            return JobResult({**told, MADE: _made("")})
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
     shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
@@ -158,12 +164,17 @@ def run_job(job: Job) -> JobResult:
         return JobResult(None, ex.message)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
         return JobResult(None, f"{type(ex).__name__}: {ex}")
+    outcome = {**report.to_dict(), MADE: _made(str(torch_device(job.device)))}
     if not trained:
-        return JobResult(report.to_dict())
+        return JobResult(outcome)
     facts = DataFacts.of(job.data, data)
     weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
     size = len(weights) / 1e6
-    return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+    return JobResult(outcome, weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+
+
+def _made(device: str) -> dict[str, str]:
+    return {"host": node(), "device": device, "naxbo": version("naxbo")}
 
 
 def _given(job: Job, data: DataSet) -> Given:

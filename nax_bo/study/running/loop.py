@@ -15,14 +15,18 @@ from nax_bo.cluster import WorkerLostError
 from nax_bo.durations import seconds_of
 from nax_bo.errors import EvaluationError, NaxboError
 from nax_bo.search import Suggestion
+from nax_bo.sizes import bytes_of, spoken_size
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.file.trial import Evaluation
+from nax_bo.study.file import records
+from nax_bo.study.file.trial import Evaluation, Trial
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
 from nax_bo.study.running.growing import Growing, Progress
 from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
+from nax_bo.study.running.memory import LOOK_EVERY_S, resident_bytes
 from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
 from nax_bo.study.running.stopping import Stopping
+from nax_bo.study.running.turns import TOLD, Turns
 from nax_bo.study.running.weights import WeightsKeeper
 
 GRACE_S = 3.0
@@ -58,7 +62,10 @@ class Run:
         self.store = study.store
         self.suspects = {e.id for e in self.store.evaluations("queued") if e.endings}
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
-        self.optimizer = study.optimizer(initial=None)
+        self.memory = bytes_of(config.memory) if config.memory else None
+        told = records.count_of(TOLD, self.store.meta(TOLD)) if config.reproducible else None
+        self.optimizer = study.optimizer(initial=None, first=told)
+        self.turns = None if told is None else self._turns(told, workers())
         trials = study.trials()
         self.book = Book(trials)
         self.weights = WeightsKeeper(self.store.path, config, trials)
@@ -80,6 +87,17 @@ class Run:
             if self.signs:
                 self.signs.close()
 
+    def _turns(self, told: int, width: int) -> Turns:
+        decided, trials = self.store.evaluations(), self.study.trials()
+        turns = Turns(decided, told, width, self._tell)
+        for evaluation in decided[told:]:
+            if evaluation.order is not None:
+                turns.ended(trials[evaluation.trial], evaluation)
+        return turns
+
+    def _tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        self.study.tell(self.optimizer, trial, evaluation)
+
     def _loop(self) -> None:
         while True:
             while len(self.futures) < (1 if self.suspects else self.workers()):
@@ -92,12 +110,15 @@ class Run:
             if not self.futures:
                 return
             patience = self._patience()
-            moving = min(patience, EVERY_S) if self.signs else patience
+            moving = min(patience, LOOK_EVERY_S if self.memory else EVERY_S) if self.signs else patience
             done, _ = wait(self.futures, timeout=moving, return_when=FIRST_COMPLETED)
+            if self.memory:
+                self._end_greedy()
             if not done:
                 self._end_overdue()
                 self._report_moved()
                 continue
+            done = {f for f in done if f in self.futures}
             sound = [f for f in done if not isinstance(f.exception(), BrokenExecutor)]
             for future in sorted(sound, key=lambda f: self.futures[f][0].id):
                 self._record(future)
@@ -110,11 +131,13 @@ class Run:
             if not (why := given_up(waiting)):
                 return waiting
             self._finish(waiting, JobResult(None, why), 0.0)
-        suggestion = self._decide()
+        suggestion = self._decide() if self.turns is None else self.turns.decide(self._decide)
         if suggestion is None:
             return None
         proposal = self.study.proposal(suggestion.design, suggestion.fidelity, suggestion.reason)
-        (evaluation,) = self.store.add([proposal])
+        (evaluation,) = self.store.add([proposal], {TOLD: self.turns.told} if self.turns else None)
+        if self.turns:
+            self.turns.decided(evaluation)
         self.book.note(self.study.trial(evaluation.trial))
         return evaluation
 
@@ -229,12 +252,34 @@ class Run:
             future.cancel()
             hung = JobResult(None, f"it took longer than {limit:g} s, and did not end by itself")
             self._finish(evaluation, hung, monotonic() - begun)
-        if (
-            overdue and self.renew is not None
-        ):  # the others lose their workers too, through no fault of theirs
-            self.pool.shutdown(wait=False, cancel_futures=True)
-            self.pool, self.futures = self.renew(), {}
-            self.store.requeue_running()
+        if overdue:
+            self._renew_workers()
+
+    def _end_greedy(self) -> None:
+        """Give up trainings whose worker takes more memory than it may."""
+        assert self.signs  # it has workers of its own
+        taken = {}
+        for future, (evaluation, _) in self.futures.items():
+            if not future.done() and (pid := self.signs.worker(evaluation.id)):
+                taken[future] = resident_bytes(pid)
+        greedy = {future: size for future, size in taken.items() if size > (self.memory or size)}
+        for future, size in greedy.items():
+            evaluation, begun = self.futures.pop(future)
+            future.cancel()
+            why = f"its training took {spoken_size(size)} of memory, more than the {self.config.memory} that it may"
+            self._finish(evaluation, JobResult(None, why), monotonic() - begun)
+        if greedy:
+            for future in [f for f in self.futures if f.done() and not f.exception()]:
+                self._record(future)
+            self._renew_workers()
+
+    def _renew_workers(self) -> None:
+        """Start this machine's workers anew: the others lose theirs too, through no fault of theirs."""
+        if self.renew is None:
+            return
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool, self.futures = self.renew(), {}
+        self.store.requeue_running()
 
     def _replace_pool(self) -> None:
         lost, self.futures = list(self.futures.values()), {}
@@ -263,7 +308,8 @@ class Run:
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
         trial = self.study.trial(evaluation.trial)
         self.book.note(trial)
-        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
+        ended = next(e for e in trial.evaluations if e.id == evaluation.id)
+        (self.turns.ended if self.turns else self._tell)(trial, ended)
         if result.outcome is not None and evaluation.fidelity == FULL.name:
             found = self.config.headline.read(statistics_of(result.outcome))
             self.best = found if self.best is None else max(self.best, found)

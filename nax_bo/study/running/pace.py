@@ -96,14 +96,34 @@ class SignsOfLife:
             return min(1.0, max(0.0, float((self._folder / str(evaluation)).read_text())))
         return 0.0
 
+    def worker(self, evaluation: int) -> int | None:
+        """The process that an evaluation runs in; None while it has not begun."""
+        with suppress(OSError, ValueError):
+            return int((self._folder / f"{evaluation}{_WORKER}").read_text())
+        return None
+
     def forget(self, evaluation: int) -> None:
         """Remove what a training left that has ended."""
         with suppress(OSError):
             (self._folder / str(evaluation)).unlink()
+        with suppress(OSError):
+            (self._folder / f"{evaluation}{_WORKER}").unlink()
 
     def close(self) -> None:
         """Remove all of it."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_WORKER = ".worker"
+
+
+def sign_on(path: str) -> None:
+    """Say beside the sign of life ``path`` which process does the training; "" for nowhere."""
+    if path:
+        with suppress(OSError):
+            draft = f"{path}{_WORKER}.part"
+            Path(draft).write_text(str(os.getpid()))
+            os.replace(draft, f"{path}{_WORKER}")
 
 
 class Sign:
