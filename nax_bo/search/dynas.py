@@ -54,8 +54,8 @@ class Dynas:
         if (first := initial_suggestion(state)) is not None:
             return first
         told = state.best_looks[: len(state.best_looks) // self.batch * self.batch]
-        if len(told) < _FEW:
-            return random_suggestion(state, "first round, drawn at random")
+        if np.isfinite(state.points(told)[1]).all(axis=1).sum() < _FEW:
+            return random_suggestion(state, f"drawn at random: fewer than {_FEW} results to predict from")
         if self._last is None or self._last[0] != told:
             self._last = told, self._round(state, told)
         fresh = state.unseen(self._last[1])

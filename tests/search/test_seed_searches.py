@@ -75,6 +75,19 @@ def test_infeasible_hardware_is_not_trained(name: str) -> None:
         assert 1 + sum(design[f"b_{i}"] for i in range(6)) <= 6
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_designs_without_a_price_are_left_out(name: str) -> None:
+    def price(columns) -> np.ndarray:
+        return np.where(columns["b_0"] > 0, np.nan, 1.0 + columns["b_1"])
+
+    unpriced = Problem(SPACE, [Objective("error"), Objective("cost", known=price)])
+    first = [SPACE.design({"b_0": 1 + i % 3, "b_1": i // 3}) for i in range(12)]
+    search = Optimizer(unpriced, STRATEGIES[name](), seed=2, initial=first)
+    designs = run(search, 16)
+    assert designs[:12] == first
+    assert [design["b_0"] for design in designs[12:]] == [0] * 4
+
+
 def test_the_controller_learns_what_earns_more() -> None:
     one = Problem(SPACE, [Objective("error")])
     agent, rng = _Agent(one, 0, Learning(rate=0.01, episodes=2)), np.random.default_rng(0)

@@ -54,6 +54,7 @@ CREATE TABLE evaluations (
     endings INTEGER NOT NULL DEFAULT 0,
     UNIQUE (trial, fidelity)
 );
+CREATE INDEX waiting ON evaluations (id) WHERE state = 'queued';
 """
 
 

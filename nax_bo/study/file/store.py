@@ -304,6 +304,8 @@ class Store:
 
     def evaluations(self, *states: State) -> list[Evaluation]:
         """Evaluations in the order in which they were decided, optionally only those in ``states``."""
+        if states == ("queued",):  # asked for at every step: an index answers, at any length of the study
+            return self._read_evaluations("WHERE state = 'queued' ", ())
         return self._evaluations("state", states) if states else self._evaluations()
 
     def trials(self) -> list[Trial]:
@@ -338,6 +340,9 @@ class Store:
     def _evaluations(self, column: str = "", values: Sequence[object] = ()) -> list[Evaluation]:
         """Those with one of ``values`` in ``column``, in the order in which they were decided; else all."""
         chosen = f"WHERE {column} IN ({', '.join('?' * len(values))}) " if column else ""
+        return self._read_evaluations(chosen, values)
+
+    def _read_evaluations(self, chosen: str, values: Sequence[object]) -> list[Evaluation]:
         with self._reading():
             rows = self._db.execute(
                 f"SELECT {EVALUATION_COLUMNS} FROM evaluations {chosen}ORDER BY id", tuple(values)

@@ -35,6 +35,10 @@ CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on, and super-networks lie."""
 
 
+MADE = "made"
+"""Name in an outcome of where and with what it was measured: ``host``, ``device`` and version of ``naxbo``."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One evaluation to run.
@@ -131,7 +135,8 @@ def run_job(job: Job) -> JobResult:
     if job.evaluator != OWN:
         remembered(job.evaluator)  # that it cannot be loaded here is no design's fault
         try:
-            return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
+            told = evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed)
+            return JobResult({**told, MADE: _made("")})
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
     shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
@@ -159,12 +164,17 @@ def run_job(job: Job) -> JobResult:
         return JobResult(None, ex.message)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
         return JobResult(None, f"{type(ex).__name__}: {ex}")
+    outcome = {**report.to_dict(), MADE: _made(str(torch_device(job.device)))}
     if not trained:
-        return JobResult(report.to_dict())
+        return JobResult(outcome)
     facts = DataFacts.of(job.data, data)
     weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
     size = len(weights) / 1e6
-    return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+    return JobResult(outcome, weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+
+
+def _made(device: str) -> dict[str, str]:
+    return {"host": node(), "device": device, "naxbo": version("naxbo")}
 
 
 def _given(job: Job, data: DataSet) -> Given:
