@@ -9,9 +9,7 @@ import typer
 
 from nax_cli.output import JsonFlag, print_json, say
 
-app = typer.Typer(
-    help="Check a study, save what a damaged one still holds, or hand it to Optuna.", no_args_is_help=True
-)
+app = typer.Typer(help="Check, mend or move a study; write it for Optuna.", no_args_is_help=True)
 
 _SHOWN = 20
 
