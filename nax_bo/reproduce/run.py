@@ -69,6 +69,7 @@ class Reproduction:
         seeds: Searches of each kind.
         workers: Trainings at once; 0: one per core.
         seconds: When this piece stops.
+        joint: Whether the union is searched too, from the baseline and from naxbo's winner; slow.
         say: Takes a line for the person who waits.
     """
 
@@ -79,6 +80,7 @@ class Reproduction:
     seeds: int = 1
     workers: int = 0
     seconds: float = float("inf")
+    joint: bool = False
     say: Callable[[str], None] = lambda _: None
     started: float = 0.0
 
@@ -189,7 +191,7 @@ class Reproduction:
                     with self._study(self.problem.config, name, strategy, seed, baselines) as study:
                         self._search(study, name, seed, [baselines["paper"].design], pool)
                         contenders.append(self._winner(study, self.problem, name, seed, baselines, pool))
-                if self.union is not None:
+                if self.joint and self.union is not None:
                     contenders.append(self._joint(self.union, seed, contenders[-1], baselines, pool))
         system = self.problem.system
         return Result(
