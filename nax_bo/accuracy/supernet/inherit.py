@@ -17,7 +17,7 @@ from nax_bo.accuracy.supernet.family import Family
 from nax_bo.accuracy.supernet.kept import KeptNetwork
 from nax_bo.accuracy.supernet.shared import SharedNetwork
 from nax_bo.accuracy.supernet.training import train_shared
-from nax_bo.accuracy.training import calibration_images, fit_normalisation
+from nax_bo.accuracy.training import calibration_images, fit_normalisation, taking_statistics
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
@@ -110,8 +110,11 @@ def inherit(
     """
     model = noise_aware(shared.inherited(network), chip, conditions, seed=seed)
     model.quick_wires = mode == "fast"
-    model.eval()
     examples = calibration_images(data.train_images)
+    model.mode = "float"
+    with taking_statistics(model), torch.no_grad():
+        model(examples)  # a slice has no statistics of its own yet, and ranges depend on them
+    model.mode = mode
     model.calibrate(examples, None, vectors, conditions)
     fit_normalisation(model, examples, seed, conditions, mode)
     return model
