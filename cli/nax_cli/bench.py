@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from nax_bo.search.bench import Curve
 
 
+EXAMPLES = (
+    "Examples: naxbo bench chain24 --strategies naxbo,linas,random --seeds 3 --plot bench.png; naxbo "
+    "bench --study study.naxbo --strategies naxbo,nsga2 --q 4."
+)
+
+
 def bench(
     problem: Annotated[
         str, typer.Argument(help="chip16, chain24, mixed40 or deep64: synthetic, about as many variables.")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from nax_bo.hardware.chip.devices import Device
 
 
+EXAMPLES = "Examples: naxbo devices; naxbo devices rram; naxbo devices --json."
+
+
 def devices(
     name: Annotated[str | None, typer.Argument(help="One device, with its source and assumptions.")] = None,
     as_json: JsonFlag = False,

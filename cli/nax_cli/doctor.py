@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
@@ -30,10 +29,14 @@ PACKAGES = (
 )
 
 
+EXAMPLES = "Examples: naxbo doctor; naxbo doctor --json."
+
+
 def doctor(as_json: JsonFlag = False) -> None:
     """Check that this machine is ready.
 
-    Looks at packages, cores, SQLite, a training step, surrogates and the folder. Exit code 1 if anything fails.
+    Looks at packages, cores, devices, executors, a training step, crossbars, surrogates, and the disk of this folder.
+    Exit code 1 if anything fails.
     """
     checks = [_run(name, check) for name, check in CHECKS.items()]
     if as_json:
@@ -68,14 +71,56 @@ def _packages() -> str:
     return ", ".join(found)
 
 
-def _sqlite() -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        db = sqlite3.connect(f"{folder}/probe")
-        mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        db.close()
-    if mode != "wal":
-        raise RuntimeError(f"no write-ahead log here (journal mode {mode})")
-    return f"{sqlite3.sqlite_version}, write-ahead log works"
+def _disk() -> str:
+    """How fast changes of a study reach the disk here, and whether it is a network's."""
+    from pathlib import Path
+
+    from nax_bo.study.file.disk import NETWORK, commit_s, file_system
+
+    here = Path.cwd()
+    took, kind = commit_s(here), file_system(here)
+    said = (
+        f"SQLite {sqlite3.sqlite_version}; a change of a study is safe after {1000 * took:.1f} ms in {here}"
+    )
+    if kind in NETWORK:
+        return (
+            f"{said}; CAREFUL: this is a network file system ({kind}), whose locks and flushes SQLite cannot "
+            "trust: keep studies on a local disk, and copy them when they are done"
+        )
+    return f"{said} ({kind})" if kind else said
+
+
+def _executors() -> str:
+    """Where trainings can run from here."""
+    from importlib.util import find_spec
+    from shutil import which
+
+    has = {name: find_spec(name) is not None for name in ("distributed", "dask_jobqueue")}
+    slurm = which("sbatch") is not None
+    missing = {
+        "dask:ADDRESS": [] if has["distributed"] else ["extra cluster"],
+        "dask-slurm": [
+            *([] if has["distributed"] and has["dask_jobqueue"] else ["extra cluster"]),
+            *([] if slurm else ["sbatch"]),
+        ],
+    }
+    parts = [
+        f"{name} ({'lacks ' + ', '.join(lacks) if lacks else 'ready'})" for name, lacks in missing.items()
+    ]
+    return ", ".join([f"local ({os.cpu_count()} workers)", *parts, "module:factory"])
+
+
+def _devices() -> str:
+    """Where trainings compute: what ``--device auto`` takes, and what else there is."""
+    import torch
+
+    from nax_bo.accuracy.device import torch_device
+
+    gpus = [
+        f"cuda:{i} {torch.cuda.get_device_name(i)}, {torch.cuda.mem_get_info(i)[0] / 2**30:.0f} GiB free"
+        for i in range(torch.cuda.device_count())
+    ]
+    return f"auto is {torch_device('auto')}; {', '.join(gpus) or 'no GPU'}"
 
 
 def _torch() -> str:
@@ -83,8 +128,7 @@ def _torch() -> str:
 
     x = torch.ones(8, 8, requires_grad=True)
     (x @ x).sum().backward()  # type: ignore[no-untyped-call]
-    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return f"gradients work; GPU: {', '.join(devices) or 'none (trainings run on the CPU)'}"
+    return f"{torch.__version__}: gradients work"
 
 
 def _crossbars() -> str:
@@ -136,17 +180,13 @@ def _surrogates() -> str:
     return ", ".join(surrogate_names())
 
 
-def _writable() -> str:
-    with tempfile.NamedTemporaryFile(dir="."):
-        return f"{os.getcwd()} can be written"
-
-
 CHECKS: dict[str, Callable[[], str]] = {
     "python": _python,
     "packages": _packages,
-    "sqlite": _sqlite,
     "torch": _torch,
+    "devices": _devices,
+    "executors": _executors,
     "crossbars": _crossbars,
     "surrogates": _surrogates,
-    "folder": _writable,
+    "disk": _disk,
 }

@@ -9,6 +9,11 @@ import typer
 
 from nax_cli.output import JsonFlag, TrustFlag, in_units, print_json, say, spread_text, table
 
+EXAMPLES = (
+    "Examples: naxbo evaluate --set depth=3 --set device=rram; naxbo evaluate --study study.naxbo "
+    "--design 17; naxbo evaluate --weights design-17.safetensors --set time_s=2592000 --chips 100."
+)
+
 
 def evaluate(
     set_: Annotated[
@@ -82,6 +87,12 @@ def evaluate(
         int | None,
         typer.Option("--seed", help="Seed of weights, batches and noise. [the design's own, else 0]"),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", help="Where to train and read: auto, cpu, cuda or cuda:1. [the study's, else auto]"
+        ),
+    ] = None,
     trust: TrustFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -116,6 +127,7 @@ def evaluate(
         fidelity=fidelity or "full",
         seed=seed,
         trust=trust,
+        device=device,
     )
     say("training ...")
     answer = evaluate_setting(setting)

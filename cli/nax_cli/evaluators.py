@@ -17,7 +17,7 @@ def _root() -> None:
     """Check your own accuracy evaluator."""
 
 
-@app.command()
+@app.command(epilog="Example: naxbo evaluators check ./examples/my_accuracy.py:Formula")
 def check(
     reference: Annotated[str, typer.Argument(help="package.module:Class or file.py:Class.")],
     system: Annotated[

@@ -24,6 +24,12 @@ class Form(StrEnum):
     onnx = "onnx"
 
 
+EXAMPLES = (
+    "Examples: naxbo export 17 > design.json; naxbo export 17 --form weights; naxbo export 17 --form "
+    "onnx --training 1; naxbo export 17 --form neurosim."
+)
+
+
 def export(
     number: Annotated[int, typer.Argument(help="Number of the design (see: naxbo pareto).")],
     study: StudyOption = "study.naxbo",

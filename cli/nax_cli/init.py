@@ -9,6 +9,8 @@ import typer
 
 from nax_cli.output import JsonFlag, print_json, say
 
+EXAMPLES = "Examples: naxbo init; naxbo init mine.toml, then naxbo optimize --config mine.toml."
+
 
 def init(
     file: Annotated[Path, typer.Argument(help="Where to write the settings.")] = Path("naxbo.toml"),

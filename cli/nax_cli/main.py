@@ -24,6 +24,7 @@ from nax_cli import (
     optimize,
     pareto,
     report,
+    reproduce,
     spaces,
     study,
     surrogates,
@@ -33,7 +34,7 @@ from nax_cli import (
 
 EXIT_CODES = """
 Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study file; 5 surrogate; 6 evaluation;
-7 machine or workers; 130 interrupted (a study keeps everything that had finished).
+7 machine or workers; 75 stopped by --minutes; 130 interrupted (a study keeps everything that had finished).
 """
 
 app = typer.Typer(
@@ -41,26 +42,26 @@ app = typer.Typer(
     help="Find neural networks and analog compute-in-memory chips that are best together.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # brackets in help texts are defaults, not markup; and help starts faster
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("optimize")(optimize.optimize)
-app.command("what-if")(whatif.what_if)
-app.command("evaluate")(evaluate.evaluate)
+app.command("optimize", epilog=optimize.EXAMPLES)(optimize.optimize)
+app.command("what-if", epilog=whatif.EXAMPLES)(whatif.what_if)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("pareto", epilog=pareto.EXAMPLES)(pareto.pareto)
-app.command("trials")(trials.trials)
-app.command("report")(report.report)
-app.command("export")(export.export)
-app.command("spaces")(spaces.spaces)
-app.command("devices")(devices.devices)
+app.command("trials", epilog=trials.EXAMPLES)(trials.trials)
+app.command("report", epilog=report.EXAMPLES)(report.report)
+app.command("reproduce", epilog="Example: naxbo reproduce xpert --minutes 60")(reproduce.reproduce)
+app.command("export", epilog=export.EXAMPLES)(export.export)
+app.command("spaces", epilog=spaces.EXAMPLES)(spaces.spaces)
+app.command("devices", epilog=devices.EXAMPLES)(devices.devices)
 app.add_typer(surrogates.app, name="surrogates")
 app.add_typer(evaluators.app, name="evaluators")
 app.add_typer(study.app, name="study")
-app.command("bench")(bench.bench)
-app.command("init")(init.init)
-app.command("doctor")(doctor.doctor)
+app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
+app.command("init", epilog=init.EXAMPLES)(init.init)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
 def _version(asked: bool) -> None:

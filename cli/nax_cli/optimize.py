@@ -9,12 +9,27 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say, why_empty
 
+EXAMPLES = (
+    "Examples: naxbo optimize; naxbo optimize --data folder:/data/mine --budget 100; naxbo optimize "
+    "--max area_mm2=2 --min accuracy=0.9; naxbo optimize --fix device=rram --objective accuracy "
+    "--objective energy; naxbo optimize -s study.naxbo -n 300 (goes on)."
+)
+
 
 def optimize(
     budget: Annotated[
         int | None,
         typer.Option(
             "--budget", "-n", help="Designs to look at; a resumed study goes on up to this many. [200]"
+        ),
+    ] = None,
+    until_gain: Annotated[
+        float | None,
+        typer.Option(
+            "--until-gain",
+            metavar="SHARE",
+            help="Stop before the budget is spent, once another 50 designs are expected to gain less than this share "
+            "of the hypervolume: 0.01 for 1 %. 0: never. [0]",
         ),
     ] = None,
     study: StudyOption = "study.naxbo",
@@ -31,6 +46,21 @@ def optimize(
     ] = None,
     system: Annotated[
         str | None, typer.Option("--system", help="Joint space to search (naxbo spaces). [vgg]")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NETWORK",
+            help="Your own network, of which the chip is searched, layer by layer where it pays: file.py:make, "
+            "model.onnx, timm:NAME or torchvision:NAME.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="FILE", help="Its weights: a safetensors file. [those it comes with]"
+        ),
     ] = None,
     objective: Annotated[
         list[str] | None,
@@ -118,7 +148,7 @@ def optimize(
             "--ladder",
             metavar="LOOKS",
             help="Looks that designs may get, cheapest first: inherit (weights from a super-network that is trained "
-            "once, in minutes), short, full. [short,full]",
+            "once, in minutes), short, full; of a network with weights program, tune, full. [short,full]",
         ),
     ] = None,
     recipe: Annotated[
@@ -135,16 +165,43 @@ def optimize(
             help="Where trainings run: local, dask:ADDRESS, dask-slurm or module:factory. [local]",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="Where workers train and read: auto (a GPU where there is one), cpu, cuda or cuda:1. GPUs have been "
+            "tried on stand-ins for their tensors only. [auto]",
+        ),
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Same seed, same designs, with one worker. [0]")
+        int | None,
+        typer.Option("--seed", help="Same seed, same designs; with several workers see --reproducible. [0]"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", help="Trainings at once; 0: one per core. [0]")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            metavar="DURATION",
+            help="What all of it may take, as 2h or 30m: images, trainings and the space are cut to fit when the study "
+            "is created, and it stops in time. --time 2h without --budget chooses the number of designs too.",
+        ),
     ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
             "--start", metavar="FILE", help="Designs to look at first: a table, .csv or .json (naxbo trials)."
+        ),
+    ] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="STUDY",
+            help="Begin a new study with the designs and results of an earlier one (same data, recipe and conditions); "
+            "they count towards the budget. Repeatable.",
         ),
     ] = None,
     timeout: Annotated[
@@ -155,6 +212,23 @@ def optimize(
             help="A training that takes longer is ended, and its design fails. [3600]",
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="What a worker of this machine may take, as 4G: one that takes more is ended, and its design fails. "
+            "[no limit]",
+        ),
+    ] = None,
+    reproducible: Annotated[
+        bool,
+        typer.Option(
+            "--reproducible",
+            help="Same seed and same --workers, same designs, whoever finishes first: results wait for their turn, "
+            "and workers for the oldest training: about a quarter more time with 2 workers, more than twice with 8.",
+        ),
+    ] = False,
     keep_weights: Annotated[
         str | None,
         typer.Option(
@@ -188,6 +262,7 @@ def optimize(
     from nax_bo.report.front import front_rows
     from nax_bo.space import read_designs
     from nax_bo.study import Study
+    from nax_bo.study.answers.forecast import forecast
     from nax_bo.study.config import read_config
     from nax_cli.interrupt import stoppable
     from nax_cli.progress import ProgressLine
@@ -195,8 +270,11 @@ def optimize(
 
     given: dict[str, Any] = {
         "budget": budget,
+        "until_gain": until_gain,
         "data": data,
         "system": system,
+        "network": network,
+        "weights": None if weights is None else str(weights),
         "surrogate": surrogate,
         "strategy": strategy,
         "accuracy": accuracy,
@@ -206,9 +284,13 @@ def optimize(
         "ladder": None if ladder is None else ladder.split(","),
         "recipe": recipe,
         "executor": executor,
+        "device": device,
         "seed": seed,
         "workers": workers,
         "timeout_s": timeout,
+        "memory": memory,
+        "reproducible": reproducible or None,
+        "time": time,
         "keep_weights": keep_weights,
         "weights_limit_mb": weights_limit,
         "max": numbers("--max", max_) or None,
@@ -223,14 +305,17 @@ def optimize(
     if not no_report:
         check_folder("--report", report)
     first = read_rows(start) if start is not None else []
-    with Study(study, settings, trust=trust) as opened:
-        for change in opened.changes:
-            say(f"changed setting {change}")
+    if time and not Path(study).exists():
+        say("measuring what trainings take here ...")
+    with Study(study, settings, trust=trust, start_from=from_ or ()) as opened:
+        _say_beginning(opened)
         if first:
             new = opened.add(read_designs(opened.store.space, first))
             say(f"{new} designs of {start} come first")
         if retry_failed:
             say(f"{opened.retry_failed()} evaluations that had failed are run again")
+        if expected := forecast(opened):
+            say(expected)
         line = ProgressLine()
         try:
             with stoppable():
@@ -256,6 +341,15 @@ def optimize(
     if why:
         say(why)
     say(f"\nhypervolume {hypervolume:.4g}; study {study}" + (f"; report {page}" if page else ""))
+
+
+def _say_beginning(opened: Any) -> None:
+    """What a new study has taken over from earlier ones, and which settings of an old one change."""
+    for told in opened.store.meta("from") or []:
+        left = f", {told['outside']} lie outside this study's space" if told["outside"] else ""
+        say(f"{told['designs']} designs of {told['study']} are known{left}")
+    for change in opened.changes:
+        say(f"changed setting {change}")
 
 
 def _common_failure(opened: Any) -> Exception | None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from time import monotonic
 from typing import TYPE_CHECKING
+
+from nax_bo.durations import spoken
 
 if TYPE_CHECKING:
     from nax_bo.study import Progress
 
 LINES_APART = 10
-"""Designs between two lines in a log."""
+"""Designs between two lines in a log, unless they take longer than :data:`SECONDS_APART`."""
+
+SECONDS_APART = 60.0
+
+LOG_WIDTH = 79
+"""Of a line in a log, which says no more than a terminal would."""
 
 
 class ProgressLine:
@@ -18,17 +27,17 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._printed = -1
+        self._printed, self._at = -1, monotonic()
 
     def show(self, p: Progress) -> None:
         """Show where the study stands, and its news as lines that stay."""
         if p.news:
-            sys.stderr.write(("\r\033[K" if self._terminal else "") + p.news + "\n")
+            sys.stderr.write(f"\r\033[K{wrapped(p.news, _width())}\n" if self._terminal else f"{p.news}\n")
         if self._terminal:
             sys.stderr.write("\r\033[K" + fitted(parts(p), _width() - 1))
-        elif p.designs // LINES_APART > self._printed:
-            self._printed = p.designs // LINES_APART
-            sys.stderr.write(", ".join(parts(p)) + "\n")
+        elif p.designs // LINES_APART > self._printed or monotonic() - self._at >= SECONDS_APART:
+            self._printed, self._at = p.designs // LINES_APART, monotonic()
+            sys.stderr.write(fitted(parts(p), LOG_WIDTH) + "\n")
         sys.stderr.flush()
 
     def end(self) -> None:
@@ -41,11 +50,20 @@ def parts(p: Progress) -> list[str]:
     """What there is to say, the most wanted first."""
     said = [f"{p.designs}/{p.budget} designs"]
     if p.eta_s is not None:
-        said.append(f"about {_time(p.eta_s)} left")
+        said.append(f"about {spoken(p.eta_s)} left")
     if p.best is not None:
         said.append(f"best {100 * p.best:.1f} %")
-    said += [f"{p.running} running", f"front of {p.front}", f"{p.full} in full"]
+    far = ", ".join(f"{100 * share:.0f} %" for share in p.shares) if any(p.shares) else ""
+    said += [
+        f"{p.running} running" + (f" ({far})" if far else ""),
+        f"front of {p.front}",
+        f"{p.full} in full",
+    ]
     said += [f"{p.failed} failed"] if p.failed else []
+    if p.outlook is not None:
+        from nax_bo.study.running.stopping import in_words
+
+        said.append(in_words(p.outlook))
     return [*said, f"hypervolume {p.hypervolume:.3g}"]
 
 
@@ -56,14 +74,13 @@ def fitted(said: list[str], width: int) -> str:
     return ", ".join(said)[: max(0, width)]
 
 
+def wrapped(news: str, width: int) -> str:
+    """News in lines of at most ``width`` characters, further ones indented."""
+    return "\n".join(textwrap.wrap(news, max(20, width - 1), subsequent_indent="  ")) or news
+
+
 def _width() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except OSError:
         return 80
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,11 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, print_json, say
 
+EXAMPLES = (
+    "Examples: naxbo report; naxbo report --design 17 --out design-17; naxbo report --watch 30 (while "
+    "a study runs)."
+)
+
 
 def report(
     study: StudyOption = "study.naxbo",
@@ -19,6 +24,14 @@ def report(
         int | None,
         typer.Option(
             "--design", help="Number of the design to show layer by layer; default: the front's knee."
+        ),
+    ] = None,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            "--watch",
+            metavar="SECONDS",
+            help="Write the page again that often while the study runs, and let open pages follow; ends with it.",
         ),
     ] = None,
     trust: TrustFlag = False,
@@ -34,6 +47,8 @@ def report(
     from nax_cli.settings import check_folder
 
     check_folder("--out", out)
+    if watch is not None:
+        _follow(study, out, design, watch, trust)
     with Study(study, trust=trust) as opened:
         if design is not None:
             opened.trial(design)  # refuse a wrong number before the work
@@ -48,3 +63,26 @@ def report(
         )
     else:
         print(page)
+
+
+def _follow(study: str, out: Path, design: int | None, seconds: float, trust: bool) -> None:
+    """Keep the page up to date until the study is no longer run."""
+    from time import sleep
+
+    from nax_bo.errors import InputError
+    from nax_bo.report.collect import collect
+    from nax_bo.report.page import write_report
+    from nax_bo.study import Study
+
+    if not 1 <= seconds <= 86_400:
+        raise InputError(f"--watch {seconds:g}", "Give seconds, from 1 to 86400.")
+    with Study(study, trust=trust) as opened:
+        seen = None
+        while opened.store.running():
+            if (now := opened.store.version()) != seen:
+                page = write_report(collect(opened, design, quick=True), out, refresh_s=seconds)
+                if seen is None:
+                    say(f"{page} follows {study}; Ctrl-C ends it")
+                seen = now
+            sleep(seconds)
+    say("the study is not running" if seen is None else "the study has stopped")

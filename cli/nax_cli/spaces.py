@@ -9,6 +9,8 @@ import typer
 
 from nax_cli.output import JsonFlag, print_json, table
 
+EXAMPLES = "Examples: naxbo spaces; naxbo spaces vgg --shape 3x32x32; naxbo spaces ./my_space.py:MySpace."
+
 
 def spaces(
     name: Annotated[str | None, typer.Argument(help="Show the variables of one space.")] = None,

@@ -53,3 +53,37 @@ def salvage(
         say(f"  lost or mended: {line}")
     if found["numbers"] != list(range(found["designs"])):
         say("designs are numbered anew; --json lists their former numbers")
+
+
+@app.command("export", epilog="Example: naxbo study export study.naxbo --out log.jsonl")
+def export(
+    file: File,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The text; must not exist.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a whole study as text: JSON lines, one per fact and design, that any tool reads."""
+    from nax_bo.study.file.transcript import export_study
+
+    found = export_study(file, out)
+    if as_json:
+        print_json({"out": str(out), **found})
+    else:
+        print(f"{out} holds {found['designs']} designs and {found['evaluations']} evaluations")
+
+
+@app.command("import", epilog="Example: naxbo study import log.jsonl --out new.naxbo")
+def import_(
+    log: Annotated[Path, typer.Argument(help="Text that naxbo study export wrote.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The new study; must not exist.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a study of such a text. If its end is missing, what stands before comes over, with a warning."""
+    from nax_bo.study.file.transcript import import_study
+
+    found = import_study(log, out)
+    if found["warning"]:
+        say(f"warning: {found['warning']}")
+    if as_json:
+        print_json({"study": str(out), **found})
+    else:
+        print(f"{out} holds {found['designs']} designs and {found['evaluations']} evaluations")

@@ -13,7 +13,7 @@ app = typer.Typer(
 )
 
 
-@app.command("list")
+@app.command("list", epilog="Example: naxbo surrogates list")
 def list_(as_json: JsonFlag = False) -> None:
     """List surrogates by name, with who provides them."""
     from nax_bo.surrogate import describe_surrogates
@@ -30,7 +30,7 @@ def list_(as_json: JsonFlag = False) -> None:
         )
 
 
-@app.command()
+@app.command(epilog="Example: naxbo surrogates check ./examples/my_forest.py:Forest,n_trees=100")
 def check(
     reference: Annotated[
         str, typer.Argument(help="A name, package.module:Class or file.py:Class, with ,key=value arguments.")
@@ -54,7 +54,7 @@ def check(
         raise typer.Exit(5)
 
 
-@app.command()
+@app.command(epilog="Example: naxbo surrogates compare gp gbt --study study.naxbo")
 def compare(
     references: Annotated[
         list[str] | None, typer.Argument(help="Surrogates to compare. [gp gbt and the study's own]")

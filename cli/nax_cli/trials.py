@@ -13,6 +13,12 @@ from nax_cli.output import JsonFlag, StudyOption, in_units, print_json, say, tab
 _SHOWN = 50
 
 
+EXAMPLES = (
+    "Examples: naxbo trials --where state=failed; naxbo trials --min accuracy=0.95 --sort energy; "
+    "naxbo trials --csv > trials.csv."
+)
+
+
 def trials(
     study: StudyOption = "study.naxbo",
     max_: Annotated[

@@ -45,6 +45,13 @@ class Part(StrEnum):
     component = "component"
 
 
+EXAMPLES = (
+    "Examples: naxbo what-if --vs adc_bits=6 --vs mux=16,adc_type=flash; naxbo what-if --sweep "
+    "adc_bits=3:8 --sweep mux=2,4,8; naxbo what-if --network resnet20 --per layer; naxbo what-if "
+    "--design 17 --set adc_bits=4."
+)
+
+
 def what_if(
     set_: Annotated[
         list[str] | None,
@@ -82,7 +89,11 @@ def what_if(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", help=f"vgg8, resnet18, mobilenet-v2, vit-tiny, ... [{DEFAULT_NETWORK}]"),
+        typer.Option(
+            "--network",
+            help="vgg8, resnet18, mobilenet-v2, vit-tiny, ...; or your own: file.py:make, model.onnx, timm:NAME, "
+            f"torchvision:NAME. [{DEFAULT_NETWORK}]",
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -172,7 +183,12 @@ def _network(name: str, data: str, shape: str | None) -> NetworkSpec:
             f"the image size of {data!r} is not known here", f"Use {', '.join(SHAPES)}, or add --shape CxHxW."
         )
     size, classes = SHAPES[known]
-    return named_network(name, image_shape(shape or size), classes)
+    images = image_shape(shape or size)
+    if ":" in name or name.endswith(".onnx"):
+        from nax_bo.interop.given import load_network
+
+        return load_network(name, images, classes).spec
+    return named_network(name, images, classes)
 
 
 class Priced(NamedTuple):

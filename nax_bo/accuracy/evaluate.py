@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -12,17 +13,18 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from nax_bo.accuracy.checkpoint import Checkpoint
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, Fidelity, Recipe
+from nax_bo.accuracy.device import placed, torch_device
+from nax_bo.accuracy.fidelity import INHERIT, MANY_TEST_IMAGES, PROGRAM, TUNE, Fidelity, Recipe
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.accuracy.kept import Trained, TrainedNetwork
-from nax_bo.accuracy.recipes import AUTO
+from nax_bo.accuracy.programmed import programmed
+from nax_bo.accuracy.recipes import AUTO, rungs
 from nax_bo.accuracy.recipes import recipe as named_recipe
 from nax_bo.accuracy.report import AccuracyReport, chip_variance
-from nax_bo.accuracy.supernet.inherit import inherit
 from nax_bo.accuracy.supernet.shared import SharedNetwork
 from nax_bo.accuracy.training import idealise, train
 from nax_bo.crossbar import CrossbarNetwork, accuracy
@@ -40,6 +42,21 @@ _TRAINING_STREAM = 0x2ED5
 """The same for further trainings."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """A network that comes as a torch module.
+
+    Attributes:
+        make: Makes it anew; what is random of it is decided by a seed.
+        trained: Whether it comes with weights that are worth keeping.
+        fingerprint: Of its code and weights.
+    """
+
+    make: Callable[[int], nn.Module]
+    trained: bool
+    fingerprint: str = ""
+
+
 def evaluate(
     network: NetworkSpec,
     chip: ChipSpec,
@@ -53,11 +70,15 @@ def evaluate(
     least_chips: int = 1,
     checkpoints: Path | None = None,
     shared: SharedNetwork | None = None,
+    given: Given | None = None,
     keep: Callable[[Trained], None] | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
+    device: str = "cpu",
 ) -> AccuracyReport:
     """Train the network for the chip and measure it on programmed chips that it was not trained on.
 
-    At the rung ``inherit`` nothing is trained: the network takes its weights from ``shared``.
+    At the rungs ``inherit`` and ``program`` nothing is trained: the network takes its weights from ``shared``, or has
+    those of ``given``, with which the trainings of ``tune`` and ``full`` begin.
 
     Args:
         network: The network.
@@ -72,15 +93,21 @@ def evaluate(
         checkpoints: Folder in which trainings of more than a minute leave what they need to go on after a kill.
         shared: The trained super-network of the network's space
             (:func:`nax_bo.accuracy.supernet.inherit.super_network`).
+        given: The network as a torch module, where it is not built from its description.
         keep: Given the networks as they were measured, and the chips' seeds.
+        on_progress: Told now and then which share of all training steps is done.
+        device: Where to train and read (:mod:`nax_bo.accuracy.device`); a super-network is read on the processor.
 
     Raises:
         InputError: Unknown fidelity, recipe or device, or a chip, data or super-network that do not fit the network.
         EvaluationError: The training diverged, or time ran out.
     """
     start = perf_counter()
-    level = rung(fidelity)
-    learning = named_recipe(recipe, level.recipe, network)
+    level = rung(fidelity, rungs(recipe))
+    begun = given is not None and given.trained
+    where = torch_device("cpu" if level.name == INHERIT.name else device)
+    original, data = data, placed(data, where)
+    learning = named_recipe(recipe, level.recipe, network, gently=begun)
     noise = conditions or Conditions()
     differ = chips_differ(chip, noise)
     reads = _reads(level, differ, least_chips)
@@ -90,39 +117,37 @@ def evaluate(
             "this network has no super-network to inherit its weights from",
             "Use another fidelity, or pass one.",
         )
-    trainings = level.trainings if len(data.test_labels) < MANY_TEST_IMAGES else 1
+    if level.name in (PROGRAM.name, TUNE.name) and not begun:
+        raise InputError(
+            f"the fidelity {level.name} is one of networks that come with their weights", "Use short or full."
+        )
+    many = len(data.test_labels) >= MANY_TEST_IMAGES and not level.always
+    trainings = 1 if many else level.trainings
     seeds = [seed ^ (turn * _TRAINING_STREAM) for turn in range(trainings)]
     kept = [
-        Checkpoint(checkpoints, _identity(network, chip, data, learning, own, noise, level))
+        Checkpoint(
+            checkpoints,
+            _identity(network, chip, original, learning, own, noise, level, given) | {"device": where.type},
+        )
         if checkpoints
         else None
         for own in seeds
     ]
-    models = [
-        train(
-            network,
-            chip,
-            data,
-            recipe=learning,
-            seed=own,
-            conditions=noise,
-            mode=level.mode,
-            timeout_s=max(0.0, timeout_s - (perf_counter() - start)),
-            checkpoint=checkpoint,
-        )
-        if level.name != INHERIT.name or shared is None
-        else inherit(
-            shared,
-            network,
-            chip,
-            data,
-            vectors=learning.calibration_vectors,
-            seed=own,
-            conditions=noise,
-            mode=level.mode,
-        )
-        for own, checkpoint in zip(seeds, kept, strict=True)
-    ]
+
+    def on_chip(turn: int, own: int, checkpoint: Checkpoint | None) -> CrossbarNetwork:
+        fitted: dict[str, Any] = {"seed": own, "conditions": noise, "mode": level.mode}
+        module = None if given is None else given.make(own)
+        if level.name == INHERIT.name and shared is not None:
+            module = shared.inherited(network)
+        if module is not None and level.name in (INHERIT.name, PROGRAM.name):
+            fitted |= {"vectors": learning.calibration_vectors, "normalised": level.name != INHERIT.name}
+            return programmed(module, network, chip, data, **fitted)
+        left_s = max(0.0, timeout_s - (perf_counter() - start))
+        options: dict[str, Any] = {"timeout_s": left_s, "checkpoint": checkpoint, "module": module}
+        on_step = partial(_share_of_all, on_progress, turn, trainings)
+        return train(network, chip, data, recipe=learning, on_step=on_step, **options, **fitted)
+
+    models = [on_chip(turn, *each) for turn, each in enumerate(zip(seeds, kept, strict=True))]
     left_s = timeout_s - (perf_counter() - start)
     draws, confidences = measure(
         models, data.test_images, data.test_labels, reads, seed=seed, conditions=noise, timeout_s=left_s
@@ -147,6 +172,10 @@ def evaluate(
     )
 
 
+def _share_of_all(told: Callable[[float], None], turn: int, trainings: int, share: float) -> None:
+    told((turn + share) / trainings)
+
+
 def _reads(level: Fidelity, differ: bool, least_chips: int) -> Fidelity:
     """The rung with as many chips as are worth reading: one of each network where all are alike and read exactly."""
     if differ:
@@ -165,6 +194,7 @@ def _identity(
     seed: int,
     conditions: Conditions,
     level: Fidelity,
+    given: Given | None,
 ) -> dict[str, Any]:
     """What decides the result of one training."""
     return {
@@ -175,6 +205,7 @@ def _identity(
         "seed": seed,
         "conditions": asdict(conditions),
         "mode": level.mode,
+        "given": given.fingerprint if given else "",
         "versions": [version("naxbo"), torch.__version__],
     }
 
@@ -262,14 +293,15 @@ def _chips_at_once(model: CrossbarNetwork) -> int:
 
 @torch.no_grad()
 def _read(model: CrossbarNetwork, images: Tensor, labels: Tensor) -> tuple[float, float]:
-    right, probability = 0, 0.0
+    right = torch.zeros((), dtype=torch.int64, device=images.device)
+    probability = torch.zeros((), dtype=torch.float64, device=images.device)
     for x, y in zip(
         torch.split(images, _IMAGES_PER_READ), torch.split(labels, _IMAGES_PER_READ), strict=True
     ):
         scores = model(x)
-        right += int((scores.argmax(-1) == y).sum())
-        probability += float(scores.softmax(-1).gather(1, y[:, None]).sum())
-    return right / len(images), probability / len(images)
+        right += (scores.argmax(-1) == y).sum()
+        probability += scores.softmax(-1).gather(1, y[:, None]).sum()
+    return int(right) / len(images), float(probability) / len(images)
 
 
 def _check_fit(network: NetworkSpec, data: DataSet) -> None:

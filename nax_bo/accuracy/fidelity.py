@@ -9,6 +9,7 @@ come, than accuracy without device noise, and than mixtures of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -68,6 +69,7 @@ class Fidelity:
         relative_cost: Price of one evaluation relative to ``full``; what the calibration schedule weighs gains
             with. A stated ratio instead of measured seconds, so that the same seed gives the same designs on any
             machine.
+        always: Whether so many networks are trained where there are many test images, too.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Fidelity:
     target_standard_error: float
     mode: Literal["fast", "adaptive", "exact"]
     relative_cost: float
+    always: bool = False
 
 
 SHORT = Fidelity(
@@ -120,16 +123,42 @@ INHERIT = Fidelity(
 )
 """No training of its own: weights are a slice of the space's super-network, whose training the recipe describes."""
 
-LADDER = {f.name: f for f in (INHERIT, SHORT, FULL)}
+PROGRAM = Fidelity(
+    "program",
+    replace(SHORT.recipe, calibration_vectors=512),
+    trainings=1,
+    min_draws=3,
+    max_draws=8,
+    target_standard_error=0.01,
+    mode="fast",
+    relative_cost=0.03,
+)
+"""Of a network that comes with its weights: they are programmed as they are, and nothing is trained."""
+
+TUNE = Fidelity(
+    "tune",
+    replace(SHORT.recipe, epochs=1.0, least_steps=60),
+    trainings=1,
+    min_draws=3,
+    max_draws=8,
+    target_standard_error=0.01,
+    mode="fast",
+    relative_cost=0.15,
+)
+"""Of a network that comes with its weights: a short noise-aware training that begins with them."""
+
+LADDER = {f.name: f for f in (PROGRAM, INHERIT, TUNE, SHORT, FULL)}
 """All rungs, cheapest first."""
 
 DEFAULT_LADDER = (SHORT.name, FULL.name)
+TRAINED_LADDER = (PROGRAM.name, TUNE.name, FULL.name)
+"""Of networks that come with their weights; ``full`` begins with them, too."""
 
 
-def fidelity(name: str) -> Fidelity:
+def fidelity(name: str, ladder: Mapping[str, Fidelity] = LADDER) -> Fidelity:
     """The rung called ``name``; raises InputError if there is none."""
     try:
-        return LADDER[name]
+        return ladder[name]
     except KeyError:
-        *others, last = LADDER
+        *others, last = ladder
         raise InputError(f"there is no fidelity {name!r}", f"Use {', '.join(others)} or {last}.") from None

@@ -12,13 +12,13 @@ calibrates for them afterwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
@@ -26,6 +26,7 @@ from nax_bo.crossbar import CrossbarConv2d, CrossbarLinear, CrossbarNetwork
 from nax_bo.crossbar.arithmetic.calibration import best_converter
 from nax_bo.crossbar.arithmetic.exact import places
 from nax_bo.crossbar.arithmetic.quantise import InputRange, weight_scale
+from nax_bo.crossbar.generators import generator_on
 from nax_bo.crossbar.physics.cells import NOMINAL, program_cells
 from nax_bo.crossbar.physics.slicing import slice_weights
 from nax_bo.hardware.chip import Conditions
@@ -53,9 +54,15 @@ class HardwareAwareLayer(nn.Module):
         self.layer = layer
         start = InputRange.fitted(example, layer.hardware.array.input_bits)
         self.low, self.high = start.low, start.high
-        self.log_step = nn.Parameter(torch.tensor(math.log(start.scale)))
+        self.log_step = nn.Parameter(torch.tensor(math.log(start.scale), device=example.device))
         self.ir_drop: Tensor | None = None  # change of each weight by wires, in weight codes
         self.converters: ConverterSpread | None = None
+
+    @override
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.ir_drop = None if self.ir_drop is None else self.ir_drop.to(self.log_step.device)
+        return self
 
     @property
     def input_range(self) -> InputRange:
@@ -93,9 +100,10 @@ class HardwareAwareLayer(nn.Module):
         layer, generator = self.layer, self.layer.training_state.generator
         with torch.no_grad():
             scale = weight_scale(layer.weight, layer.hardware.array.weight_bits, layer.training_state.clip)
-            unit = (scale * self.input_range.scale).reshape(-1, *[1] * (y.ndim - 2))
-            noise = torch.randn(y.shape, generator=generator).mul_(spread.noise)
-            noise += spread.offset * torch.randn(unit.shape, generator=generator)
+            step = self.log_step.detach().exp().clamp_min_(_SMALLEST_STEP)
+            unit = (scale * step).reshape(-1, *[1] * (y.ndim - 2))
+            noise = torch.randn(y.shape, generator=generator, device=y.device).mul_(spread.noise)
+            noise += spread.offset * torch.randn(unit.shape, generator=generator, device=y.device)
             return noise.mul_(unit)
 
 
@@ -191,10 +199,10 @@ def _weight_codes(layer: Layer, conditions: Conditions) -> Tensor:
         h.wire,
         blocks=geometry.blocks.sizes,
         conditions=conditions,
-        generators=[Generator().manual_seed(0)],
+        generators=[generator_on(layer.weight.device, 0)],
         quick=True,
     )
-    places = torch.tensor(slice_weights(h.array), dtype=torch.float32)
+    places = cells.levels.new_tensor(slice_weights(h.array))
     matrix = torch.einsum("sgkn,s->gkn", cells.levels[0], places)
     return layer.geometry.weight(matrix).reshape(layer.weight.shape)
 

@@ -4,7 +4,9 @@ A recipe is ``NAME`` or ``NAME,key=value,...``; keys are the fields of :class:`~
 
     auto        cifar-cnn,epochs=60        vit,learning_rate=0.001,flip=true        digits,optimiser=sgd
 
-``epochs`` and ``least_steps`` are those of a full training; cheaper rungs keep their share of them.
+``epochs`` and ``least_steps`` are those of a full training; cheaper rungs keep their share of them. Three more keys
+change the ladder itself (:func:`rungs`): ``steps``, the exact number of batches of a full training, ``short_steps``,
+that of a short one, and ``trainings``, the networks that a full look trains, however many test images there are.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from nax_bo.accuracy.fidelity import FULL, Recipe
+from nax_bo.accuracy.fidelity import FULL, LADDER, SHORT, Fidelity, Recipe
 from nax_bo.errors import InputError
 from nax_bo.network import NetworkSpec
 from nax_bo.network.spec import Shape
@@ -34,6 +36,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """
 
 _SCALED = ("epochs", "least_steps")
+_LENGTHS = ("steps", "short_steps", "trainings")
+"""Keys that change the ladder instead of a field of the recipe."""
+
 _SMALL_IMAGE = 16
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
@@ -55,11 +60,22 @@ _RANGES: Mapping[str, tuple[_Check, str]] = {
     "flip": (lambda v: True, "true or false"),
     "crop": (lambda v: v >= 0, "a whole number of pixels"),
     "optimiser": (lambda v: v in ("adamw", "sgd"), "adamw or sgd"),
+    **dict.fromkeys(_LENGTHS, (lambda v: v >= 1, "a whole number, at least 1")),
 }
 
 
-def recipe(spec: str, rung: Recipe, network: NetworkSpec) -> Recipe:
+GENTLE = 0.1
+"""Of the learning rate, where a training begins with weights that are good already."""
+
+
+def recipe(spec: str, rung: Recipe, network: NetworkSpec, *, gently: bool = False) -> Recipe:
     """The recipe of a rung as ``spec`` changes it; ``auto`` chooses by the network.
+
+    Args:
+        spec: The specification.
+        rung: The rung's recipe.
+        network: What learns.
+        gently: Learn at :data:`GENTLE` of the rate, unless ``spec`` gives one.
 
     Raises:
         InputError: Unknown name or key, or a value out of range.
@@ -68,10 +84,45 @@ def recipe(spec: str, rung: Recipe, network: NetworkSpec) -> Recipe:
     if name == AUTO:
         name = preset_for(network)
     out = replace(rung, **PRESETS[name])
+    if gently:
+        out = replace(out, learning_rate=GENTLE * out.learning_rate)
     for key, value in changes.items():
-        changed: Any = _on_rung(key, value, rung) if key in _SCALED else value
-        out = replace(out, **{key: changed})
-    return out
+        if key not in _LENGTHS:
+            changed: Any = _on_rung(key, value, rung) if key in _SCALED else value
+            out = replace(out, **{key: changed})
+    exact = _exact_steps(changes).get(rung)
+    return out if exact is None else replace(out, epochs=0.0, least_steps=exact)
+
+
+def _exact_steps(changes: Mapping[str, Any]) -> dict[Recipe, int]:
+    """Batches by recipe of a rung, where the changes say so; a short look keeps its share of ``steps``."""
+    exact: dict[Recipe, int] = {}
+    if (steps := changes.get("steps")) is not None:
+        exact = {FULL.recipe: steps, SHORT.recipe: math.ceil(_on_rung("least_steps", steps, SHORT.recipe))}
+    if (steps := changes.get("short_steps")) is not None:
+        exact[SHORT.recipe] = steps
+    return exact
+
+
+def rungs(spec: str) -> dict[str, Fidelity]:
+    """The ladder as a recipe's ``steps``, ``short_steps`` and ``trainings`` change it, by name of the rung.
+
+    What a short look costs follows from them: its share of a full training's batches, and of how many there are.
+
+    Raises:
+        InputError: As :func:`recipe`.
+    """
+    changes = parse_recipe(spec)[1]
+    if not any(key in changes for key in _LENGTHS):
+        return dict(LADDER)
+    trainings = changes.get("trainings", FULL.trainings)
+    exact = _exact_steps(changes)
+    short_steps, full_steps = (exact.get(r, r.least_steps) for r in (SHORT.recipe, FULL.recipe))
+    share = short_steps / full_steps
+    usual = SHORT.recipe.least_steps / FULL.recipe.least_steps
+    cost = min(1.0, SHORT.relative_cost * share / usual * FULL.trainings / trainings)
+    full = replace(FULL, trainings=trainings, always="trainings" in changes)
+    return {**LADDER, SHORT.name: replace(SHORT, relative_cost=cost), FULL.name: full}
 
 
 def _on_rung(key: str, value: float, rung: Recipe) -> float:
@@ -82,7 +133,7 @@ def _on_rung(key: str, value: float, rung: Recipe) -> float:
 
 def preset_for(network: NetworkSpec) -> str:
     """Transformers learn as ``vit``, networks on colour images of 16 pixels and more as ``cifar-cnn``."""
-    if any(layer.op == "attention" for layer in network.layers):
+    if any(layer.is_product and not layer.is_static for layer in network.layers):
         return "vit"
     channels, *sides = _image(network.input_shape)
     return "cifar-cnn" if channels == 3 and min(sides) >= _SMALL_IMAGE else "digits"
@@ -99,7 +150,7 @@ def parse_recipe(spec: str) -> tuple[str, dict[str, Any]]:
     if name not in (AUTO, *PRESETS):
         raise InputError(f"there is no recipe {name!r}", f"Use one of {', '.join((AUTO, *PRESETS))}.")
     changes: dict[str, Any] = {}
-    kinds = {f.name: f.type for f in fields(Recipe)}
+    kinds = {**{f.name: f.type for f in fields(Recipe)}, **dict.fromkeys(_LENGTHS, "int")}
     for option in options:
         key, equals, text = option.partition("=")
         if key not in kinds or not equals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nax_bo.accuracy.checkpoint import Checkpoint, Progress
 from nax_bo.accuracy.data import DataSet
@@ -25,6 +26,7 @@ from nax_bo.accuracy.hardware_aware import (
 )
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.crossbar.arithmetic.quantise import InputRange
+from nax_bo.crossbar.generators import generator_on
 from nax_bo.crossbar.layers import CrossbarLayer
 from nax_bo.errors import EvaluationError
 from nax_bo.hardware.chip import ChipSpec, Conditions
@@ -46,6 +48,9 @@ CONVERTERS_AT = (0.2, 0.6)
 """Parts of the training after which converters' ranges, and thereby their noise, are estimated anew."""
 
 MANY_STEPS = 200
+CHECK_EVERY = 16
+"""Steps between two looks at whether the loss is still a number."""
+
 NEGLIGIBLE_IR_DROP = 0.02
 """Below this change relative to the weights, it is measured once."""
 
@@ -63,6 +68,8 @@ def train(
     mode: Mode = "exact",
     timeout_s: float = float("inf"),
     checkpoint: Checkpoint | None = None,
+    module: nn.Module | None = None,
+    on_step: Callable[[float], None] = lambda share: None,
 ) -> CrossbarNetwork:
     """Train for the chip's quantisation and device noise, then fit converters and normalisation to programmed chips.
 
@@ -76,20 +83,23 @@ def train(
     Args:
         network: What is trained.
         chip: For which chip.
-        data: On what.
+        data: On what; the network is trained on the device on which the images are.
         recipe: How.
         seed: Seed of initial weights, order of images and noise.
         conditions: Non-idealities.
         mode: How the network will be read; the cheap modes are fitted in the pass that normalisation needs anyway.
         timeout_s: When training gives up.
         checkpoint: Where a long training leaves what it needs to go on after it was killed, and goes on from.
+        module: The network to begin with, in place of one that is built and initialised by ``seed``.
+        on_step: Told before every step which share of the steps is done.
 
     Raises:
         InputError: The chip does not fit the network.
         EvaluationError: The loss is no longer a number, or the time is up.
     """
     deadline = Deadline(timeout_s)
-    model = noise_aware(build(network, seed), chip, conditions, seed=seed)
+    begun = (module or build(network, seed)).to(data.train_images.device)
+    model = noise_aware(begun, chip, conditions, seed=seed, network=network)
     model.quick_wires = mode == "fast"
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = data.train_images.contiguous(memory_format=torch.channels_last)
@@ -99,7 +109,7 @@ def train(
     with hardware_aware(model, examples) as layers:
         batches = islice(shuffled_batches(images, data.train_labels, batch, seed, recipe), steps)
         measurements = _Measurements(model, layers, examples, conditions, steps)
-        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint)
+        _descend(model, batches, steps, recipe, deadline, measurements, checkpoint, on_step)
         ranges: dict[CrossbarLayer, InputRange] = {h.layer: h.input_range for h in layers.values()}
     model.eval()
     model.calibrate(examples, ranges, recipe.calibration_vectors, conditions)
@@ -148,14 +158,15 @@ def idealise(model: CrossbarNetwork, images: Tensor, mode: Literal["ideal", "flo
 @contextmanager
 def taking_statistics(model: CrossbarNetwork) -> Iterator[None]:
     """Batch normalisations take the statistics of the images that are read; ``model`` is in evaluation mode after."""
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     model.eval()
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0  # take the batch's statistics
         norm.train()
     yield
-    for norm in norms:
-        norm.momentum = 0.1  # torch's default
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
         norm.eval()
 
 
@@ -167,6 +178,7 @@ def _descend(
     deadline: Deadline,
     measurements: _Measurements,
     checkpoint: Checkpoint | None,
+    on_step: Callable[[float], None],
 ) -> None:
     """Train ``model`` on ``batches``, from where ``checkpoint`` was written if it was."""
     optimiser = make_optimiser(model, recipe)
@@ -175,24 +187,32 @@ def _descend(
     begun = checkpoint.restore(model, optimiser) if checkpoint else None
     if begun is not None:
         measurements.wires_due = set(begun.wires_due)
+    finite = torch.ones((), dtype=torch.bool, device=next(model.parameters()).device)
     for step, (images, labels) in enumerate(batches):
         if begun is not None and step < begun.step:
             continue
         deadline.check()
+        on_step(step / steps)
         if checkpoint is not None and checkpoint.due:
             checkpoint.save(model, optimiser, Progress(step, frozenset(measurements.wires_due)))
         measurements.before(step)
         for group in optimiser.param_groups:
             group["lr"] = schedule.at(step)
         loss = functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
-        if not torch.isfinite(loss):
-            raise EvaluationError(
-                "the training diverged: its loss is not a number",
-                "Check the images for NaN; else leave this design out.",
-            )
+        finite = torch.isfinite(loss.detach()) & finite
+        if step % CHECK_EVERY == 0 or step == steps - 1:  # not at every step: a device would be waited for
+            _check_finite(finite)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+
+
+def _check_finite(finite: Tensor) -> None:
+    if not finite:
+        raise EvaluationError(
+            "the training diverged: its loss is not a number",
+            "Check the images for NaN; else leave this design out.",
+        )
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -229,9 +249,9 @@ def shuffled_batches(
     images: Tensor, labels: Tensor, batch: int, seed: int, recipe: Recipe
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Shuffled and augmented batches, epoch after epoch, without end."""
-    order = Generator().manual_seed(seed)
+    order = generator_on(images.device, seed)
     while True:
-        for chosen in torch.split(torch.randperm(len(images), generator=order), batch):
+        for chosen in torch.split(torch.randperm(len(images), generator=order, device=images.device), batch):
             seen = augment(images[chosen], recipe.flip, recipe.crop, order)
             yield _at_least_two(seen), _at_least_two(labels[chosen])
 
@@ -243,15 +263,17 @@ def augment(images: Tensor, flip: bool, crop: int, random: Generator) -> Tensor:
     """
     n, _, height, width = images.shape
     if flip:
-        mirrored = torch.rand(n, generator=random) < 0.5
+        mirrored = torch.rand(n, generator=random, device=images.device) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
     if crop:
         padded = functional.pad(images, (crop, crop, crop, crop))
-        down, right = torch.randint(2 * crop + 1, (2, n), generator=random)
-        rows = (down[:, None] + torch.arange(height))[:, None, :, None]
-        columns = (right[:, None] + torch.arange(width))[:, None, None, :]
-        at = torch.arange(n)[:, None, None, None]
-        images = padded[at, torch.arange(images.shape[1])[None, :, None, None], rows, columns]
+        device = images.device
+        down, right = torch.randint(2 * crop + 1, (2, n), generator=random, device=device)
+        rows = (down[:, None] + torch.arange(height, device=device))[:, None, :, None]
+        columns = (right[:, None] + torch.arange(width, device=device))[:, None, None, :]
+        at = torch.arange(n, device=device)[:, None, None, None]
+        channels = torch.arange(images.shape[1], device=device)[None, :, None, None]
+        images = padded[at, channels, rows, columns]
     return images.contiguous(memory_format=torch.channels_last) if flip or crop else images
 
 

@@ -26,9 +26,10 @@ three chips at once, faster than one by one; ``network.draw = i`` chooses which 
 ``exact`` is an estimate, worst where converters ruin the network (``benchmarks/crossbar_agreement.py``). The compiled
 kernel (:mod:`nax_bo.crossbar.arithmetic.compiled`) is optional.
 
-Simulation follows the device of the network and its images: calibrate and program again after moving it. Random numbers
-are drawn on the CPU, the same for any device; the compiled kernel serves CPU tensors alone. None of it has been run on
-CUDA: tests check only that no tensor is made on the default device instead of the network's.
+Simulation follows the device of the network and its images; a programmed network takes its chips along when it moves.
+Random numbers are drawn where they are used, by the same law but not with the same bits on each kind of device; the
+compiled kernel serves CPU tensors alone. None of it has been run on CUDA: tests stand meta tensors in for those of a
+device, on which reads and training steps may hold no host tensor and ask for no value.
 """
 
 from nax_bo.crossbar.conversion_report import ConversionReport

@@ -172,6 +172,7 @@ def noise_aware(
     device: Device | None = None,
     weight_clip: float | None = None,
     converter_in_loop: bool = False,
+    network: NetworkSpec | None = None,
 ) -> CrossbarNetwork:
     """:func:`convert`, ready to be trained with the device noise of ``conditions`` (default: all of it, at once).
 
@@ -180,8 +181,8 @@ def noise_aware(
     ``converter_in_loop`` (also an attribute of the network) the sum of each row block is converted, too: see
     :mod:`nax_bo.crossbar.converter_training`.
     """
-    network = convert(model, chip, device=device, weight_clip=weight_clip)
-    network.set_training_noise(conditions or Conditions(), seed)
-    network.converter_in_loop = converter_in_loop
-    network.train()
-    return network
+    converted = convert(model, chip, device=device, weight_clip=weight_clip, network=network)
+    converted.set_training_noise(conditions or Conditions(), seed)
+    converted.converter_in_loop = converter_in_loop
+    converted.train()
+    return converted

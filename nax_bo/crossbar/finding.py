@@ -129,8 +129,14 @@ def execution_order(model: nn.Module, places: Sequence[Place], spec: NetworkSpec
     if spec is not None:
         order = [layer.name for layer in spec.static_layers]
         if different := sorted(set(names) ^ set(order)):
+            if different[0] in names:
+                raise InputError(
+                    f"layer {different[0]!r} of the model is no layer of the network: other code reads its weights, "
+                    "or the network is another's",
+                    "Name such layers in leave_float, here and in from_torch.",
+                )
             raise InputError(
-                f"layer {different[0]!r} is in {'the model' if different[0] in names else 'the network'} alone",
+                f"layer {different[0]!r} is in the network alone",
                 f"Call the network's layers as the model's modules are called: {', '.join(names)}.",
             )
         return order

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -28,6 +28,7 @@ from nax_bo.crossbar.arithmetic.quantise import (
 )
 from nax_bo.crossbar.arithmetic.readout import Arrays
 from nax_bo.crossbar.converter_training import converted_product
+from nax_bo.crossbar.generators import moved
 from nax_bo.crossbar.physics.cells import Cells, program_cells
 from nax_bo.crossbar.physics.slicing import row_blocks, slice_weights
 from nax_bo.crossbar.physics.wires import Wire
@@ -115,6 +116,30 @@ class CrossbarLayer(nn.Module):
         self._training = [TrainingState(clip=hardware.weight_clip)]
         self._state = state
         self._written: tuple[Tensor, Tensor] | None = None
+
+    @override
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Moving a network takes what its chips hold along, and the noise that it is trained with."""
+        before = self.weight.device
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        place = self.weight.device
+        if place == before:
+            return self
+        for site in self.sites:
+            site.arrays = site.fast_weight = site.linear_weight = None
+        if self._written is not None:
+            self._written = self._written[0].to(place), self._written[1].to(place)
+        if self.cells is not None:
+            variance = self.cells.read_variance
+            variance = None if variance is None else variance.to(place)
+            self.cells = replace(self.cells, levels=self.cells.levels.to(place), read_variance=variance)
+        self.errors = [
+            e if e is None or e.curve is None else replace(e, curve=e.curve.to(place)) for e in self.errors
+        ]
+        for state in self._training:
+            state.generator = moved(state.generator, place)
+            state.noise = None if state.noise is None else state.noise.to(place)
+        return self
 
     @property
     def here(self) -> Site:

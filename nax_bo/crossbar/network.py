@@ -15,6 +15,7 @@ from nax_bo.crossbar.arithmetic.calibration import DEFAULT_VECTORS
 from nax_bo.crossbar.arithmetic.quantise import InputRange
 from nax_bo.crossbar.conversion_report import ConversionReport, noting_products
 from nax_bo.crossbar.explain import Explanation, explain
+from nax_bo.crossbar.generators import generator_on
 from nax_bo.crossbar.layers import MODES, CrossbarLayer, Mode, Pass, ReadState
 from nax_bo.crossbar.training import TrainingState, weight_noise
 from nax_bo.errors import InputError
@@ -97,7 +98,8 @@ class CrossbarNetwork(nn.Module):
         if mode in ("fast", "adaptive") and not self.training and not self._fits(adaptive=mode == "adaptive"):
             self.fit(adaptive=mode == "adaptive")
         # a sum is several times faster than a search, and NaN if any image is
-        suspect = images.is_floating_point() and not self.training and math.isnan(float(images.sum()))
+        asked = images.is_floating_point() and not self.training and images.device.type == "cpu"
+        suspect = asked and math.isnan(float(images.sum()))  # a device would have to be waited for
         if suspect and bool(torch.isnan(images).any()):
             raise InputError("the images hold NaN", "Check how they were loaded and normalised.")
         return self._run(images)
@@ -231,13 +233,16 @@ class CrossbarNetwork(nn.Module):
         seeds = _chip_seeds(seed, draws)
         if not seeds:
             raise InputError(f"draws = {draws}", "Program at least one chip.")
-        generators = [Generator("cpu").manual_seed(s) for s in seeds]
+        device = self._device
+        generators = [generator_on(device, s) for s in seeds]
         self._conditions = conditions or Conditions()
         for layer in self.layers.values():
             layer.program_chips(self._conditions, generators)
         if not all(layer.fitted for layer in self.layers.values()):
             self._fitted_to = None
-        self._read_generators = generators
+        # reads take one number each, on the host: none waits for a device
+        on_host = device.type == "cpu"
+        self._read_generators = generators if on_host else [Generator("cpu").manual_seed(s) for s in seeds]
         self.draws = len(generators)
         self.draw = 0
 
@@ -271,12 +276,19 @@ class CrossbarNetwork(nn.Module):
 
     def set_training_noise(self, conditions: Conditions | None, seed: int) -> None:
         """Noise of the training path: as under ``conditions``, fresh at every step; ``None``: quantisation alone."""
-        generator = Generator("cpu").manual_seed(seed)
+        device = self._device
+        generator = generator_on(device, seed)
         for layer in self.layers.values():
             h = layer.hardware
             noisy = conditions is not None and not h.digital
             noise = weight_noise(h.array, h.device, conditions) if noisy and conditions else None
+            noise = None if noise is None else noise.to(device)
             layer.training_state = TrainingState(noise, generator, h.weight_clip)
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network is, and its cells and noise are made."""
+        return next((layer.weight.device for layer in self.layers.values()), torch.device("cpu"))
 
     @contextmanager
     def _reading(self, mode: Mode, work: Pass) -> Iterator[None]:

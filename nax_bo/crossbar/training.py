@@ -46,9 +46,12 @@ class WeightNoise:
         """One draw of the error for each of ``codes``, in code steps."""
         spacing = (len(self.mean) - 1) / (2 * self.largest)
         index = ((codes + self.largest) * spacing).round().long()
-        draw = torch.randn(codes.shape, generator=generator, device="cpu").to(codes.device)
-        std, mean = self.std.to(codes.device), self.mean.to(codes.device)
-        return draw.mul_(std[index]).add_(mean[index])
+        draw = torch.randn(codes.shape, generator=generator, device=codes.device)
+        return draw.mul_(self.std[index]).add_(self.mean[index])
+
+    def to(self, device: torch.device) -> WeightNoise:
+        """The same where weights are on ``device``."""
+        return WeightNoise(self.mean.to(device), self.std.to(device), self.largest)
 
 
 def weight_noise(array: ArraySpec, device: Device, conditions: Conditions) -> WeightNoise | None:

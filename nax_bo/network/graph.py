@@ -106,6 +106,28 @@ class Graph:
         finally:
             self._conditions.pop()
 
+    def include(self, network: NetworkSpec) -> str:
+        """All layers of a network as they are, under their own names; its last one is returned.
+
+        Raises:
+            InputError: The network takes other images.
+        """
+        if network.input_shape != self.input_shape:
+            raise InputError(
+                f"{network.name!r} takes images of {network.input_shape}, {self.name!r} has {self.input_shape}",
+                "Build the network for these images.",
+            )
+        here = self._conditions[-1]
+        for layer in network.layers:
+            if layer.is_static and not layer.weights_of:
+                self._static_names.append(layer.name)
+            self._layers.append(layer)
+            self._present.append(here)
+            self._sources.append(tuple(self._producers[source] for source in layer.inputs))
+            self._shapes[layer.name] = layer.out_shape
+            self._producers[layer.name] = len(self._layers) - 1
+        return network.layers[-1].name
+
     def conv(
         self,
         source: str,

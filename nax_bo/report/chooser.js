@@ -211,4 +211,8 @@
   }
   dark.addEventListener("change", draw);
   draw();
+
+  // A study under way: read the page again, but not from under the hands of its reader
+  const idle = () => !state.brush && !state.axes && !state.picked.length && sliders.every(s => field(s).value === "") && !(onlyFull && onlyFull.checked);
+  if (content.refresh_s) setInterval(() => { if (idle()) location.reload(); }, 1000 * content.refresh_s);
 })();

@@ -15,6 +15,7 @@ from nax_bo.hardware.chip.effects import EFFECTS, acting
 from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.chosen import anatomy, choose, knee, layers_of
 from nax_bo.report.data import CalibrationPlot, Point, ReportData
+from nax_bo.report.devices import cells, rivals, said
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
 from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
@@ -23,6 +24,7 @@ from nax_bo.report.units import band_digits, percent_places, unit_for
 from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
 from nax_bo.study.answers.prediction import cross_validate
+from nax_bo.study.running.stopping import AHEAD, in_words
 
 BUILT_IN = ("gp", "gbt")
 """Surrogates whose predictions every report checks, besides the study's own."""
@@ -39,7 +41,7 @@ NEAR_POINTS = 0.5
 _MOST_LISTED = 12
 
 
-def collect(study: Study, design: int | None = None) -> ReportData:
+def collect(study: Study, design: int | None = None, *, quick: bool = False) -> ReportData:
     """What the report of ``study`` shows.
 
     Refits surrogates for held-out predictions and trains the chosen design shortly, which takes seconds to a minute.
@@ -48,21 +50,23 @@ def collect(study: Study, design: int | None = None) -> ReportData:
     Args:
         study: Any study, also one that has just begun.
         design: Number of the design to show layer by layer; by default the bend of the front.
+        quick: Leave out what has to be trained or fitted first: calibration, error budget, drivers, other devices.
 
     Raises:
         InputError: There is no such design.
     """
     with one_thread():
-        return _collected(study, design)
+        return _collected(study, design, quick)
 
 
-def _collected(study: Study, design: int | None) -> ReportData:
+def _collected(study: Study, design: int | None, quick: bool) -> ReportData:
     trials, front = study.trials(), study.front()
     images = study.data["test_images"]
     picked = choose(study, design, front)
     parts = anatomy(study, picked[0]) if picked else None
-    plots, notes = _calibration(study)
-    error_layers, error_rows = error_budget(study, picked[0]) if picked else ((), ())
+    plots, notes = ((), ()) if quick else _calibration(study)
+    moved = () if quick else rivals(study, front)
+    error_layers, error_rows = error_budget(study, picked[0]) if picked and not quick else ((), ())
     return ReportData(
         title=study.store.path.name,
         facts=_facts(study, trials, front),
@@ -81,9 +85,11 @@ def _collected(study: Study, design: int | None) -> ReportData:
         layer_names=parts.layer_names if parts else (),
         layer_rows=parts.layer_rows if parts else (),
         components=parts.components if parts else (),
-        drivers=drivers(study),
+        drivers=() if quick else drivers(study),
         error_layers=error_layers,
         error_budget=error_rows,
+        devices=tuple(cells(row, len(front)) for row in moved),
+        devices_said=said(front) if moved else "",
         failures=_failures(trials),
     )
 
@@ -113,7 +119,10 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
     failed = sum(t.failed for t in trials)
     facts = [
         ("data", f"{config.data}: {images}"),
-        ("space", f"{config.system}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs"),
+        (
+            "space",
+            f"{config.subject}: {len(study.store.space)} choices, {study.store.space.size:.2g} designs",
+        ),
         ("search", f"{config.strategy}, surrogate {config.surrogate}, seed {config.seed}"),
         ("costs", f"{config.cost_model}" + (", learned" if config.learn_costs else "")),
         ("noise", _conditions(study, trials)),
@@ -123,11 +132,31 @@ def _facts(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[tuple
     limits = [f"{k} ≤ {v:g}" for k, v in config.max.items()]
     limits += [f"{k} ≥ {v:g}" for k, v in config.min.items()]
     facts += [("limits", ", ".join(limits))] if limits else []
+    facts += _promises(study)
     if front:
         worst = ", ".join(f"{OUTCOMES[k].label} {v:.3g}" for k, v in study.reference_point().items())
         names = " × ".join(_measure(OUTCOMES[name]) for name in config.objectives)
         facts.append(("hypervolume", f"{study.hypervolume():.4g} in {names}, from {worst}"))
     return tuple(facts)
+
+
+def _promises(study: Study) -> list[tuple[str, str]]:
+    """What the search promised of late and what came of it, and what it promises of further designs."""
+    try:
+        optimizer = study.optimizer()
+        kept, ahead = optimizer.diagnostics().promise, optimizer.outlook(AHEAD)
+    except NaxboError as ex:
+        return [("outlook", f"unknown: {ex.message}")]
+    facts = []
+    if kept.looks:
+        facts.append(
+            (
+                "promises",
+                f"the last {kept.looks} designs were expected to gain {kept.expected:.3g} of hypervolume, and gained "
+                f"{kept.gained:.3g}",
+            )
+        )
+    return [*facts, ("outlook", in_words(ahead))] if ahead else facts
 
 
 def _measure(outcome: Outcome) -> str:

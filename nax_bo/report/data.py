@@ -130,6 +130,8 @@ class ReportData:
         drivers: Which settings drive accuracy and cost near the front.
         error_layers: Crossbar layers of the chosen design.
         error_budget: Where the error of their outputs comes from, percent of the output.
+        devices: The front's designs on other devices: table rows (:mod:`nax_bo.report.devices`).
+        devices_said: What that table shows.
         failures: Failed designs: table rows.
     """
 
@@ -153,6 +155,8 @@ class ReportData:
     drivers: tuple[Driver, ...] = ()
     error_layers: tuple[str, ...] = ()
     error_budget: tuple[LayerRow, ...] = ()
+    devices: tuple[Mapping[str, str], ...] = ()
+    devices_said: str = ""
     failures: tuple[Mapping[str, Any], ...] = ()
 
     @property

@@ -22,7 +22,7 @@ def drivers(study: Study) -> tuple[Driver, ...]:
     if sum(any(e.state == "done" for e in t.evaluations) for t in study.trials()) < LEAST_DESIGNS:
         return ()
     try:
-        study.need("system", "cost_model", why="pricing other designs")
+        study.need("system", "network", "cost_model", why="pricing other designs")
         if isinstance(study.study_problem.cost_model, OneByOne) and not study.config.learn_costs:
             return ()
         found = {s.outcome: s for s in sensitivity(study.optimizer())}

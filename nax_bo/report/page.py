@@ -29,8 +29,11 @@ MOST_VECTOR = 1500
 """Designs up to which charts are drawn as vectors, which screen readers can walk; beyond, as pixels."""
 
 
-def write_report(data: ReportData, folder: Path) -> Path:
+def write_report(data: ReportData, folder: Path, refresh_s: float | None = None) -> Path:
     """Write ``index.html`` and every figure as PNG and SVG into ``folder``; returns the page's path.
+
+    With ``refresh_s`` the page reads itself again after so many seconds, unless its reader is at work on it, and there
+    are no figures: it is that of a study under way.
 
     The page holds its data, charts, the Vega libraries and styles; it loads nothing from elsewhere and forbids itself
     to. Figures for which the study holds too little yet are left out.
@@ -38,12 +41,13 @@ def write_report(data: ReportData, folder: Path) -> Path:
     Raises:
         InputError: The folder cannot be written.
     """
-    text = page(data)
+    text = page(data, refresh_s)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # whoever looks while a study runs sees the old page or the new one
         target = write_whole(folder / "index.html", text, "Choose a folder with --out.")
-        write_files(data, folder)
+        if refresh_s is None:
+            write_files(data, folder)
     except OSError as ex:
         raise InputError(
             f"cannot write the report to {folder}: {ex.strerror}", "Choose a folder with --out."
@@ -51,8 +55,8 @@ def write_report(data: ReportData, folder: Path) -> Path:
     return target
 
 
-def page(data: ReportData) -> str:
-    """The page as text."""
+def page(data: ReportData, refresh_s: float | None = None) -> str:
+    """The page as text; ``refresh_s`` as for :func:`write_report`."""
     figures = [
         {
             "name": f.name,
@@ -70,6 +74,7 @@ def page(data: ReportData) -> str:
         "themes": {"light": {**theme(), "background": "transparent"}, "dark": theme(dark=True)},
         "renderer": "svg" if len(data.points) <= MOST_VECTOR else "canvas",
         "chosen": data.number,
+        "refresh_s": refresh_s,
         "cost": {"label": data.cost.label, "best": data.cost.best},
     }
     environment = Environment(
@@ -80,6 +85,7 @@ def page(data: ReportData) -> str:
     )
     return environment.get_template("page.html.j2").render(
         data=data,
+        refresh_s=refresh_s,
         figures=figures,
         rows=_table(data),
         headings=headings(data),

@@ -4,6 +4,7 @@ from nax_bo.search.optimizer import FrontPoint, Optimizer
 from nax_bo.search.problem import Constraint, Fidelity, Objective, Problem, Proxy
 from nax_bo.search.state import SearchState, Suggestion
 from nax_bo.search.strategy import Strategy, load_strategy, register_strategy, strategy_names
+from nax_bo.search.transfer import with_earlier
 
 __all__ = [
     "Constraint",
@@ -19,4 +20,5 @@ __all__ = [
     "load_strategy",
     "register_strategy",
     "strategy_names",
+    "with_earlier",
 ]

@@ -11,6 +11,7 @@ from nax_bo.search.problem import Problem
 IndexArray = NDArray[np.int64]
 
 _FEWEST = 3  # designs that a search can begin with
+_TRIED_FIRST = 8  # draws that are completed before all are: mostly the first one will do
 
 
 def initial_design(problem: Problem, count: int, seed: int) -> IndexArray:
@@ -44,10 +45,11 @@ def random_unseen(
     if len(seen) >= space.size:
         return None
     draws = space.canonical(rng.integers(0, space.cardinalities, (256, len(space))))
+    few = _unseen_rows(problem.completed(draws[:_TRIED_FIRST]), seen)
+    if len(few) and not (broken := _violation(problem, few)).min():
+        return few[[int(np.argmin(broken))]]  # the one that all draws would give, without completing them
     for pool in (problem.completed(draws), draws):
-        fresh = np.array(
-            [r for r in dict.fromkeys(map(tuple, pool.tolist())) if r not in seen], dtype=np.int64
-        )
+        fresh = _unseen_rows(pool, seen)
         if len(fresh):
             broken = _violation(problem, fresh)
             if broken.min() > 0:
@@ -60,6 +62,10 @@ def random_unseen(
     rest = [row for row in map(tuple, space.enumerate().tolist()) if row not in seen]
     rows = np.array(rest, dtype=np.int64)[rng.permutation(len(rest))]
     return rows[[int(np.argmin(_violation(problem, rows)))]]
+
+
+def _unseen_rows(pool: IndexArray, seen: frozenset[tuple[int, ...]]) -> IndexArray:
+    return np.array([r for r in dict.fromkeys(map(tuple, pool.tolist())) if r not in seen], dtype=np.int64)
 
 
 def _violation(problem: Problem, x: IndexArray) -> NDArray[np.float64]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from nax_bo.search.learned import Models, in_words
+from nax_bo.search.learned import Models
 from nax_bo.search.naxbo import Acquisition, Naxbo
 from nax_bo.search.problem import Fidelity
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState, Suggestion
+from nax_bo.search.words import gain_in_words, in_words
 
 
 def choose_fidelity(state: SearchState, models: Models | None, suggestion: Suggestion) -> Suggestion:
@@ -79,8 +80,9 @@ def _promoted(state: SearchState, acquisition: Acquisition, row: Indices, gain: 
     predicted = {n: (float(m[0]), float(s[0])) for n, (m, s) in acquisition.models.predict(x).items()}
     known = {n: float(v[0]) for n, v in problem.known(x).items()}
     believed = ", ".join(in_words(problem, predicted))
-    cost = problem.fidelities[-1].cost
-    reason = f"only seen cheaply; in full {believed}; expected gain {gain:.3g} at cost {cost:g}"
+    reason = (
+        f"the most promising of those looked at cheaply: {believed} expected, {gain_in_words(state, gain)}"
+    )
     return Suggestion(problem.space.design(row), "full", reason, known, predicted, gain)
 
 
@@ -88,4 +90,4 @@ def _why(best: Fidelity, full: Fidelity, worth: Mapping[str, float]) -> str:
     if best.name == full.name:
         return f"{full.name} because cheaper looks say too little for their price"
     times = worth[best.name] / max(worth[full.name], 1e-300)
-    return f"{best.name} because it tells {times:.2g} times as much for its cost as {full.name}"
+    return f"{best.name} because it tells {times:.2g} times as much for its price as {full.name}"

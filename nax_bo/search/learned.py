@@ -149,15 +149,6 @@ def log_feasibility(
     return out
 
 
-def in_words(problem: Problem, predicted: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Predictions as text, with one standard deviation to either side."""
-    out = []
-    for name, (mean, std) in predicted.items():
-        low, middle, high = problem.scale_of(name).model_to_raw([mean - std, mean, mean + std]).tolist()
-        out.append(f"{name} {middle:.3g} ({min(low, high):.3g} to {max(low, high):.3g})")
-    return out
-
-
 Memo = dict[tuple[str, str], tuple[tuple[Any, ...], AdaptedSurrogate]]
 """What surrogates were last fitted to, by outcome and reference; saves work, changes nothing."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nax_bo.search.baselines import initial_suggestion, random_suggestion
 from nax_bo.search.candidates import AGAIN, HURRIED, Effort, Scored, maximise
 from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Memo, Models, fit_models, in_words, learned_constraints, log_feasibility
+from nax_bo.search.learned import Memo, Models, fit_models, learned_constraints, log_feasibility
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.problem import Constraint
 from nax_bo.search.promise import Promise, promise
@@ -21,6 +21,7 @@ from nax_bo.search.qlognehvi import MonteCarloAcquisition
 from nax_bo.search.relevant import leading
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState, Suggestion
+from nax_bo.search.words import gain_in_words, in_words
 
 IndexArray = NDArray[np.int64]
 
@@ -213,8 +214,12 @@ class Naxbo:
         problem = state.problem
         known = {name: float(v[0]) for name, v in problem.known(row[None]).items()}
         predicted = {n: (float(m[0]), float(s[0])) for n, (m, s) in models.predict(row[None]).items()}
-        parts = [f"expected gain {gain:.3g}", *in_words(problem, predicted), *models.notes]
-        return Suggestion(problem.space.design(row), "full", ", ".join(parts), known, predicted, gain)
+        believed = ", ".join(in_words(problem, predicted))
+        told = (
+            f"{believed} expected, {gain_in_words(state, gain)}" if believed else gain_in_words(state, gain)
+        )
+        reason = "; ".join([told, *models.notes])
+        return Suggestion(problem.space.design(row), "full", reason, known, predicted, gain)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nax_bo.search.ladder import choose_fidelity, promotions
 from nax_bo.search.learned import DEFAULT_SURROGATE, Models, surrogate_of
 from nax_bo.search.log import log_from_dict, log_to_dict
 from nax_bo.search.naxbo import Naxbo
-from nax_bo.search.outlook import Outlook, outlook
+from nax_bo.search.outlook import Outlook, foreseeable, outlook
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
 from nax_bo.search.promise import Promise, promise
@@ -28,6 +28,8 @@ from nax_bo.surrogate import parse_reference
 from nax_bo.surrogate.reference import load_factory
 
 _HUGE = 1e100  # beyond, squares overflow; such numbers stand for failures
+
+_Found = TypeVar("_Found")
 
 DesignLike = Design | Mapping[str, Value] | Sequence[int]
 
@@ -115,32 +117,37 @@ class Optimizer:
             raise InputError(f"ask({n})", "Ask for at least one design.")
         out: list[Suggestion] = []
         with one_thread():
-            while len(out) < n and (found := self._despite_surrogates(self._next)):
+            while len(out) < n and (found := self._suggested(self._next)):
                 out.append(self._marked(found[0]))
                 self.add_pending(found[0].design, found[0].fidelity)
         return out
 
-    def _despite_surrogates(self, work: Callable[[SearchState], list[Suggestion]]) -> list[Suggestion]:
-        """Work on the state; once more with the default surrogate if the wanted one fails at new designs only."""
+    def _suggested(self, work: Callable[[SearchState], list[Suggestion]]) -> list[Suggestion]:
+        """What work on the state suggests, with a word if the default surrogate had to help out."""
+        found, note = self._despite_surrogates(work)
+        return [replace(s, reason=f"{s.reason}; {note}") for s in found] if note else found
+
+    def _despite_surrogates(self, work: Callable[[SearchState], _Found]) -> tuple[_Found, str]:
+        """Work on the state; once more with the default surrogate if the wanted one fails at new designs only.
+
+        The text says so; it is empty where all went well.
+        """
         try:
-            return work(self._state)
+            return work(self._state), ""
         except SurrogateError as ex:
             wanted = self._state.options["surrogate"]
             if wanted == DEFAULT_SURROGATE or self._state.options.get("on_surrogate_error") == "raise":
                 raise
             note = f"the surrogate failed at new designs, used {DEFAULT_SURROGATE!r} instead ({ex.message})"
             self._helper.forget()
+            plain = replace(self._state, options={**self._state.options, "surrogate": DEFAULT_SURROGATE})
             try:
-                found = work(
-                    replace(self._state, options={**self._state.options, "surrogate": DEFAULT_SURROGATE})
-                )
+                return work(plain), note
             finally:
                 self._helper.forget()
-            return [replace(s, reason=f"{s.reason}; {note}") for s in found]
 
     def _marked(self, suggestion: Suggestion) -> Suggestion:
-        x = np.array([suggestion.design.indices], dtype=np.int64)
-        if self.problem.violation(self.problem.known(x), 1)[0] <= 0:
+        if self.problem.violation(self.problem.remembered([suggestion.design.indices]), 1)[0] <= 0:
             return suggestion
         return replace(
             suggestion, reason=f"outside the known limits, for nothing within: {suggestion.reason}"
@@ -173,7 +180,7 @@ class Optimizer:
         if k < 1:
             raise InputError(f"promotions({k})", "Ask for at least one design.")
         with one_thread():
-            out = self._despite_surrogates(lambda state: promotions(state, k, self._helper))
+            out = self._suggested(lambda state: promotions(state, k, self._helper))
         for suggestion in out:
             self.add_pending(suggestion.design, suggestion.fidelity)
         return out
@@ -388,12 +395,15 @@ class Optimizer:
 
         Raises:
             InputError: ``designs`` is below 1.
-            SurrogateError: A surrogate fails.
+            SurrogateError: As :meth:`ask`.
         """
-        if not self.problem.learned_names or len(self._state.observations) < 2:
+        if designs < 1:
+            raise InputError(f"an outlook on {designs} designs", "Ask for at least one.")
+        if not self.problem.learned_names or not foreseeable(self._state):
             return None
         with one_thread():
-            return outlook(self._state, self._helper.models(self._state), designs)
+            work = self._despite_surrogates(lambda state: outlook(state, self._helper.models(state), designs))
+        return work[0]
 
     def diagnostics(self) -> Diagnostics:
         """Where the search stands and how far its surrogates can be trusted (fits them if need be)."""

@@ -146,6 +146,7 @@ class Problem:
         complete: Maps index vectors ``n x d`` to ones whose cost-only variables are at, or very near, their best; asked
             for every candidate, so it should be quick.
         settle: The same exactly, for the few designs that are proposed.
+        extras: Further figures by name, for strategies that ask for them; surrogates do not see them.
 
     Raises:
         InputError: Names repeat, a known function fails or returns the wrong shape, limits without a value.
@@ -161,6 +162,7 @@ class Problem:
     within: Mapping[str, float] = field(default_factory=dict)
     complete: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     settle: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    extras: Mapping[str, Known] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -295,6 +297,11 @@ class Problem:
             if item.known is not None:
                 out[item.name] = _checked(item.name, _called(item.name, item.known, columns), len(x))
         return out
+
+    def extra(self, name: str, indices: ArrayLike) -> Array:
+        """One of :attr:`extras`, ``n``, of index vectors ``n x d``."""
+        x = np.asarray(indices, dtype=np.int64)
+        return _checked(name, _called(name, self.extras[name], self.space.columns(x)), len(x))
 
     def remembered(self, rows: Sequence[tuple[int, ...]]) -> dict[str, Array]:
         """:meth:`known` of designs that are asked about at every step, those that were told: each is computed once."""

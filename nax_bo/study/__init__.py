@@ -2,7 +2,7 @@
 
 from nax_bo.study.config import StudyConfig, config_toml, read_config
 from nax_bo.study.file.trial import Evaluation, Trial
-from nax_bo.study.running.loop import Progress
+from nax_bo.study.running.growing import Progress
 from nax_bo.study.study import Study
 
 __all__ = ["Evaluation", "Progress", "Study", "StudyConfig", "Trial", "config_toml", "read_config"]

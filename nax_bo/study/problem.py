@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.accuracy.proxies import SCORE_NAMES, proxies
 from nax_bo.errors import InputError, NaxboError
-from nax_bo.hardware import CostBatch, CostModel, Workload, cost_model
+from nax_bo.hardware import CostBatch, CostModel, CostReport, Workload, cost_model
 from nax_bo.hardware.optimum.goal import Goal, SlotPricing
 from nax_bo.hardware.optimum.inner import FEW, InnerOptimum
 from nax_bo.hardware.protocol import LayerPricing, OneByOne, fitted
@@ -24,12 +24,17 @@ from nax_bo.space import Design, Space, restrict
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.layerwise import LayerwisePricing
 from nax_bo.systems import System, load_system
+from nax_bo.systems.given import GivenSystem
+
+if TYPE_CHECKING:
+    from nax_bo.interop.given import GivenNetwork
 
 Costs = dict[str, NDArray[np.float64]]
 
 _REFERENCE_SAMPLE = 256
 _CHIPS_SAMPLE = 32
 _MOST_REMEMBERED = 100_000
+_REPORTS_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,20 @@ class StudyProblem:
     @cached_property
     def system(self) -> System:
         """The joint space and its decoding."""
+        if self.given:
+            return System(GivenSystem(self.given.spec), self.input_shape)
         return load_system(self.config.system, self.input_shape, self.num_classes)
+
+    @cached_property
+    def given(self) -> GivenNetwork | None:
+        """The network that stays as it is, if the settings name one."""
+        if not self.config.network:
+            return None
+        from nax_bo.interop.given import remembered_network
+
+        return remembered_network(
+            self.config.network, self.input_shape, self.num_classes, self.config.weights
+        )
 
     @cached_property
     def cost_model(self) -> CostModel:
@@ -72,9 +90,12 @@ class StudyProblem:
         if self._layerwise is not None:
             return _of_batch(self._layerwise.costs(columns))
         rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        designs = [self.space.design(dict(zip(columns, row, strict=True))) for row in rows]
-        found = [self._price(design) for design in designs]
+        found = [self._price(self._design(dict(zip(columns, row, strict=True)))) for row in rows]
         return {o.name: np.array([costs.get(o.name, np.nan) for costs in found]) for o in PRICED}
+
+    def _design(self, values: Mapping[str, Any]) -> Design:
+        """The design of a row of columns, in which what does not matter may show a value that is none of the space."""
+        return self.space.design({name: v for name, v in values.items() if v in self.space[name].values})
 
     @cached_property
     def _price(self) -> Callable[[Design], Mapping[str, float]]:
@@ -82,16 +103,31 @@ class StudyProblem:
 
         @lru_cache(maxsize=_MOST_REMEMBERED)
         def price(design: Design) -> Mapping[str, float]:
+            report = self.report(design)
+            costs: dict[str, float] = {} if report is None else priced(report)
+            return costs
+
+        return price
+
+    def report(self, design: Design) -> CostReport | None:
+        """The cost of a design with its breakdowns; None if a user's evaluator cannot price it."""
+        return self._report(design)
+
+    @cached_property
+    def _report(self) -> Callable[[Design], CostReport | None]:
+        """Remembers what was priced last: what is proposed has just been weighed, and evaluators may be slow."""
+
+        @lru_cache(maxsize=_REPORTS_REMEMBERED)
+        def report(design: Design) -> CostReport | None:
             try:
-                costs: dict[str, float] = priced(self.cost_model.evaluate(*self.system.decode(design)))
+                return self.cost_model.evaluate(*self.system.decode(design))
             except Exception as ex:  # a user's code: whatever it raises concerns this design alone
                 self._refusals[:] = [
                     ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}"
                 ]
-                return {}
-            return costs
+                return None
 
-        return price
+        return report
 
     @cached_property
     def _refusals(self) -> list[str]:
@@ -140,8 +176,14 @@ class StudyProblem:
             )
         return float(found.max() if outcome.best == "min" else found.min())
 
-    def problem(self, reference_point: Mapping[str, float]) -> Problem:
-        """The search problem: learn what is measured, know what is priced (unless costs are to be learned too)."""
+    def problem(self, reference_point: Mapping[str, float], *, solve: bool = True) -> Problem:
+        """The search problem: learn what is measured, know what is priced (unless costs are to be learned too).
+
+        Args:
+            reference_point: Worst value of interest of each objective.
+            solve: Whether it can solve cost-only variables; to look back, nothing is solved, and no model loaded.
+        """
+        solvable = solve and self._solvable
         config, shared = self.config, _SharedScores(self)
         chosen = {o.name: o for o in config.outcomes}
         return Problem(
@@ -152,10 +194,32 @@ class StudyProblem:
             known_outcomes=self._known if self._known_names else None,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in config.rungs],
-            complete=self.complete if self._solvable else None,
-            settle=self.settle if self._solvable else None,
+            complete=self.complete if solvable else None,
+            settle=self.settle if solvable else None,
             within=self.within,
+            extras={
+                **{n: partial(self._priced, n) for n in ("area_mm2", "latency_ms")},
+                "naswot": self._naswot,
+            },
         )
+
+    def _priced(self, name: str, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        return self.costs(columns)[name]
+
+    def _naswot(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """Training-free scores of the networks of a few designs, on images of the study's data."""
+        from nax_bo.accuracy.naswot import naswot
+
+        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+        networks = [self.system.decode(dict(zip(columns, row, strict=True)))[0] for row in rows]
+        scores = {network: naswot(network, self._images) for network in dict.fromkeys(networks)}
+        return np.array([scores[network] for network in networks])
+
+    @cached_property
+    def _images(self) -> Any:
+        from nax_bo.accuracy.data import parse_data
+
+        return parse_data(self.config.data).load().train_images
 
     @cached_property
     def _limits(self) -> list[Constraint]:

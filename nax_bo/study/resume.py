@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nax_bo.errors import NaxboError, StoreError
+from nax_bo.errors import InputError, NaxboError, StoreError
 from nax_bo.study.config import FREE_TO_CHANGE, StudyConfig
+from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.proposing import problem_report
 from nax_bo.study.running.job import describe_data
 from nax_bo.study.sources import model_fingerprint, rooted, same
 
-WAY_OUT = "Use the same settings, or start another study: --study NEW"
+WAY_OUT = (
+    "Use the same settings, or start another study with what still holds of this one: --study NEW --from {}"
+)
 _FEW = 8
 """Designs that are built anew where nothing hints at a change."""
 
-_PLACES = ("data", "system", "cost_model")
+_PLACES = ("data", "system", "network", "weights", "cost_model")
 """Settings that may be named anew, if what they name is the same."""
 
 
@@ -45,15 +49,34 @@ def resume(store: Store, stored: StudyConfig, wanted: StudyConfig | Mapping[str,
     if wanted is None:
         return Resumed(stored, (), frozenset())
     plain = wanted.to_dict() if isinstance(wanted, StudyConfig) else dict(wanted)
+    plain = _not_asked_before(store, plain)
     config = rooted(StudyConfig.from_dict({**stored.to_dict(), **plain}))
     ours, theirs = stored.to_dict(), config.to_dict()
     changed = [name for name in ours if ours[name] != theirs[name]]
     refused = [name for name in changed if name not in FREE_TO_CHANGE and not _renamed(store, config, name)]
     if refused:
         text = ", ".join(f"{name} was {ours[name]!r}, now {theirs[name]!r}" for name in refused)
-        raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT)
+        raise StoreError(f"{store.path} is a study with other settings: {text}", WAY_OUT.format(store.path))
     words = tuple(f"{name}: {ours[name]!r} -> {theirs[name]!r}" for name in changed)
     return Resumed(config, words, frozenset(plain))
+
+
+def _not_asked_before(store: Store, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Without what a study with a time limit was asked for when it was created: what became of it is stored."""
+    before = store.meta("asked")
+    if not isinstance(before, Mapping):
+        return wanted
+    try:
+        asked = StudyConfig.from_dict(before).to_dict()
+    except InputError:
+        records.refuse(str(store.path), "what it was asked for cannot be read")
+    now = rooted(StudyConfig.from_dict({**asked, **wanted})).to_dict()
+    more_time = now["time"] != asked["time"]  # then a budget that the time has cut counts again
+    return {
+        name: value
+        for name, value in wanted.items()
+        if now[name] != asked[name] or (name == "budget" and more_time)
+    }
 
 
 def _renamed(store: Store, config: StudyConfig, name: str) -> bool:
@@ -64,6 +87,8 @@ def _renamed(store: Store, config: StudyConfig, name: str) -> bool:
         found = describe_data(config.data)["fingerprint"]
         return bool(found == (store.meta("data") or {}).get("fingerprint"))
     problem = _live(store, config)
+    if name in ("network", "weights"):
+        return bool(problem_sources(problem).get("network") == (store.meta("sources") or {}).get("network"))
     if name == "cost_model":
         sources = store.meta("sources") or {}
         return model_fingerprint(problem.cost_model) == sources.get("cost_model")
@@ -109,9 +134,14 @@ def check_problem(store: Store, problem: StudyProblem) -> str:
     """
     sources = store.meta("sources") or {}
     found = problem_sources(problem)
+    if found.get("network") != sources.get("network"):
+        raise StoreError(
+            f"the network {problem.config.network} or its weights have changed since {store.path} was started",
+            "Restore them, or start another study: --study NEW",
+        )
     if difference := moved_designs(store, problem, everything=found["system"] != sources.get("system")):
         raise StoreError(
-            f"the design space {problem.config.system} has changed since {store.path} was started: {difference}",
+            f"the design space {problem.config.subject} has changed since {store.path} was started: {difference}",
             "Restore it, or start another study: --study NEW",
         )
     trials = store.trials()
@@ -144,18 +174,11 @@ def problem_sources(problem: StudyProblem) -> dict[str, str]:
     """Fingerprints of the code and constants that make designs and costs."""
     from nax_bo.references import source_of
 
-    return {
+    found = {
         "system": source_of(type(problem.system.description)),
         "cost_model": model_fingerprint(problem.cost_model),
     }
-
-
-def problem_report(problem: StudyProblem, design: Any) -> dict[str, Any]:
-    """Plain form of a design's cost with breakdowns; empty if it cannot be priced."""
-    try:
-        return problem.cost_model.evaluate(*problem.system.decode(design)).to_dict()
-    except Exception:  # a user's evaluator: what it cannot price has no report, and its costs say so
-        return {}
+    return found | ({"network": problem.given.fingerprint} if problem.given else {})
 
 
 def with_budget(config: StudyConfig, budget: int | None) -> StudyConfig:

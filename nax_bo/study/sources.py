@@ -18,7 +18,7 @@ from nax_bo.cluster.named import own_executor
 from nax_bo.errors import NaxboError, StoreError
 from nax_bo.hardware.protocol import OneByOne, cost_model_names
 from nax_bo.references import absolute, source_of
-from nax_bo.study.config import StudyConfig
+from nax_bo.study.config import LIBRARIES, StudyConfig
 from nax_bo.surrogate import parse_reference
 
 TRUST = "Name it again in this call, or add --trust (trust=True) if you trust whoever made the file."
@@ -28,6 +28,7 @@ def foreign(config: StudyConfig) -> dict[str, str]:
     """Settings that name code which is not naxbo's own, with what they name. Imports none of it."""
     checks: dict[str, Callable[[str], bool]] = {
         "system": _own_system,
+        "network": _own_network,
         "data": _own_data,
         "strategy": _own_strategy,
         "surrogate": _own_surrogate,
@@ -49,6 +50,11 @@ def _own_system(text: str) -> bool:
     from nax_bo.systems import system_names
 
     return text in system_names()
+
+
+def _own_network(text: str) -> bool:
+    """Whether naming a network runs no code of others: none, a library's, or a graph that is data."""
+    return not text or text.partition(":")[0] in LIBRARIES or text.endswith(".onnx")
 
 
 def _own_data(text: str) -> bool:
@@ -84,6 +90,10 @@ def rooted(config: StudyConfig) -> StudyConfig:
     return replace(
         config,
         system=absolute(config.system),
+        network=_rooted_file(config.network)
+        if config.network.endswith(".onnx")
+        else absolute(config.network),
+        weights=_rooted_file(config.weights),
         strategy=absolute(config.strategy),
         surrogate=absolute(config.surrogate),
         cost_model=absolute(cost),
@@ -91,6 +101,10 @@ def rooted(config: StudyConfig) -> StudyConfig:
         executor=config.executor if own_executor(config.executor) else absolute(config.executor),
         data=_rooted_data(config.data),
     )
+
+
+def _rooted_file(text: str) -> str:
+    return str(Path(text).expanduser().absolute()) if text else ""
 
 
 def _rooted_data(text: str) -> str:

@@ -56,7 +56,8 @@ class StoredProblem(StudyProblem):
         Raises:
             StoreError: It is not naxbo's, and nobody vouched for it.
         """
-        self._need("system", "building designs that the study does not hold")
+        for name in ("system", "network"):
+            self._need(name, "building designs that the study does not hold")
         return super().system
 
     @cached_property
@@ -86,7 +87,7 @@ class StoredProblem(StudyProblem):
         """Costs of many designs by name, ``n`` each."""
         found = self._found(columns)
         live = [i for i, trial in enumerate(found) if trial is None]
-        closed = {"system", "cost_model"} & set(self.refused)
+        closed = {"system", "network", "cost_model"} & set(self.refused)
         fresh = super().costs(_rows(columns, live)) if live and not closed else {}
         out = {o.name: np.full(len(found), np.nan) for o in PRICED}
         for name, values in out.items():
@@ -103,7 +104,11 @@ class StoredProblem(StudyProblem):
 
         found = self._found(columns)
         live = [i for i, trial in enumerate(found) if trial is None]
-        fresh = super().proxies(_rows(columns, live)) if live and "system" not in self.refused else {}
+        fresh = (
+            super().proxies(_rows(columns, live))
+            if live and not {"system", "network"} & set(self.refused)
+            else {}
+        )
         out = {name: np.full(len(found), np.nan) for name in SCORE_NAMES}
         for name, values in out.items():
             values[live] = fresh.get(name, np.nan)

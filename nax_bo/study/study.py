@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +15,11 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from nax_bo.accuracy.device import torch_device
 from nax_bo.accuracy.evaluator import OWN, load_evaluator
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.report import LEAST_CHIPS, statistics_of
-from nax_bo.cluster import connect
+from nax_bo.cluster import LOCAL, connect
 from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware import ChipSpec, CostReport
 from nax_bo.network import NetworkSpec
@@ -29,13 +31,19 @@ from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.file.table import frame, trial_rows
 from nax_bo.study.file.trial import Evaluation, Proposal, Specs, Trial
+from nax_bo.study.planning.measuring import measuring
+from nax_bo.study.planning.plan import fit
 from nax_bo.study.problem import StudyProblem
-from nax_bo.study.resume import check_problem, problem_report, problem_sources, resume, with_budget
+from nax_bo.study.proposing import proposal_of
+from nax_bo.study.resume import check_problem, problem_sources, resume, with_budget
 from nax_bo.study.running.executor import local_executor
+from nax_bo.study.running.growing import Progress
 from nax_bo.study.running.job import describe_data
-from nax_bo.study.running.loop import Progress, Run
+from nax_bo.study.running.loop import Run
+from nax_bo.study.running.memory import check_watchable
 from nax_bo.study.sources import foreign, refuse_foreign, rooted
 from nax_bo.study.stored import StoredProblem
+from nax_bo.study.warm import check_beginning, earlier, inherited
 from nax_bo.surrogate import SurrogateReference, resolve
 
 SPREAD = ("between_chips", "between_trainings", "p05", "standard_error", "chips", "trainings", "chips_differ")
@@ -56,9 +64,12 @@ class Study:
             exist; if it does, those that do not change what its results mean may differ, and take effect when it
             runs. Without, it must exist.
         trust: Load code that the file names, though this call does not name it.
+        start_from: Earlier studies whose designs and results a new study begins with (:mod:`nax_bo.study.warm`);
+            what decides the meaning of results is that of the first one, where ``config`` does not say it.
 
     Raises:
-        StoreError: The file cannot be used, or holds a study with other settings or other data.
+        StoreError: The file cannot be used, or holds a study with other settings or other data; or results of an
+            earlier study mean something else.
         DataError, InputError: The settings name something that does not exist.
     """
 
@@ -68,10 +79,23 @@ class Study:
         config: StudyConfig | Mapping[str, Any] | None = None,
         *,
         trust: bool = False,
+        start_from: Sequence[str | Path] = (),
     ) -> None:
+        before = tuple(map(Path, start_from))
+        if before:
+            check_beginning(Path(path), before)
         if config is not None and not Path(path).exists():
-            whole = config if isinstance(config, StudyConfig) else StudyConfig.from_dict(config)
-            self._create(Path(path), rooted(whole))
+            chosen = config
+            if before and not isinstance(config, StudyConfig):
+                chosen = inherited(before[0], config, trust=trust)
+            whole = chosen if isinstance(chosen, StudyConfig) else StudyConfig.from_dict(chosen)
+            self._create(
+                Path(path),
+                rooted(whole),
+                isinstance(config, StudyConfig) or "budget" in config,
+                before,
+            )
+            config = whole if before else config
         self.store = Store(path)
         try:
             self._open(config, trust)
@@ -86,9 +110,17 @@ class Study:
         named = foreign(self.config)
         self.refused = {} if trust else {k: v for k, v in named.items() if k not in resumed.given}
         self._read: tuple[Any, list[Trial], StoredProblem] | None = None
+        self._log: tuple[Any, Optimizer] | None = None
         self._live: StudyProblem | None = None
 
-    def _create(self, path: Path, config: StudyConfig) -> None:
+    def _create(self, path: Path, asked: StudyConfig, budget_given: bool, before: Sequence[Path]) -> None:
+        config = asked
+        if asked.time:
+            with measuring(asked) as (measure, workers):
+                plan = fit(asked, measure, workers, budget_given=budget_given)
+            config = plan.config
+        if config.executor == LOCAL and config.device.startswith("cuda"):
+            torch_device(config.device)
         facts = describe_data(config.data)
         problem = StudyProblem(config, facts["input_shape"], facts["num_classes"])
         surrogate = resolve(config.surrogate)
@@ -101,7 +133,7 @@ class Study:
             surrogate=config.surrogate,
             initial=0,
         )
-        known = {
+        known: dict[str, Any] = {
             "config": config.to_dict(),
             "data": facts,
             "reference_point": problem.reference_point,
@@ -109,8 +141,18 @@ class Study:
             "sources": problem_sources(problem),
             "naxbo": version("naxbo"),
         }
+        if asked.time:
+            known |= {
+                "asked": asked.to_dict(),
+                "plan": {"chosen": plan.chosen, "estimate": plan.estimate.words},
+            }
+        begun: list[tuple[Proposal, Evaluation]] = []
+        if before:
+            found = earlier(before, config, facts, problem)
+            begun = list(zip(found.proposals, found.results, strict=True))
+            known["from"] = [dict(told) for told in found.told]
         # only now: what does not exist leaves no file behind
-        Store(path, problem.space, create=True, facts=known).close()
+        Store(path, problem.space, create=True, facts=known, begun=begun).close()
 
     def __enter__(self) -> Self:
         return self
@@ -189,15 +231,7 @@ class Study:
 
     def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
         """An evaluation to add to the store, with all that reading will need."""
-        problem = self.study_problem
-        network, chip = problem.system.decode(design)
-        columns = problem.space.columns(problem.space.indices([design]))
-        scores = {name: float(values[0]) for name, values in problem.proxies(columns).items()}
-        (costs,) = problem.costs_of([design])
-        report = problem_report(problem, design)
-        return Proposal(
-            design, costs, fidelity, reason, Specs(network.to_dict(), chip.to_dict(), report, scores)
-        )
+        return proposal_of(self.study_problem, design, fidelity, reason)
 
     def trial(self, number: int) -> Trial:
         """One design by number; raises InputError if there is none."""
@@ -290,7 +324,7 @@ class Study:
             raise InputError(
                 "a design belongs to another space", "Make it with read_design(study.store.space, ...)."
             )
-        self.need("system", "cost_model", why="pricing new designs")
+        self.need("system", "network", "cost_model", why="pricing new designs")
         before, self._live = self._live, self._named_problem()
         try:
             proposals = [self.proposal(d, rung, "given by the user") for d in wanted]
@@ -303,17 +337,32 @@ class Study:
         """The search problem of the settings, code that they name included."""
         return StudyProblem(self.config, self.data["input_shape"], self.data["num_classes"])
 
+    @property
+    def plan(self) -> dict[str, str] | None:
+        """What was ``chosen`` to fit into the study's time, and the ``estimate`` for it, in words; None without one."""
+        found = self.store.meta("plan")
+        if not isinstance(found, Mapping):
+            return None
+        return {name: str(found.get(name, "")) for name in ("chosen", "estimate")}
+
+    def set_budget(self, designs: int) -> None:
+        """Keep another budget."""
+        self.config = replace(self.config, budget=designs)
+        self.store.set_meta({"config": self.config.to_dict()})
+
     def retry_failed(self) -> int:
         """Queue again what failed, for :meth:`run` to take up first; returns how many evaluations."""
         return self.store.requeue_failed()
 
     # The optimiser
 
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
+    def optimizer(self, initial: int | None = 0, first: int | None = None) -> Optimizer:
         """The optimiser as it stands: told every finished evaluation, with the undecided ones pending.
 
         Args:
             initial: As for :class:`~nax_bo.search.Optimizer`; 0 to look back, None to go on (it costs a second).
+            first: Told only so many evaluations, in the order in which they were decided; by default all that are
+                finished, in the order in which they were.
 
         Raises:
             StoreError: The study's surrogate, or its strategy to go on, is not naxbo's, and nobody vouched for it.
@@ -321,32 +370,40 @@ class Study:
         if initial != 0:
             self.need("strategy", why="going on")
         optimizer = Optimizer(
-            self._problem,
+            self.problem(),
             strategy="naxbo" if initial == 0 else self.config.strategy,
             surrogate=self.surrogate,
             seed=self.config.seed,
             initial=initial,
         )
-        return self._told(optimizer)
+        return self._told(optimizer, first)
 
     def log(self) -> Optimizer:
-        """What was found, by whatever strategy and surrogate: those of the study may be gone."""
-        return self._told(Optimizer(self._problem, seed=self.config.seed, initial=0))
+        """What was found, by whatever strategy and surrogate: those of the study may be gone. To look back only."""
+        now = None if self._live else self._now()[0]
+        if self._log is None or now is None or self._log[0] != now:
+            self._log = (
+                now,
+                self._told(Optimizer(self.problem(solve=False), seed=self.config.seed, initial=0)),
+            )
+        return self._log[1]
 
-    def _told(self, optimizer: Optimizer) -> Optimizer:
+    def _told(self, optimizer: Optimizer, first: int | None = None) -> Optimizer:
         trials = self.trials()
-        evaluations = [e for t in trials for e in t.evaluations]
-        for evaluation in sorted((e for e in evaluations if e.order is not None), key=lambda e: e.order or 0):
+        decided = sorted((e for t in trials for e in t.evaluations), key=lambda e: e.id)
+        told = [e for e in decided[:first] if e.order is not None]
+        for evaluation in sorted(told, key=lambda e: e.order or 0) if first is None else told:
             self.tell(optimizer, trials[evaluation.trial], evaluation)
-        for evaluation in sorted((e for e in evaluations if e.order is None), key=lambda e: e.id):
+        ids = {e.id for e in told}
+        for evaluation in (e for e in decided if e.id not in ids):
             optimizer.add_pending(trials[evaluation.trial].design, evaluation.fidelity)
         return optimizer
 
-    @property
-    def _problem(self) -> Problem:
+    def problem(self, *, solve: bool = True) -> Problem:
+        """The search problem that the optimiser works on; ``solve`` as for :meth:`StudyProblem.problem`."""
         reference = records.numbers_of("the reference point", self.store.meta("reference_point"))
         try:
-            return self.study_problem.problem(reference)
+            return self.study_problem.problem(reference, solve=solve)
         except InputError as ex:
             records.refuse(str(self.store.path), ex.message)
 
@@ -396,6 +453,7 @@ class Study:
         budget: int | None = None,
         executor: Executor | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        finalists: int | None = None,
     ) -> None:
         """Look at designs until ``budget`` of them have been tried, then train what may be on the front in full.
 
@@ -406,11 +464,15 @@ class Study:
             budget: Designs altogether, those of earlier runs included; the settings' by default.
             executor: Where trainings run; by default what the settings name.
             on_progress: Called after every change.
+            finalists: Designs that may be on the front and are trained in full at the end; by default 8 % of the
+                budget, and at least 10.
 
         Raises:
             StoreError: Another process runs this study, or it cannot be written.
         """
         config = with_budget(self.config, budget)
+        if config.memory:
+            check_watchable(own_workers=executor is None)
         refuse_foreign(self.store.path, self.refused, "running it")
         with self.store.lock():
             self.store.requeue_running(ended=True)
@@ -425,7 +487,7 @@ class Study:
             capacity = cluster.capacity if cluster else (lambda: workers)
             run: Run | None = None
             try:
-                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None))
+                run = Run(self, config, pool, renew, capacity, on_progress or (lambda _: None), finalists)
                 run.loop()
             finally:
                 self._live = None

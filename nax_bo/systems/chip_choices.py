@@ -55,4 +55,4 @@ def chip_settings(choices: Mapping[str, Any]) -> dict[str, Any]:
         choices["bits_per_cell"], choices["fefet_bits_per_cell"]
     )  # one at most is active, or both 1
     names = ("device", "weight_bits", "input_bits", "adc_bits", "adc_type", "mux")
-    return {"bits_per_cell": bits, **{name: choices[name] for name in names}}
+    return {"bits_per_cell": bits, **{name: choices[name] for name in names if name in choices}}

@@ -74,5 +74,5 @@ def settings(description: Any, input_shape: Shape) -> Mapping[str, Any]:
     system = System(description, input_shape)
     model = "published"
     area_mm2 = cost_model(model).evaluate(*system.decode(system.baselines["paper"])).area_um2 * 1e-6
-    return {"cost_model": model, "objectives": ("accuracy", "latency"), "conditions": dict(_IDEAL),
+    return {"cost_model": model, "objectives": ("accuracy", "latency"), "strategy": "dynas", "conditions": dict(_IDEAL),
             "max": {"area_mm2": round(area_mm2, 3)}}  # fmt: skip

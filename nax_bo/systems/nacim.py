@@ -29,12 +29,7 @@ QUANTISED = ("weight_bits", "input_bits")
 
 _ABSTRACT = "abstract, doi:10.1109/TC.2020.2991575"
 CLAIMS = (
-    Claim(
-        "points of accuracy lost to device variation",
-        "a search without variation loses 76.44",
-        0.45,
-        _ABSTRACT,
-    ),
+    Claim("points of accuracy lost to variation", "a search without variation loses 76.44", 0.45, _ABSTRACT),
     Claim("tops_w", "the best design of a search without variation", 3.17, f"{_ABSTRACT}: 16.3 TOPS/W"),
 )
 ASSUMED = (
@@ -46,7 +41,7 @@ ASSUMED = (
     Assumed("cost_model", "published", "NeuroSim in the paper, settings not told (--cost-model neurosim)"),
     Assumed("paper baseline", "8 bits, 128 x 128 crossbars", "QuantNAS's chip is not told"),
 )  # fmt: skip
-SETTINGS: Mapping[str, Any] = {"objectives": ("accuracy", "tops_w")}
+SETTINGS: Mapping[str, Any] = {"objectives": ("accuracy", "tops_w"), "strategy": "nacim"}
 
 
 @dataclass(frozen=True)
@@ -130,13 +125,8 @@ class NacimSystem:
         """3 x 3 kernels, pooling after every second layer, 8 bits, cells of 2 bits and Gaussian variation."""
         alike: dict[str, Value] = {"width": width, "weight_bits": 8, "input_bits": 8}
         alike |= {"kernel_height": 3, "kernel_width": 3, "stride_height": 1, "stride_width": 1}
-        circuit: dict[str, Value] = {
-            "device": "nacim-gaussian",
-            "bits_per_cell": 2,
-            "crossbar": side,
-            "adc_bits": 8,
-        }
-        circuit |= {"mux": 8, "pes_per_tile": 4, "arrays_per_pe": 2, "tile_buffer_kb": 8}
+        circuit: dict[str, Value] = {"device": "nacim-gaussian", "bits_per_cell": 2, "crossbar": side}
+        circuit |= {"adc_bits": 8, "mux": 8, "pes_per_tile": 4, "arrays_per_pe": 2, "tile_buffer_kb": 8}
         pools = {f"pool_{i}": 2 - i % 2 for i in range(1, LAYERS + 1)}
         layers = {v.name: alike[v.name.rsplit("_", 1)[0]] for v in self._layers() if v.name not in pools}
         return {**layers, **pools, **circuit}

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipPlan
 from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT, Shape
@@ -26,17 +25,13 @@ from nax_bo.systems.system import Choices
 _DAC, _ARXIV = "abstract, DAC 2022, doi:10.1145/3489517.3530476", "abstract, arXiv:2106.12125v1"
 _BASE = "the homogeneous ResNet with the best accuracy on non-ideal crossbars"
 CLAIMS_20 = (
-    Claim("accuracy", _BASE, 0.9, _DAC),
-    Claim("edap_uj_ms_mm2", _BASE, 1 / 0.7, _DAC),
-    Claim("accuracy", _BASE, 0.8, _ARXIV),
-    Claim("edap_uj_ms_mm2", _BASE, 1 / 0.83, _ARXIV),
-)
+    Claim("accuracy", _BASE, 0.9, _DAC), Claim("edap_uj_ms_mm2", _BASE, 1 / 0.7, _DAC),
+    Claim("accuracy", _BASE, 0.8, _ARXIV), Claim("edap_uj_ms_mm2", _BASE, 1 / 0.83, _ARXIV),
+)  # fmt: skip
 CLAIMS_18 = (
-    Claim("accuracy", _BASE, 18.57, _DAC),
-    Claim("edap_uj_ms_mm2", _BASE, 1 / 1.1047, f"{_DAC}: 10.47 % more"),
-    Claim("accuracy", _BASE, 0.2, _ARXIV),
-    Claim("edap_uj_ms_mm2", _BASE, 1 / 0.96, _ARXIV),
-)
+    Claim("accuracy", _BASE, 18.57, _DAC), Claim("edap_uj_ms_mm2", _BASE, 1 / 1.1047, f"{_DAC}: 10.47 % more"),
+    Claim("accuracy", _BASE, 0.2, _ARXIV), Claim("edap_uj_ms_mm2", _BASE, 1 / 0.96, _ARXIV),
+)  # fmt: skip
 ASSUMED = (
     Assumed("weight_bits, input_bits", 8, "not told; 16 in the group's simulator, which train slowly here"),
     Assumed("stem, shortcut and classifier crossbars", "chosen each", "layers outside the search: not told"),
@@ -63,7 +58,7 @@ SETTINGS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class NaxSystem:
-    """A residual network (He et al. 2016, doi:10.1109/CVPR.2016.90) and its choices.
+    """ResNet-20 by default (He et al. 2016, doi:10.1109/CVPR.2016.90), as searched for CIFAR-10, and its choices.
 
     Attributes:
         input_shape: (channels, height, width) of the images.
@@ -86,10 +81,6 @@ class NaxSystem:
     crossbars: tuple[int, ...] = (16, 32, 64, 128)
     assumptions = ASSUMED
     settings = SETTINGS
-
-    def __post_init__(self) -> None:
-        if min(self.input_shape[1:]) < 4:
-            raise InputError(f"images of {self.input_shape[1:]} pixels", "NAX needs at least 4 x 4.")
 
     @cached_property
     def space(self) -> Space:
@@ -136,13 +127,10 @@ class NaxSystem:
                 layers[f"{name}.conv{i}"] = _crossbar(choices[f"crossbar_{2 * b - 2 + i}"])
             if stride > 1:
                 layers[f"{name}.shortcut"] = _crossbar(choices["shortcut_crossbar"])
-        return ChipPlan(layers, global_buffer_kb=self.buffer_kb, **PUMA)
-
-    @property
-    def buffer_kb(self) -> float:
-        """Power of two that holds three of the largest feature maps: a block reads two and writes one."""
+        # a block reads two and writes one of the largest feature maps
         values = 3 * self.width * self.input_shape[1] * self.input_shape[2]
-        return float(max(1, 2 ** ceil(log2(values * PUMA["input_bits"] / 8 / 1024))))
+        buffer_kb = float(max(1, 2 ** ceil(log2(values * PUMA["input_bits"] / 8 / 1024))))
+        return ChipPlan(layers, global_buffer_kb=buffer_kb, **PUMA)
 
     @property
     def baselines(self) -> Baselines:
@@ -151,15 +139,10 @@ class NaxSystem:
         scaled = {f"scaled-half-{side}": self.homogeneous(side, convs=1) for side in self.crossbars}
         return {"paper": self.homogeneous(self.crossbars[0]), **alike, **scaled}
 
-    def homogeneous(self, side: int, kernel: int = 3, convs: int = 2) -> dict[str, Value]:
-        """The backbone with all kernels, all crossbars and all blocks alike."""
-        values = {"convs": convs, "kernel": kernel}
+    def homogeneous(self, side: int, convs: int = 2) -> dict[str, Value]:
+        """The backbone with all kernels (3 x 3), all crossbars and all blocks alike."""
+        values = {"convs": convs, "kernel": 3}
         return {v.name: values.get(v.name.split("_")[0], side) for v in self.space.variables}
-
-
-def nax(input_shape: Shape, num_classes: int) -> NaxSystem:
-    """The space searched for CIFAR-10."""
-    return NaxSystem(input_shape, num_classes)
 
 
 def nax_resnet18(input_shape: Shape, num_classes: int) -> NaxSystem:

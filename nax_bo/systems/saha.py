@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipPlan
 from nax_bo.network import Graph
 from nax_bo.network.spec import INPUT, Shape
@@ -31,11 +30,8 @@ _BASE, _ABSTRACT = "their baseline, accuracy comparable", "abstract, arXiv:2605.
 
 def _claims(area: float, latency: float, energy: float, used: float, accuracy: float) -> tuple[Claim, ...]:
     """From the abstract's changes in percent."""
-    gains = {
-        "area_mm2": 100 / (100 - area),
-        "latency_ms": 100 / (100 - latency),
-        "energy_uj": 100 / (100 - energy),
-    }
+    less = {"area_mm2": area, "latency_ms": latency, "energy_uj": energy}
+    gains = {metric: 100 / (100 - percent) for metric, percent in less.items()}
     gains |= {"utilisation": 1 + used / 100, "accuracy of the design, %": accuracy}
     return tuple(Claim(metric, _BASE, value, _ABSTRACT) for metric, value in gains.items())
 
@@ -48,16 +44,14 @@ ASSUMED = (
     Assumed("device, cost_model", "rram, published", "the simulator is not told"),
     Assumed("latency_ms, energy_uj", "of the whole inference", "told: of reading the crossbars"),
     Assumed("objectives", "accuracy, area, latency, energy", "those that it reports, utilisation apart"),
-    Assumed(
-        "paper baseline", "full width, 8-bit weights and inputs, 6-bit converters, 128 x 128", "not told"
-    ),
-)
+    Assumed("paper baseline", "full width, 8-bit weights and inputs, 6-bit converters, 128 x 128", "not told"),
+)  # fmt: skip
 SETTINGS: Mapping[str, Any] = {"objectives": ("accuracy", "area", "latency", "energy")}
 
 
 @dataclass(frozen=True)
 class SahaSystem:
-    """A VGG whose layers choose width, weight bits and converter bits.
+    """A VGG, by default the one for CIFAR-10, whose layers choose width, weight bits and converter bits.
 
     Attributes:
         input_shape: (channels, height, width) of the images.
@@ -79,10 +73,6 @@ class SahaSystem:
     eighths: tuple[int, ...] = (4, 6, 8)
     assumptions = ASSUMED
     settings = SETTINGS
-
-    def __post_init__(self) -> None:
-        if min(self.input_shape[1:]) < 2:
-            raise InputError(f"images of {self.input_shape[1:]} pixels", f"{self.name} needs at least 2 x 2.")
 
     @cached_property
     def space(self) -> Space:
@@ -155,11 +145,6 @@ def _chip_variables() -> Iterable[Variable]:
     yield ordinal("crossbar", (64, 128, 256))
     yield ordinal("bits_per_cell", (1, 2))
     yield ordinal("input_bits", (6, 8))
-
-
-def saha(input_shape: Shape, num_classes: int) -> SahaSystem:
-    """The space searched for CIFAR-10."""
-    return SahaSystem(input_shape, num_classes)
 
 
 def saha_vgg16(input_shape: Shape, num_classes: int) -> SahaSystem:

@@ -188,15 +188,26 @@ _FACTORIES: dict[str, tuple[str, str]] = {
     "vgg": ("nax_bo.systems.vgg:VggSystem", "chain of convolutions, per-layer width, kernel and crossbar"),
     "resnet": ("nax_bo.systems.resnet:ResnetSystem", "residual stages, per-stage width, kernel and crossbar"),
     "xpert": ("nax_bo.systems.xpert:XpertSystem", "XPert: VGG16, width, converter and bits of each layer"),
-    "nax": ("nax_bo.systems.nax:nax", "NAX: ResNet-20, kernel and crossbar of each convolution, zero op"),
+    "nax": (
+        "nax_bo.systems.nax:NaxSystem",
+        "NAX: ResNet-20, kernel and crossbar of each convolution, zero op",
+    ),
     "nax-resnet18": ("nax_bo.systems.nax:nax_resnet18", "NAX: ResNet-18, the same choices"),
     "nacim": ("nax_bo.systems.nacim:NacimSystem", "NACIM: device, circuit, network and bits of each layer"),
-    "saha": ("nax_bo.systems.saha:saha", "Saha et al.: VGG8, 26 dimensions"),
+    "saha": ("nax_bo.systems.saha:SahaSystem", "Saha et al.: VGG8, 26 dimensions"),
     "saha-vgg16": ("nax_bo.systems.saha:saha_vgg16", "Saha et al.: VGG16, 50 dimensions"),
     "cimnet": ("nax_bo.systems.cimnet:CimnetSystem", "CiMNet: MobileNetV3 sub-networks and memory hierarchy"),
     "cimnet-vit": (
         "nax_bo.systems.cimnet_vit:CimnetVitSystem",
         "CiMNet: ViT sub-networks and memory hierarchy",
+    ),
+    "union": (
+        "nax_bo.systems.union:union",
+        "networks of XPert, NAX, NACIM, CiMNet; all choices of their chips",
+    ),
+    "union-vit": (
+        "nax_bo.systems.union:union_vit",
+        "CiMNet's vision transformers; all choices of the four's chips",
     ),
 }
 

@@ -58,6 +58,7 @@ class XpertSystem:
         "cost_model": "xpertsim",
         "objectives": ("accuracy", "edap_uj_ms_mm2"),
         "strategy": "xpert",
+        "conditions": {"time_s": 0.0, "converter_errors": False, "ir_drop": False, "faults": False},
     }
 
     @property
@@ -88,7 +89,8 @@ class XpertSystem:
             Assumed("adc_bits", self.space["adc_bits_1"].values, "choice list not released; shipped: 5 and 6"),
             Assumed("baseline", "SAR, sharing 8, 8/6 bits", "not stated; the simulator's defaults are 8 and 6 bits"),
             Assumed("crossbar", "64 x 64, RRAM of 4 bits, 32 nm", "what the release's look-up table was fitted to"),
-            Assumed("device variation", "10 % of each conductance", "sigma behind its non-ideal accuracy unknown"),
+            Assumed("device variation", "2 % of each conductance", "the paper's sigma is not public"),
+            Assumed("conditions", "no wires, ideal converters", "what the release's accuracy model leaves out"),
             Assumed("classifier", "converters of the last convolution", "as the release prices its area"),
             Assumed("converter levels", "2 ** bits", "the release passes bits as levels by mistake"),
         ) + (() if self.full_size else (small,))  # fmt: skip

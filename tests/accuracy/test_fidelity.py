@@ -30,4 +30,4 @@ def test_short_is_shorter_in_every_way():
 def test_unknown_rungs_are_refused():
     with pytest.raises(InputError, match="no fidelity 'medium'") as caught:
         fidelity("medium")
-    assert caught.value.hint == "Use inherit, short or full."
+    assert caught.value.hint == "Use program, inherit, tune, short or full."

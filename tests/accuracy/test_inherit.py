@@ -11,8 +11,6 @@ from nax_bo.accuracy.evaluate import evaluate
 from nax_bo.accuracy.supernet import inherit as module
 from nax_bo.accuracy.supernet.family import Family
 from nax_bo.accuracy.supernet.inherit import super_network
-from nax_bo.accuracy.supernet.shared import SharedNetwork
-from nax_bo.accuracy.training import idealise
 from nax_bo.errors import EvaluationError, InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.network import families
@@ -145,26 +143,6 @@ def test_a_look_repeats_and_measures_the_slice_on_its_chip(digits, tmp_path):
     )
     assert coarse.mean < look.mean
     assert all(torch.equal(a, b) for a, b in zip(shared.parameters(), before, strict=True))
-
-
-def test_deep_slices_are_read_in_the_ranges_that_their_own_activations_need(digits):
-    network, chip = (
-        families.vgg(SHAPE, 10, [12] * 6),
-        ChipSpec(device="sram", arrays=(ArraySpec(bits_per_cell=1),)),
-    )
-    shared = SharedNetwork([network], seed=2)
-    with torch.no_grad():
-        for parameter in shared.parameters():
-            if parameter.ndim == 4:
-                parameter.mul_(0.1)  # normalisation undoes it, once it knows
-    images = digits.train_images[:100]
-    wanted = shared.inherited(network)(images)  # with the statistics of the batch
-    model = module.inherit(
-        shared, network, chip, digits, vectors=256, seed=0, conditions=Conditions(), mode="fast"
-    )
-    idealise(model, digits.train_images)
-    agreement = torch.corrcoef(torch.stack([model(images).flatten(), wanted.detach().flatten()]))[0, 1]
-    assert agreement > 0.95
 
 
 def test_without_a_super_network_or_with_a_foreign_one_it_is_refused(digits):

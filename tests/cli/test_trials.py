@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import platform
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,9 @@ def test_every_design_is_a_row_with_what_the_study_knows(grown: Path) -> None:
             assert row["energy_uj"] == trial.costs["energy_uj"]
             assert row["accuracy"] == study.row(trial)["accuracy"]
             assert {k: row[k] for k in trial.design} == dict(trial.design)
+            assert row["made_host"] == platform.node()
+            assert row["made_naxbo"] == version("naxbo")
+            assert row["attempts"] == len(trial.evaluations)
 
 
 def test_filters_and_sorting(grown: Path) -> None:

@@ -32,6 +32,7 @@ def files(tmp_path: Path) -> Path:
 
 CASES = [
     ("what-if --set adc_bit=5", 2, "no hardware setting 'adc_bit'", "Did you mean adc_bits"),
+    ("optimize --until-gain 1", 2, "until_gain = 1", "0.01 for 1 %"),
     ("what-if --set adc_bits=99", 2, "adc_bits = 99 is out of range", "from 1 to 16"),
     ("what-if --set adc_bits=five", 2, "adc_bits = 'five'", "whole number"),
     ("what-if --set adc_bits", 2, "'adc_bits' is no setting", "name=value"),

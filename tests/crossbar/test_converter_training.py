@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 from nax_bo.crossbar import convert, noise_aware
 from nax_bo.crossbar.physics.cells import NOMINAL
-from nax_bo.crossbar.training import weight_noise
+from nax_bo.crossbar.training import _measured_noise
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 
@@ -104,7 +104,7 @@ def test_no_tensor_is_made_on_the_default_device(encoding, mapping, monkeypatch)
         return outputs
 
     expected = everything()
-    weight_noise.cache_clear()
+    _measured_noise.cache_clear()
     with torch.device("meta"):  # a tensor made on the default device would now hold nothing
         found = everything()
     for a, b in zip(found, expected, strict=True):

@@ -20,7 +20,7 @@ def seen(gains: np.ndarray, at: int, last: int = 20, start: int = 10) -> Gains:
     return Gains(None, gains[at - last : at], start + at - last, 1.0)
 
 
-@pytest.mark.parametrize("power", [1.2, 1.75, 2.5])
+@pytest.mark.parametrize("power", [1.75, 2.5, 3.2])
 def test_what_is_foretold_comes_on_average(power):
     pairs = []
     for seed in range(60):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nax_bo.search import Fidelity, Objective, Optimizer, Problem
-from nax_bo.search.promise import LAST, Promise, promise
+from nax_bo.search.promise import LAST, USUAL_WITHOUT_PROXIES, Promise, promise
 from nax_bo.search.synthetic import synthetic_problem
 from nax_bo.space import Space, ordinal
 
@@ -15,8 +15,9 @@ def test_nothing_is_judged_before_a_search_has_looked_further_than_its_start(pro
     optimizer = Optimizer(problem, seed=0)
     while len(optimizer.state.observations) < len(optimizer.state.initial):
         told(optimizer, [optimizer.ask(1)[0].design])
-    assert optimizer.diagnostics().promise == Promise()
-    assert Promise().factor == 1.0
+    assert optimizer.diagnostics().promise == Promise(usual=USUAL_WITHOUT_PROXIES)
+    assert Promise(usual=0.5).factor == 0.5
+    assert Promise(20, expected=1.0, gained=1.0, usual=0.5).factor > 0.9
 
 
 def test_expected_gains_are_near_what_is_gained():

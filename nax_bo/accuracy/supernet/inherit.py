@@ -17,10 +17,7 @@ from nax_bo.accuracy.supernet.family import Family
 from nax_bo.accuracy.supernet.kept import KeptNetwork
 from nax_bo.accuracy.supernet.shared import SharedNetwork
 from nax_bo.accuracy.supernet.training import train_shared
-from nax_bo.accuracy.training import calibration_images, fit_normalisation, taking_statistics
-from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
-from nax_bo.hardware.chip import ChipSpec, Conditions
-from nax_bo.network import NetworkSpec
+from nax_bo.hardware.chip import Conditions
 
 _IDENTIFYING = 16
 """Designs whose networks and chips stand for how the space is built."""
@@ -80,41 +77,3 @@ def super_network(
     if folder is None:
         return train(timeout_s)
     return KeptNetwork(folder, identity).get(SharedNetwork(networks), train, timeout_s)
-
-
-def inherit(
-    shared: SharedNetwork,
-    network: NetworkSpec,
-    chip: ChipSpec,
-    data: DataSet,
-    *,
-    vectors: int,
-    seed: int,
-    conditions: Conditions,
-    mode: Mode,
-) -> CrossbarNetwork:
-    """``network`` with its slice of ``shared``, its converters and normalisation fitted to programmed chips.
-
-    Args:
-        shared: The super-network.
-        network: What inherits.
-        chip: The chip it runs on.
-        data: Its first training images are calibrated on.
-        vectors: About so many input vectors of a layer choose its converter's range.
-        seed: Of the chip that normalisation is fitted to.
-        conditions: Non-idealities.
-        mode: How the network will be read.
-
-    Raises:
-        InputError: The network is no slice of ``shared``, or the chip does not fit it.
-    """
-    model = noise_aware(shared.inherited(network), chip, conditions, seed=seed)
-    model.quick_wires = mode == "fast"
-    examples = calibration_images(data.train_images)
-    model.mode = "float"
-    with taking_statistics(model), torch.no_grad():
-        model(examples)  # a slice has no statistics of its own yet, and ranges depend on them
-    model.mode = mode
-    model.calibrate(examples, None, vectors, conditions)
-    fit_normalisation(model, examples, seed, conditions, mode)
-    return model

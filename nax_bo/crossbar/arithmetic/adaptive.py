@@ -54,7 +54,7 @@ def error_energy(x: Tensor, arrays: Arrays) -> Tensor:
     for b, sums in enumerate(blocks):
         value = sums / converter.step
         if errors is not None and errors.curve is not None:
-            value = bent(value, errors.curve[:, :, b].to(x.device), converter)
+            value = bent(value.unsqueeze(1), errors.curve[:, :, b : b + 1], converter).squeeze(1)
         error += value.round_().clamp_(converter.low, converter.high).mul_(converter.step).sub_(sums)
     energy = error.square_().mean((0, 2, 4)).t()
     if errors is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from nax_bo.crossbar.generators import generator_on
 from nax_bo.hardware.chip import ArraySpec, Conditions
 
 _S_CURVE = 1.5 * math.sqrt(3.0)  # scales u^3 - u to a largest magnitude of 1 between -1 and 1
@@ -53,7 +54,8 @@ def draw_errors(
     Takes one number from ``generator`` whatever the conditions, so that draws made from it later do not depend on them;
     offsets and gains keep their signs when their spread changes.
     """
-    own = Generator("cpu").manual_seed(int(torch.randint(2**62, (), generator=generator, device="cpu")))
+    where = generator.device
+    own = generator_on(where, int(torch.randint(2**62, (), generator=generator, device=where)))
     if not conditions.converter_errors:
         return None
     noise = conditions.noise_lsb(array)
@@ -64,8 +66,8 @@ def draw_errors(
     )
     if offset == gain == inl == 0:
         return ConverterErrors(None, noise) if noise else None
-    normals = torch.randn((2, *shape), generator=own, device="cpu")
-    angle = 2 * math.pi * torch.rand(shape, generator=own, device="cpu")
+    normals = torch.randn((2, *shape), generator=own, device=where)
+    angle = 2 * math.pi * torch.rand(shape, generator=own, device=where)
     half = float(2 ** (array.adc_bits - 1))
     bow, bend = inl * angle.cos() / half**2, inl * _S_CURVE * angle.sin() / half
     curve = torch.stack([offset * normals[0], gain * normals[1] - bend, bow, bend / half**2], -1)

@@ -11,16 +11,20 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from nax_bo.crossbar.arithmetic.adc import Converter
 from nax_bo.crossbar.arithmetic.converter_errors import ConverterErrors
 from nax_bo.crossbar.arithmetic.noise import conversion_normals
 from nax_bo.crossbar.arithmetic.quantise import exact_dtype
+from nax_bo.crossbar.generators import generator_on
 from nax_bo.crossbar.physics.cells import grid
 from nax_bo.crossbar.physics.slicing import input_digits, slice_weights, stream_weights
 from nax_bo.hardware.chip import ArraySpec
 
 _VALUES_PER_CHUNK = 1 << 18  # partial sums in flight: stays in the second-level cache
+_BYTES_PER_VALUE = 40  # of sums, noise and codes when most of them are alive
+_VALUES_ELSEWHERE = 1 << 31
 _INT8 = 127
 _SMALLEST_INT8 = 16
 
@@ -66,51 +70,75 @@ def array_product(
     slices, _, _, cols = levels.shape
     streams = array.streams
     dtype = exact_dtype(float(2 ** (array.adc_bits + array.input_bits + array.weight_bits)) * len(blocks))
+    if x.device.type != "cpu":
+        dtype = torch.float32  # rounds the sum of codes to 6e-8, which saves half of the memory
     place = places(array, x.device, pairs).to(dtype)
     exact = _sums_dtype(levels, array)
-    matrix = torch.split(
-        levels.to(exact).permute(1, 2, 0, 3).reshape(groups, -1, slices * cols), list(blocks), dim=1
-    )
-    chunk = max(1, _VALUES_PER_CHUNK // (streams * slices * cols))
+    count_blocks, columns = len(blocks), slices * cols
+    weights = levels.to(exact).permute(1, 0, 3, 2).reshape(groups, columns, -1)
+    matrix = in_blocks(weights, blocks).permute(0, 2, 3, 1).reshape(groups * count_blocks, -1, columns)
+    chunk = max(1, values_at_once(x.device) // (streams * columns * count_blocks))
     noise_lsb = errors.noise_lsb if errors is not None else 0.0
+    draws = _Normals(seed, x.device, (groups, count_blocks, streams, slices, cols))
     out = torch.empty(groups, vectors, cols, dtype=dtype, device=x.device)
     for start in range(0, vectors, chunk):
         part = x[:, start : start + chunk]
         count = part.shape[1]
-        pulses = input_digits(part, array).movedim(0, 1).reshape(groups, streams * count, -1)
-        total = torch.zeros(groups, count, cols, dtype=dtype, device=x.device)
-        for b, pulse in enumerate(torch.split(pulses, list(blocks), dim=-1)):
-            sums = partial_sums(pulse.to(exact), matrix[b]).reshape(groups, streams, count, slices, cols)
-            analog = sums.float() * (1 / converter.step)
-            value = analog
-            if read_variance is not None or noise_lsb:
-                first, second = _normals(
-                    seed,
-                    streams,
-                    range(start, start + count),
-                    (groups, len(blocks), slices, cols),
-                    b,
-                    x.device,
-                )
-            if read_variance is not None:
-                root_energy = pulse.square().sum(-1).sqrt().reshape(groups, streams, count, 1, 1)
-                sigma = sigma_steps(read_variance[:, :, b], converter).movedim(0, 1)[:, None, None]
-                value = value + first * root_energy * sigma
-            if errors is not None and errors.curve is not None:
-                value = bent(value, errors.curve[:, :, b].to(x.device), converter)
-            if noise_lsb:
-                value = value + second * noise_lsb
-            codes = value.round().clamp_(converter.low, converter.high)
-            if error_only:
-                codes -= analog
-            total += torch.einsum("gtmsn,st->gmn", codes.to(dtype), place)
-        out[:, start : start + chunk] = total
+        pulses = in_blocks(input_digits(part, array), blocks)  # streams x groups x vectors x blocks x rows
+        pulses = pulses.permute(1, 3, 0, 2, 4).reshape(groups * count_blocks, streams * count, -1)
+        sums = partial_sums(pulses.to(exact), matrix)
+        analog = sums.float().mul_(1 / converter.step)
+        analog = analog.reshape(groups, count_blocks, streams, count, slices, cols)
+        value = analog
+        if read_variance is not None or noise_lsb:
+            first, second = draws.of(range(start, start + count))
+        if read_variance is not None:
+            root_energy = pulses.square().sum(-1).sqrt().reshape(groups, count_blocks, streams, count, 1, 1)
+            sigma = sigma_steps(read_variance, converter).permute(1, 2, 0, 3)[:, :, None, None]
+            value = first.mul_(root_energy * sigma).add_(value)
+        if errors is not None and errors.curve is not None:
+            value = bent(value, errors.curve, converter)
+        if noise_lsb:
+            value = second.mul_(noise_lsb).add_(value)
+        codes = value.round().clamp_(converter.low, converter.high)
+        if error_only:
+            codes -= analog
+        out[:, start : start + chunk] = torch.einsum("gbtmsn,st->gmn", codes.to(dtype), place)
     return out.mul_(converter.step)
 
 
+def in_blocks(values: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """``values: ... x rows`` as ``... x blocks x rows of the largest``, filled up with zeros.
+
+    Blocks repeat a pattern of full arrays and one that is not full, as
+    :func:`nax_bo.crossbar.physics.slicing.row_blocks` makes them.
+    """
+    widest = blocks[0]
+    period = next((i + 1 for i, rows in enumerate(blocks) if rows != widest), len(blocks))
+    rows = sum(blocks[:period])
+    apart = values.reshape(*values.shape[:-1], -1, rows)
+    padded = functional.pad(apart, (0, period * widest - rows))
+    return padded.reshape(*values.shape[:-1], len(blocks), widest)
+
+
+def values_at_once(device: torch.device) -> int:
+    """Partial sums in flight: on a GPU as many as free memory holds with all that is computed from them."""
+    if device.type == "cpu":
+        return _VALUES_PER_CHUNK
+    if device.type == "cuda":
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return max(_VALUES_PER_CHUNK, free // _BYTES_PER_VALUE)
+    return _VALUES_ELSEWHERE
+
+
 def bent(value: Tensor, curve: Tensor, converter: Converter) -> Tensor:
-    """``value: groups x ... x slices x cols`` steps as seen by converters of ``curve: slices x groups x cols x 4``."""
-    c = curve.movedim(0, 1).reshape(len(value), *[1] * (value.ndim - 3), *curve.shape[::2], 4).unbind(-1)
+    """What converters of ``curve: slices x groups x blocks x cols x 4`` see.
+
+    ``value: groups x blocks x ... x slices x cols``, steps.
+    """
+    slices, groups, blocks, cols, _ = curve.shape
+    form = (groups, blocks, *[1] * (value.ndim - 4), slices, cols, 4)
+    c = curve.permute(1, 2, 0, 3, 4).reshape(form).unbind(-1)
     v = value.clamp(converter.low - 1, converter.high + 1)
     error = c[3]
     for coefficient in (c[2], c[1], c[0]):
@@ -123,28 +151,38 @@ def sigma_steps(variance: Tensor, converter: Converter) -> Tensor:
     return variance.float().sqrt() * (1 / converter.step)
 
 
-def _normals(
-    seed: int,
-    streams: int,
-    vectors: range,
-    shape: tuple[int, int, int, int],
-    block: int,
-    device: torch.device,
-) -> tuple[Tensor, Tensor]:
-    """Two normals per conversion of a block, ``groups x streams x vectors x slices x cols``."""
-    groups, blocks, slices, cols = shape
-    first, second = [], []
-    for group in range(groups):
-        begin = (group * blocks + block) * slices * cols
-        one, other = conversion_normals(seed, streams, vectors, range(begin, begin + slices * cols))
-        first.append(one)
-        second.append(other)
-    form = (groups, streams, len(vectors), slices, cols)
-    return tuple(torch.stack(n).reshape(form).to(device) for n in (first, second))  # type: ignore[return-value]
+class _Normals:
+    """Two normals per conversion: from the bank on the host, as the kernel has them; elsewhere drawn in place.
+
+    Args:
+        seed: Of the read.
+        device: Of the sums.
+        shape: Groups, blocks, streams, slices, columns.
+    """
+
+    def __init__(self, seed: int, device: torch.device, shape: tuple[int, int, int, int, int]) -> None:
+        self._seed, self._shape = seed, shape
+        self._generator = None if device.type == "cpu" else generator_on(device, seed)
+        self._device = device
+
+    def of(self, vectors: range) -> tuple[Tensor, Tensor]:
+        """``groups x blocks x streams x vectors x slices x columns`` each."""
+        groups, blocks, streams, slices, cols = self._shape
+        if self._generator is not None:
+            form = (2, groups, blocks, streams, len(vectors), slices, cols)
+            first, second = torch.randn(form, generator=self._generator, device=self._device)
+            return first, second
+        columns = range(groups * blocks * slices * cols)
+        normals = conversion_normals(self._seed, streams, vectors, columns)
+        form_ = (streams, len(vectors), groups, blocks, slices, cols)
+        first, second = (n.reshape(form_).permute(2, 3, 0, 1, 4, 5) for n in normals)
+        return first, second
 
 
 def _sums_dtype(levels: Tensor, array: ArraySpec) -> torch.dtype:
-    """In which sums of multiples of the cells' grid are exact."""
+    """In which sums of multiples of the cells' grid are exact; a device, which would be waited for, is not asked."""
+    if levels.device.type != "cpu":
+        return torch.float32
     column = float(levels.abs().sum(2).max()) if levels.numel() else 0.0
     return exact_dtype(column * (2**array.dac_bits - 1) / grid(array))
 
@@ -174,9 +212,12 @@ def partial_sums(pulses: Tensor, matrix: Tensor) -> Tensor:
 
 @lru_cache
 def _bytes_are_fast(device_type: str) -> bool:
-    """Whether 8-bit products pay: on processors without VNNI they are a scalar loop, far slower than floats."""
+    """Whether 8-bit products pay: on processors without VNNI they are a scalar loop, far slower than floats.
+
+    On a GPU, whether they are exact would have to be waited for.
+    """
     vnni = getattr(torch.cpu, "_is_vnni_supported", None)  # private, hence the caution
-    return device_type != "cpu" or (vnni is not None and bool(vnni()))
+    return device_type == "cpu" and vnni is not None and bool(vnni())
 
 
 def _fit_in_bytes(pulses: Tensor, matrix: Tensor) -> bool:

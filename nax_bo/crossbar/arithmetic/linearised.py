@@ -52,9 +52,7 @@ def offset_of(arrays: Arrays, seen: Moments, pairs: Tensor | None = None) -> Ten
     """
     if arrays.errors is None or arrays.errors.curve is None:
         return arrays.levels.new_zeros(arrays.geometry.out_channels)
-    c = (
-        arrays.errors.curve.to(arrays.levels.device).unsqueeze(1).unbind(-1)
-    )  # each slices x 1 x groups x blocks x cols
+    c = arrays.errors.curve.unsqueeze(1).unbind(-1)  # each slices x 1 x groups x blocks x cols
     m = seen.powers
     linear = c[1] if pairs is not None else c[1] - _gain(arrays, seen).unsqueeze(1)
     error = c[0] + linear * m[0] + c[2] * m[1] + c[3] * m[2]
@@ -74,7 +72,7 @@ def _gain(arrays: Arrays, seen: Moments) -> Tensor:
     """``slices x groups x blocks x cols``: slope of the curves' errors over the sums, by least squares."""
     if arrays.errors is None or arrays.errors.curve is None:
         raise AssertionError("asked of converters with curves")
-    _, linear, square, cube = arrays.errors.curve.to(arrays.levels.device).unbind(-1)
+    _, linear, square, cube = arrays.errors.curve.unbind(-1)
     weight = seen.place.square()[:, :, None, None, None]
     _, second, third, fourth = (seen.powers * weight).sum(2)
     power = second.clamp(min=1e-12)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from nax_bo.crossbar.physics.drift import compensation_gain
 from nax_bo.crossbar.physics.ir_drop import effective_conductance, operating_point
 from nax_bo.crossbar.physics.read_noise import clamped, read_sigma
 from nax_bo.crossbar.physics.realise import Realised, realise
-from nax_bo.crossbar.physics.slicing import weight_digits
+from nax_bo.crossbar.physics.slicing import slice_weights, weight_digits
 from nax_bo.crossbar.physics.wires import Wire
 from nax_bo.hardware.chip import ArraySpec, Conditions
+from nax_bo.hardware.chip.device_noise import NoNoise
 from nax_bo.hardware.chip.devices import Device
 
 NOMINAL = Conditions(
@@ -30,7 +32,7 @@ class Cells:
     Attributes:
         levels: ``draws x slices x groups x rows x cols``; negative ones come from the negative side.
         integer: Whether all levels are the intended integers.
-        gain: ``draws``: factor of the outputs that undoes the mean drift.
+        gain: ``draws``: factor of the outputs that undoes the mean drift; on the host, where it is asked for.
         read_variance: ``draws x slices x groups x blocks x cols``, squared levels of one read, averaged over the rows
             of a block; ``None`` without read noise.
     """
@@ -92,10 +94,12 @@ def program_cells(
         digits = torch.cat([digits, reference], -1).index_select(-1, layout.contents)
     step_s = (device.g_on_s - device.g_off_s) / (2**array.bits_per_cell - 1)
     targets = (device.g_off_s + step_s * digits).unsqueeze(0)
-    cells = _joined(
-        [realise(targets, device, generator, conditions, batch_dims=1) for generator in generators]
-    )
+    cells = _joined([realise(targets, device, generator, conditions) for generator in generators])
     g_s, draws, variance = cells.g_s, len(generators), None
+    gain = torch.ones(draws)
+    if conditions.drift_compensation and conditions.time_s > 0 and not isinstance(device.drift, NoNoise):
+        before, now = (_weights(g / step_s, layout, array) for g in (cells.g_programmed_s, g_s))
+        gain = compensation_gain(before, now, batch_dims=1).reshape(draws)
     if conditions.read_noise:
         sigma = read_sigma(g_s, device, conditions.time_s, cells.g_programmed_s, "fast")
         if bool(sigma.any()):
@@ -104,19 +108,29 @@ def program_cells(
             variance = torch.stack([part.mean(-2) for part in parts], -2)
     if conditions.ir_drop and device.resistive:
         g_s = _with_wires(g_s, layout.outputs_per_array, array, wire, blocks, quick)
-    levels = g_s / step_s
-    if array.encoding == "offset":
-        levels = levels[:, 0, ..., layout.output] - levels[:, 0, ..., layout.reference]
-        if variance is not None:
-            variance = variance[:, 0, ..., layout.output] + variance[:, 0, ..., layout.reference]
-    else:
-        levels = levels[:, 0] - levels[:, 1]
-        variance = None if variance is None else variance.sum(1)
+    levels = _signed(g_s / step_s, layout, array)
+    if variance is not None and array.encoding == "offset":
+        variance = variance[:, 0, ..., layout.output] + variance[:, 0, ..., layout.reference]
+    elif variance is not None:
+        variance = variance.sum(1)
     levels = (levels / grid(array)).round_().mul_(grid(array))
     integer = torch.equal(g_s, targets.expand_as(g_s))
     if integer:
         levels = nominal_cells(codes, array).levels.expand(draws, *levels.shape[1:])
-    return Cells(levels, integer, cells.gain.reshape(draws), variance)
+    return Cells(levels, integer, gain.cpu(), variance)
+
+
+def _signed(levels: Tensor, layout: _Layout, array: ArraySpec) -> Tensor:
+    """Levels of both sides as signed ones: ``draws x slices x groups x rows x outputs``."""
+    if array.encoding == "offset":
+        return levels[:, 0, ..., layout.output] - levels[:, 0, ..., layout.reference]
+    return levels[:, 0] - levels[:, 1]
+
+
+def _weights(levels: Tensor, layout: _Layout, array: ArraySpec) -> Tensor:
+    """Weights that the levels of both sides stand for: ``draws x groups x rows x outputs``."""
+    places = levels.new_tensor(slice_weights(array))
+    return torch.einsum("dsgkn,s->dgkn", _signed(levels, layout, array), places)
 
 
 def _reference(array: ArraySpec, device: torch.device) -> Tensor:
@@ -194,7 +208,6 @@ def _arrays_by_shape(
 def _joined(chips: list[Realised]) -> Realised:
     if len(chips) == 1:
         return chips[0]
-    g_s, programmed, gain = (
-        torch.cat([getattr(chip, name) for chip in chips]) for name in ("g_s", "g_programmed_s", "gain")
+    return Realised(
+        torch.cat([chip.g_s for chip in chips]), torch.cat([chip.g_programmed_s for chip in chips])
     )
-    return Realised(g_s, programmed, gain)

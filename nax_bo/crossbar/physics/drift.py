@@ -60,30 +60,34 @@ def _drift_exponent(g_s: Tensor, device: Device, model: PowerLawDrift, generator
     return (mean + std * normal_like(g_s, generator)).abs()
 
 
-def compensation_gain(g_before_s: Tensor, g_now_s: Tensor, batch_dims: int = 0) -> Tensor:
-    """Gain per layer that restores the summed conductance: total before over total now.
+def compensation_gain(before: Tensor, now: Tensor, batch_dims: int = 0) -> Tensor:
+    """Gain of a layer's outputs that brings its weights back as near as one factor can: least squares.
 
-    A chip measures both totals by reading its columns under one constant input, and scales its outputs by their ratio
-    (global drift compensation; Joshi et al. 2020, doi:10.1038/s41467-020-16108-9).
+    A chip measures outputs under known inputs after programming and again later, and scales by the ratio of the two
+    (global drift compensation; Joshi et al. 2020, doi:10.1038/s41467-020-16108-9). There the ratio is one of summed
+    conductances, which is right where drift is a factor. Here it is one of the *signed* weights that outputs are made
+    of, ``sum(before * now) / sum(now^2)``: what all cells lose alike cancels between the two sides of a weight and is
+    not compensated, and the weights' squared error is never larger than without a gain.
 
     Args:
-        g_before_s: Conductances of one layer at the reference time.
-        g_now_s: The same cells now.
+        before: Signed weights of one layer as programmed, in any unit.
+        now: The same weights now.
         batch_dims: Leading dimensions that are separate chips (draws); each gets its own gain.
 
     Returns:
-        ``batch_dims`` leading dimensions of ``g_now_s``, then ones: multiplies ``g_now_s`` or, reshaped, the outputs.
-        1 where nothing conducts now.
+        ``batch_dims`` leading dimensions of ``now``, then ones. 1 where no weight is left.
 
     Raises:
         InputError: Shapes differ, or as many batch dimensions as there are dimensions.
     """
-    if g_before_s.shape != g_now_s.shape or not 0 <= batch_dims < g_now_s.ndim:
+    if before.shape != now.shape or not 0 <= batch_dims < now.ndim:
         raise InputError(
-            f"drift compensation of {tuple(g_now_s.shape)} against {tuple(g_before_s.shape)}, {batch_dims=}",
-            "Pass the same cells at two times, and fewer batch dimensions than dimensions.",
+            f"drift compensation of {tuple(now.shape)} against {tuple(before.shape)}, {batch_dims=}",
+            "Pass the same weights at two times, and fewer batch dimensions than dimensions.",
         )
-    dims = tuple(range(batch_dims, g_now_s.ndim))
-    now = g_now_s.sum(dims, keepdim=True)
-    before = g_before_s.sum(dims, keepdim=True)
-    return torch.where(now > 0, before / now.clamp(min=torch.finfo(now.dtype).tiny), torch.ones_like(now))
+    dims = tuple(range(batch_dims, now.ndim))
+    power = now.square().sum(dims, keepdim=True)
+    shared = (before * now).sum(dims, keepdim=True)
+    return torch.where(
+        power > 0, shared / power.clamp(min=torch.finfo(now.dtype).tiny), torch.ones_like(power)
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from nax_bo.crossbar.physics.drift import compensation_gain, drift
+from nax_bo.crossbar.physics.drift import drift
 from nax_bo.crossbar.physics.faults import stick
 from nax_bo.crossbar.physics.programming import normal_like, program
 from nax_bo.crossbar.physics.read_noise import read_sigma
@@ -22,18 +22,13 @@ class Realised:
     Attributes:
         g_s: Conductances now, siemens, shape of the targets.
         g_programmed_s: Conductances after programming and faults, before drift: what read noise refers to.
-        gain: Factor of the layer's outputs that undoes the mean drift; ones unless compensated. Leading batch
-            dimensions of the targets, then ones.
     """
 
     g_s: Tensor
     g_programmed_s: Tensor
-    gain: Tensor
 
 
-def realise(
-    g_target_s: Tensor, device: Device, generator: Generator, conditions: Conditions, batch_dims: int = 0
-) -> Realised:
+def realise(g_target_s: Tensor, device: Device, generator: Generator, conditions: Conditions) -> Realised:
     """Program, age and break the cells of one layer.
 
     Programming noise, drift, faults and slow fluctuations draw from separate streams derived from ``generator``:
@@ -47,7 +42,6 @@ def realise(
         device: Cell technology.
         generator: Source of all randomness; four numbers are taken from it.
         conditions: Time, and which effects are simulated.
-        batch_dims: Leading dimensions that are separate chips (draws), each with its own compensation gain.
 
     Raises:
         InputError: NaN, negative or no conductances; negative time.
@@ -61,14 +55,11 @@ def realise(
         slow = read_sigma(g_now, device, conditions.time_s, g, "slow")
         if bool(slow.any()):
             g_now = (g_now + slow * normal_like(g_now, streams[3])).clamp(min=0)
-    gain = torch.ones((*g.shape[:batch_dims], *[1] * (g.ndim - batch_dims)), dtype=g.dtype, device=g.device)
     if conditions.faults:
         state = streams[2].get_state()
         g = stick(g, device, streams[2])
         g_now = stick(g_now, device, streams[2].set_state(state))
-    if conditions.drift_compensation and g_now is not g:
-        gain = compensation_gain(g, g_now, batch_dims)
-    return Realised(g_now, g, gain)
+    return Realised(g_now, g)
 
 
 def _child_generators(generator: Generator, count: int) -> list[Generator]:

@@ -91,7 +91,7 @@ class InnerOptimum:
         x = x.copy()
         x[:, list(self.hidden)] = 0
         if self._combinations <= FEW:
-            return self._best_of(self._each(x, self.hidden))
+            return self._best_of_each(x, self.hidden)
         if not self.blocks.blocks:
             return self._turns(x, _TURNS)
         places = self.blocks.place(self.describe, x)
@@ -116,6 +116,15 @@ class InnerOptimum:
             y[:, list(columns)] = values
             yield y
 
+    def _best_of_each(self, x: Ints, columns: Sequence[int]) -> Ints:
+        """The best of every combination; few designs are priced with all of theirs at once."""
+        each = list(self._each(x, columns))
+        if len(each) * len(x) > _CHUNK:
+            return self._best_of(each)
+        scores = self.scores(np.concatenate(each)).reshape(len(each), len(x))
+        best: Ints = np.stack(each)[scores.argmin(axis=0), np.arange(len(x))]
+        return best
+
     def _best_of(self, candidates: Iterator[Ints] | Sequence[Ints]) -> Ints:
         best, least = None, np.zeros(0)
         for x in candidates:
@@ -133,7 +142,7 @@ class InnerOptimum:
         for _ in range(rounds):
             before = x
             for column in self.blocks.shared:
-                x = self._best_of(self._each(x, (column,)))
+                x = self._best_of_each(x, (column,))
             if np.array_equal(before, x):
                 break
         return x

@@ -130,6 +130,10 @@ def _trained_again(study: Study, trial: Trial, on_training: Callable[[], object]
             f"the study's accuracy is measured by {config.accuracy}: there are no weights",
             "Choose another --form.",
         )
+    if config.network:
+        raise InputError(
+            f"the weights of {config.network} are not kept", "Choose another --form, or train it in torch."
+        )
     job = Job(
         specs.network,
         specs.chip,
@@ -142,6 +146,7 @@ def _trained_again(study: Study, trial: Trial, on_training: Callable[[], object]
         config.least_chips,
         fingerprint=study.data["fingerprint"],
         weights_mb=math.inf,
+        device=config.device,
     )
     on_training()
     result = run_job(job)

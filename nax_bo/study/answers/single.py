@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nax_bo.accuracy.device import AUTO_DEVICE
 from nax_bo.accuracy.fidelity import FULL, INHERIT
 from nax_bo.accuracy.fidelity import fidelity as rung
 from nax_bo.errors import EvaluationError, InputError
@@ -77,6 +78,7 @@ def prepare(
     fidelity: str = "full",
     seed: int | None = None,
     trust: bool = False,
+    device: str | None = None,
 ) -> Setting:
     """Check everything that can be checked before a training.
 
@@ -88,6 +90,7 @@ def prepare(
         data: Data set when no study is given.
         fidelity: ``inherit``, ``short`` or ``full``.
         trust: Load code that the study names.
+        device: Where to train and read (:mod:`nax_bo.accuracy.device`); default the study's, or ``auto``.
         seed: Seed of weights, batches and noise. By default the one that the study uses for ``design``, so an
             unchanged design gives the same accuracy again; 0 for others.
 
@@ -99,14 +102,15 @@ def prepare(
     if study is None:
         if design is not None:
             raise InputError(f"design {design} of which study?", "Add --study FILE.")
-        config = StudyConfig(system=system, data=data)
+        config = StudyConfig(system=system, data=data, device=device or AUTO_DEVICE)
         facts = describe_data(data)
         problem = StudyProblem(config, tuple(facts["input_shape"]), facts["num_classes"])
         found = _setting(config, problem, changed_design(problem.space, {}, given), fidelity, seed or 0)
         return _with_family(found, problem.space)
     with Study(study, trust=trust) as opened:
-        opened.need("data", why="training a design")
-        problem, config = opened.study_problem, opened.config
+        opened.need("data", "network", why="training a design")
+        problem = opened.study_problem
+        config = replace(opened.config, device=device or opened.config.device)
         base = {} if design is None else dict(opened.trial(design).design)
         own = 0 if design is None else job_seed(config.seed, design)
         start = changed_design(problem.space, base, given)
@@ -161,6 +165,9 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
         config.accuracy,
         setting.folder,
         family=setting.family,
+        given=config.network,
+        given_weights=config.weights,
+        device=config.device,
     )
     result = run_job(job)
     if result.outcome is None:
@@ -168,7 +175,7 @@ def evaluate_setting(setting: Setting) -> dict[str, Any]:
             f"the design cannot be evaluated: {result.error}", "Change it with --set NAME=VALUE."
         )
     return {
-        "system": config.system,
+        "system": config.subject,
         "data": config.data,
         "fidelity": setting.fidelity,
         "seed": setting.seed,

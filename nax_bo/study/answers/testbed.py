@@ -59,13 +59,13 @@ def study_testbed(study: Study) -> StudyTestbed:
         InputError: The study learns its costs or two kinds of accuracy, or holds too few trainings.
         SurrogateError: Its surrogate cannot be fitted.
     """
-    study.need("system", "cost_model", why="pricing other designs")
+    study.need("system", "network", "cost_model", why="pricing other designs")
     if study.config.learn_costs:
         raise InputError(
             f"{study.store.path} learns its costs",
             "Benchmarks need a study whose costs are computed, not learned.",
         )
-    problem = study.log().problem
+    problem = study.problem()
     if len(problem.learned_names) > 1:
         raise InputError(
             f"{study.store.path} learns {' and '.join(problem.learned_names)}",

@@ -103,7 +103,7 @@ def _check_live(study: Study, number: int) -> None:
     trial = study.trial(number)
     stored = *study.network_and_chip(trial), study.cost_report(trial)
     problem = study.study_problem
-    if "system" not in study.refused and problem.system.decode(trial.design) != stored[:2]:
+    if not {"system", "network"} & set(study.refused) and problem.system.decode(trial.design) != stored[:2]:
         what = f"the design space {study.config.system}"
     elif not same(_priced(study, *stored[:2]).edap_uj_ms_mm2, stored[2].edap_uj_ms_mm2):
         what = f"the cost model {study.config.cost_model}"

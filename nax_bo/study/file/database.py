@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ CREATE TABLE evaluations (
     endings INTEGER NOT NULL DEFAULT 0,
     UNIQUE (trial, fidelity)
 );
+CREATE INDEX waiting ON evaluations (id) WHERE state = 'queued';
 """
 
 
@@ -133,8 +134,12 @@ def _rolled_back(path: Path, journal: Path) -> sqlite3.Connection:
     return memory
 
 
-def create_file(path: Path, facts: Mapping[str, Any]) -> None:
-    """Make an empty study that says ``facts`` of itself: there as a whole or not at all.
+Fill = Callable[[sqlite3.Connection], object]
+"""Writes what a new study begins with."""
+
+
+def create_file(path: Path, facts: Mapping[str, Any], fill: Fill | None = None) -> None:
+    """Make a study that says ``facts`` of itself, and holds what ``fill`` writes: there as a whole or not at all.
 
     Raises:
         StoreError: It cannot be written, or its name is taken.
@@ -150,7 +155,7 @@ def create_file(path: Path, facts: Mapping[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
-        write_new(draft, facts)
+        write_new(draft, facts, fill)
         publish(draft, path)
     except (OSError, sqlite3.Error) as ex:
         raise StoreError(
@@ -162,8 +167,8 @@ def create_file(path: Path, facts: Mapping[str, Any]) -> None:
                 draft.with_name(draft.name + end).unlink()
 
 
-def write_new(draft: Path, facts: Mapping[str, Any]) -> None:
-    """A new database with the tables of a study; read back before it may be published.
+def write_new(draft: Path, facts: Mapping[str, Any], fill: Fill | None = None) -> None:
+    """A new database with the tables of a study, and what ``fill`` writes; read back before it may be published.
 
     Raises:
         OSError, sqlite3.Error: It cannot be written.
@@ -175,6 +180,8 @@ def write_new(draft: Path, facts: Mapping[str, Any]) -> None:
         db.execute("PRAGMA synchronous=EXTRA")
         db.executescript(SCHEMA)
         db.executemany("INSERT INTO meta VALUES (?, ?)", wanted)
+        if fill is not None:
+            fill(db)
         db.commit()
     finally:
         db.close()

@@ -87,6 +87,13 @@ def numbers_of(where: str, stored: Any) -> dict[str, float]:
     return {name: _number(f"{name} of {where}", value, least=None) for name, value in stored.items()}
 
 
+def count_of(where: str, stored: Any) -> int:
+    """A whole number of at least 0; 0 where nothing is stored."""
+    if stored is not None and (type(stored) is not int or stored < 0):
+        refuse(where, f"it is {_short(stored)}")
+    return int(stored or 0)
+
+
 def design_of(space: Space, number: int, indices: Any, choices: Any) -> Design:
     """The design of a trial; its index vector and its choices by name must agree."""
     where = f"design {number}"

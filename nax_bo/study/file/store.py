@@ -35,6 +35,7 @@ class Store:
         space: Of which its designs are; only for a new study.
         create: Whether to make a new study.
         facts: What a new study says of itself (JSON values), read by :meth:`meta`.
+        begun: Finished evaluations that a new study begins with, in their order: what was proposed, and its end.
 
     Raises:
         StoreError: The file is missing, not a study, of another format, or cannot be written; or there is one
@@ -48,6 +49,7 @@ class Store:
         *,
         create: bool = False,
         facts: Mapping[str, Any] | None = None,
+        begun: Sequence[tuple[Proposal, Evaluation]] = (),
     ) -> None:
         self.path = Path(path)
         self._turn = RLock()
@@ -55,7 +57,9 @@ class Store:
         if create:
             if space is None:
                 raise StoreError("a new study needs a space", "Pass space=... with create=True.")
-            create_file(self.path, {"space": space.to_json(), **(facts or {})})
+            create_file(
+                self.path, {"space": space.to_json(), **(facts or {})}, lambda db: self._begin(db, begun)
+            )
         elif not self.path.is_file():
             raise StoreError(
                 f"there is no study at {self.path}", "Start one with: naxbo optimize --study FILE"
@@ -97,6 +101,18 @@ class Store:
                 f"cannot lock {self.path}: {ex}", "Choose a folder that can be written, with --study."
             ) from ex
         return lock
+
+    def running(self) -> bool:
+        """Whether another process runs the study now; where nothing can be locked, nobody does."""
+        lock = FileLock(f"{self.path.resolve()}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            return False
+        lock.release()
+        return False
 
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
@@ -165,10 +181,11 @@ class Store:
 
     # What was decided and found
 
-    def add(self, proposals: Sequence[Proposal]) -> list[Evaluation]:
-        """Queue evaluations, all or none; designs that are known keep their number, costs and specs."""
+    def add(self, proposals: Sequence[Proposal], facts: Mapping[str, Any] | None = None) -> list[Evaluation]:
+        """Queue evaluations, and replace facts about the study, all or none; known designs keep number and specs."""
         ids = []
         with self._writing() as db:
+            self._write_facts(db, facts or {})
             for proposal in proposals:
                 key = json.dumps(proposal.design.indices)
                 row = db.execute("SELECT number FROM trials WHERE indices = ?", (key,)).fetchone()
@@ -179,6 +196,30 @@ class Store:
                 )
                 ids.append(cursor.lastrowid)
         return self._evaluations("id", ids)
+
+    @classmethod
+    def _begin(cls, db: sqlite3.Connection, begun: Sequence[tuple[Proposal, Evaluation]]) -> None:
+        """Write finished evaluations into a new study."""
+        for order, (proposal, end) in enumerate(begun):
+            key = json.dumps(proposal.design.indices)
+            row = db.execute("SELECT number FROM trials WHERE indices = ?", (key,)).fetchone()
+            number = row[0] if row else cls._add_trial(db, key, proposal)
+            outcome = json.dumps(dict(end.outcome), allow_nan=False)
+            db.execute(
+                "INSERT INTO evaluations (trial, fidelity, reason, state, finish_order, outcome, message, seconds, "
+                "attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    number,
+                    proposal.fidelity,
+                    proposal.reason,
+                    end.state,
+                    order,
+                    outcome,
+                    end.message,
+                    end.seconds,
+                    end.attempts,
+                ),
+            )
 
     @staticmethod
     def _add_trial(db: sqlite3.Connection, key: str, proposal: Proposal) -> int:
@@ -263,6 +304,8 @@ class Store:
 
     def evaluations(self, *states: State) -> list[Evaluation]:
         """Evaluations in the order in which they were decided, optionally only those in ``states``."""
+        if states == ("queued",):  # asked for at every step: an index answers, at any length of the study
+            return self._read_evaluations("WHERE state = 'queued' ", ())
         return self._evaluations("state", states) if states else self._evaluations()
 
     def trials(self) -> list[Trial]:
@@ -297,6 +340,9 @@ class Store:
     def _evaluations(self, column: str = "", values: Sequence[object] = ()) -> list[Evaluation]:
         """Those with one of ``values`` in ``column``, in the order in which they were decided; else all."""
         chosen = f"WHERE {column} IN ({', '.join('?' * len(values))}) " if column else ""
+        return self._read_evaluations(chosen, values)
+
+    def _read_evaluations(self, chosen: str, values: Sequence[object]) -> list[Evaluation]:
         with self._reading():
             rows = self._db.execute(
                 f"SELECT {EVALUATION_COLUMNS} FROM evaluations {chosen}ORDER BY id", tuple(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ def trial_rows(space: Space, trials: Sequence[Trial], front: Container[int]) -> 
     """One row per design of a study; what a design has not is None. ``front``: numbers of those on it.
 
     ``number``; ``state`` (that of its last evaluation); ``fidelity`` at which it was measured; outcomes measured and
-    priced, by name; ``standard_error``; ``on_front``; ``seconds`` of all its evaluations; ``reason`` of the first and
-    ``message`` of a failed one; then its choices by variable. Where a variable is called like one of these, the result
-    gets ``result_`` before its name.
+    priced, by name; ``standard_error``; ``on_front``; ``seconds`` and ``attempts`` of all its evaluations; where and
+    with what it was measured (``made_host``, ``made_device``, ``made_naxbo``); ``reason`` of the first and ``message``
+    of a failed one; then its choices by variable. Where a variable is called like one of these, the result gets
+    ``result_`` before its name.
     """
     variables = [v.name for v in space.variables]
     rows = []
@@ -38,6 +39,8 @@ def _results(trial: Trial, on_front: bool) -> Row:
     statistics = statistics_of(evaluation.outcome) if evaluation else {}
     found = measured(statistics) if evaluation else {}
     last = trial.evaluations[-1] if trial.evaluations else None
+    made = evaluation.outcome.get("made") if evaluation else None
+    made = made if isinstance(made, Mapping) else {}
     return {
         "number": trial.number,
         "state": last.state if last else None,
@@ -47,6 +50,8 @@ def _results(trial: Trial, on_front: bool) -> Row:
         **{o.name: trial.costs.get(o.name) for o in PRICED},
         "on_front": on_front,
         "seconds": sum(e.seconds for e in trial.evaluations),
+        "attempts": sum(e.attempts for e in trial.evaluations),
+        **{f"made_{name}": made.get(name) for name in ("host", "device", "naxbo")},
         "reason": trial.evaluations[0].reason if trial.evaluations else None,
         "message": next((e.message for e in trial.evaluations if e.state == "failed"), None),
     }

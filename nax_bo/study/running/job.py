@@ -22,15 +22,21 @@ from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.space import Space
 from nax_bo.study.config import StudyConfig
+from nax_bo.study.running.pace import Sign, sign_on
 from nax_bo.systems import load_system
 
 if TYPE_CHECKING:
     from nax_bo.accuracy.data import DataSet
+    from nax_bo.accuracy.evaluate import Given
     from nax_bo.accuracy.supernet.shared import SharedNetwork
 
 
 CHECKPOINTS = ".checkpoints"
 """Ending of the folder beside a study in which long trainings leave what they need to go on, and super-networks lie."""
+
+
+MADE = "made"
+"""Name in an outcome of where and with what it was measured: ``host``, ``device`` and version of ``naxbo``."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,11 @@ class Job:
         checkpoints: Folder in which a long training leaves what it needs to go on, and a super-network is kept;
             empty: nowhere.
         weights_mb: Trained weights come back with the result if they are no larger; 0: they do not.
+        given, given_weights: A network that comes as a torch module, and its weights (:mod:`nax_bo.interop.given`);
+            empty: it is built from its description.
         family: For the rung ``inherit``, the space of the super-network (:func:`family_of`).
+        sign: File in which it leaves how far it has come; empty: nowhere.
+        device: Where the worker trains and reads (:mod:`nax_bo.accuracy.device`).
     """
 
     network: Mapping[str, Any]
@@ -69,6 +79,10 @@ class Job:
     version: str = ""
     weights_mb: float = 0.0
     family: Mapping[str, Any] = field(default_factory=dict)
+    sign: str = ""
+    device: str = "cpu"
+    given: str = ""
+    given_weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,8 +112,10 @@ def run_job(job: Job) -> JobResult:
         EnvironmentFaultError: Other data lie here under the same name, or another version of naxbo runs.
         EvaluationError: The super-network of the space could not be trained.
     """
+    sign_on(job.sign)
     import torch
 
+    from nax_bo.accuracy.device import torch_device
     from nax_bo.accuracy.evaluate import evaluate
     from nax_bo.accuracy.kept import DataFacts, KeptDesign, Trained, pack
 
@@ -109,19 +125,22 @@ def run_job(job: Job) -> JobResult:
             f"{node()} runs naxbo {version('naxbo')}, the study {job.version}",
             "Install one version everywhere.",
         )
-    data = _data_set(job.data)
+    data = data_set(job.data)
     if job.fingerprint and job.fingerprint != data.fingerprint:
         raise EnvironmentFaultError(
             f"on {node()}, {job.data} holds other data than the study's", "Put the same copy there."
         )
     network, chip = NetworkSpec.from_dict(job.network), ChipSpec.from_dict(job.chip)
+    torch_device(job.device)  # that there is none here is no design's fault
     if job.evaluator != OWN:
         remembered(job.evaluator)  # that it cannot be loaded here is no design's fault
         try:
-            return JobResult(evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed))
+            told = evaluate_by(job.evaluator, network, chip, data, job.fidelity, job.seed)
+            return JobResult({**told, MADE: _made("")})
         except Exception as ex:  # the user's code: whatever it raises is a failure of this design
             return JobResult(None, ex.message if isinstance(ex, NaxboError) else f"{type(ex).__name__}: {ex}")
     shared = _super_network(job, data) if job.fidelity == INHERIT.name else None  # no design's fault
+    given = _given(job, data) if job.given else None
     conditions, trained = Conditions(**job.conditions), list[Trained]()
     try:
         report = evaluate(
@@ -136,18 +155,34 @@ def run_job(job: Job) -> JobResult:
             least_chips=job.least_chips,
             checkpoints=Path(job.checkpoints) if job.checkpoints else None,
             shared=shared,
+            given=given,
             keep=trained.append if job.weights_mb else None,
+            on_progress=Sign(job.sign),
+            device=job.device,
         )
     except NaxboError as ex:
         return JobResult(None, ex.message)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError) as ex:
         return JobResult(None, f"{type(ex).__name__}: {ex}")
+    outcome = {**report.to_dict(), MADE: _made(str(torch_device(job.device)))}
     if not trained:
-        return JobResult(report.to_dict())
+        return JobResult(outcome)
     facts = DataFacts.of(job.data, data)
     weights = pack(KeptDesign(network, chip, conditions, facts, job.recipe, job.seed, trained[0], report))
     size = len(weights) / 1e6
-    return JobResult(report.to_dict(), weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+    return JobResult(outcome, weights=weights if size <= job.weights_mb else b"", weights_mb=size)
+
+
+def _made(device: str) -> dict[str, str]:
+    return {"host": node(), "device": device, "naxbo": version("naxbo")}
+
+
+def _given(job: Job, data: DataSet) -> Given:
+    from nax_bo.accuracy.evaluate import Given
+    from nax_bo.interop.given import remembered_network
+
+    found = remembered_network(job.given, data.input_shape, data.num_classes, job.given_weights)
+    return Given(found.make, found.trained, found.fingerprint)
 
 
 def family_of(config: StudyConfig, space: Space) -> dict[str, Any]:
@@ -175,7 +210,7 @@ def _remembered_network(
     from nax_bo.accuracy.supernet.family import Family
     from nax_bo.accuracy.supernet.inherit import super_network
 
-    images, about = _data_set(data), dict(family)
+    images, about = data_set(data), dict(family)
     system = load_system(about["system"], images.input_shape, images.num_classes)
     return super_network(
         Family(Space.from_json(about["space"]), system.decode),
@@ -194,7 +229,7 @@ def describe_data(spec: str) -> dict[str, Any]:
     Raises:
         DataError: The data set is missing or damaged.
     """
-    data = _data_set(spec)
+    data = data_set(spec)
     return {
         "name": data.name,
         "input_shape": list(data.input_shape),
@@ -206,7 +241,8 @@ def describe_data(spec: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _data_set(spec: str) -> DataSet:
+def data_set(spec: str) -> DataSet:
+    """A data set by its specification, once in this process."""
     from nax_bo.accuracy.data import parse_data
 
     return parse_data(spec).load()

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
-from typing import Any, Protocol
 
-import numpy as np
-
-from nax_bo.accuracy.fidelity import FULL, INHERIT, LADDER
+from nax_bo.accuracy.fidelity import FULL, INHERIT
+from nax_bo.accuracy.recipes import rungs
 from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
+from nax_bo.durations import seconds_of
 from nax_bo.errors import EvaluationError, NaxboError
-from nax_bo.search import Optimizer, Suggestion
-from nax_bo.space import Design
+from nax_bo.search import Suggestion
+from nax_bo.sizes import bytes_of, spoken_size
 from nax_bo.study.config import StudyConfig
-from nax_bo.study.file.store import Store
-from nax_bo.study.file.trial import Evaluation, Proposal, Trial
-from nax_bo.study.problem import StudyProblem
+from nax_bo.study.file import records
+from nax_bo.study.file.trial import Evaluation, Trial
 from nax_bo.study.running.book import Book
 from nax_bo.study.running.faults import Blame, given_up, invalid
+from nax_bo.study.running.growing import Growing, Progress
 from nax_bo.study.running.job import CHECKPOINTS, Job, JobResult, family_of, job_seed, run_job
+from nax_bo.study.running.memory import LOOK_EVERY_S, resident_bytes
+from nax_bo.study.running.pace import EVERY_S, Pace, SignsOfLife
+from nax_bo.study.running.stopping import Stopping
+from nax_bo.study.running.turns import TOLD, Turns
 from nax_bo.study.running.weights import WeightsKeeper
 
 GRACE_S = 3.0
@@ -31,54 +34,6 @@ GRACE_S = 3.0
 
 FINAL_SHARE, FINAL_LEAST = 0.08, 10
 """Full trainings at the end, as a share of the budget and at least, for designs that may still be on the front."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy."""
-
-    designs: int
-    budget: int
-    full: int
-    running: int
-    failed: int
-    hypervolume: float
-    front: int
-    best: float | None
-    eta_s: float | None
-    news: str
-
-
-class Growing(Protocol):
-    """What a run needs of the study that it makes grow (:class:`nax_bo.study.study.Study`)."""
-
-    store: Store
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """What the study remembers of its data set."""
-
-    @property
-    def study_problem(self) -> StudyProblem:
-        """The search problem."""
-
-    def optimizer(self, initial: int | None = 0) -> Optimizer:
-        """The optimiser, told every finished evaluation."""
-
-    def trials(self) -> list[Trial]:
-        """All designs."""
-
-    def trial(self, number: int) -> Trial:
-        """One design."""
-
-    def accuracy(self, evaluation: Evaluation) -> float:
-        """The accuracy that the study maximises."""
-
-    def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
-        """An evaluation to add to the store."""
-
-    def tell(self, optimizer: Optimizer, trial: Trial, evaluation: Evaluation) -> None:
-        """Tell the optimiser of a finished evaluation."""
 
 
 class Run:
@@ -97,25 +52,53 @@ class Run:
         renew: Callable[[], Executor] | None,
         workers: Callable[[], int],
         on_progress: Callable[[Progress], None],
+        finalists: int | None = None,
     ) -> None:
+        self._final = max(FINAL_LEAST, round(FINAL_SHARE * config.budget)) if finalists is None else finalists
         self.study, self.config, self.on_progress = study, config, on_progress
         self.pool, self.renew, self.workers = pool, renew, workers
         self.blame = Blame()
+        self.price = {name: rung.relative_cost for name, rung in rungs(config.recipe).items()}
         self.store = study.store
         self.suspects = {e.id for e in self.store.evaluations("queued") if e.endings}
         self.futures: dict[Future[JobResult], tuple[Evaluation, float]] = {}
-        self.optimizer = study.optimizer(initial=None)
+        self.memory = bytes_of(config.memory) if config.memory else None
+        told = records.count_of(TOLD, self.store.meta(TOLD)) if config.reproducible else None
+        self.optimizer = study.optimizer(initial=None, first=told)
+        self.turns = None if told is None else self._turns(told, workers())
         trials = study.trials()
         self.book = Book(trials)
         self.weights = WeightsKeeper(self.store.path, config, trials)
         self.weights.forget(self.optimizer.front())
         self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
         self._nothing_left = False
-        self.started, self.work_done = monotonic(), 0.0
+        self.stopping = Stopping(self.store, config, self.optimizer)
+        limit_s = seconds_of(config.time) if config.time else None
+        self.pace = Pace(self.price, self.store.evaluations("done"), workers(), limit_s)
+        self.signs = SignsOfLife() if renew is not None else None  # of this machine's own workers
+        self.last: Progress | None = None
         self.news: list[str] = []
 
     def loop(self) -> None:
         """Decide, submit, record, until the budget is spent and the front is trained in full."""
+        try:
+            self._loop()
+        finally:
+            if self.signs:
+                self.signs.close()
+
+    def _turns(self, told: int, width: int) -> Turns:
+        decided, trials = self.store.evaluations(), self.study.trials()
+        turns = Turns(decided, told, width, self._tell)
+        for evaluation in decided[told:]:
+            if evaluation.order is not None:
+                turns.ended(trials[evaluation.trial], evaluation)
+        return turns
+
+    def _tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        self.study.tell(self.optimizer, trial, evaluation)
+
+    def _loop(self) -> None:
         while True:
             while len(self.futures) < (1 if self.suspects else self.workers()):
                 if (evaluation := self._next()) is None:
@@ -126,10 +109,16 @@ class Run:
             self.news = []
             if not self.futures:
                 return
-            done, _ = wait(self.futures, timeout=self._patience(), return_when=FIRST_COMPLETED)
+            patience = self._patience()
+            moving = min(patience, LOOK_EVERY_S if self.memory else EVERY_S) if self.signs else patience
+            done, _ = wait(self.futures, timeout=moving, return_when=FIRST_COMPLETED)
+            if self.memory:
+                self._end_greedy()
             if not done:
                 self._end_overdue()
+                self._report_moved()
                 continue
+            done = {f for f in done if f in self.futures}
             sound = [f for f in done if not isinstance(f.exception(), BrokenExecutor)]
             for future in sorted(sound, key=lambda f: self.futures[f][0].id):
                 self._record(future)
@@ -142,23 +131,34 @@ class Run:
             if not (why := given_up(waiting)):
                 return waiting
             self._finish(waiting, JobResult(None, why), 0.0)
-        suggestion = self._decide()
+        suggestion = self._decide() if self.turns is None else self.turns.decide(self._decide)
         if suggestion is None:
             return None
         proposal = self.study.proposal(suggestion.design, suggestion.fidelity, suggestion.reason)
-        (evaluation,) = self.store.add([proposal])
+        (evaluation,) = self.store.add([proposal], {TOLD: self.turns.told} if self.turns else None)
+        if self.turns:
+            self.turns.decided(evaluation)
         self.book.note(self.study.trial(evaluation.trial))
         return evaluation
 
     def _decide(self) -> Suggestion | None:
         """Calibration when it is due, a new design while there is budget, at last what may be on the front."""
         spent = self.book.designs >= self._budget or self._nothing_left
+        if not spent and self.pace.search_is_over(min(self._final, (self.book.designs + 1) // 2)):
+            self._end_search()
+            spent = True
+        if spent and self.pace.nothing_more():
+            return None
         looks = self.book.looks
         due = looks.final < self._final if spent else looks.since >= self.config.calibrate_every
         if due and (promoted := self.optimizer.promotions(1)):
             return promoted[0]
         if spent:
             return None
+        if why := self.stopping.why(self.book.designs):
+            self.news.append(why)
+            self._nothing_left = True
+            return self._decide()
         suggestion = next(iter(self.optimizer.ask(1)), None)
         if suggestion is None or not self._within_limits(suggestion):
             if suggestion is not None:
@@ -167,20 +167,22 @@ class Run:
             return self._decide()
         return suggestion
 
+    def _end_search(self) -> None:
+        """The time is nearly up: what has been looked at is the budget, from now on and when the study goes on."""
+        self.config = replace(self.config, budget=self.book.designs)
+        self.study.set_budget(self.book.designs)
+        self.news.append(
+            f"{self.config.time} are nearly over after {self.book.designs} designs: the best are trained in full now"
+        )
+
     def _within_limits(self, suggestion: Suggestion) -> bool:
         problem = self.optimizer.problem
-        x = np.array([suggestion.design.indices], dtype=np.int64)
-        return bool(problem.violation(problem.known(x), 1)[0] <= 0)
+        return bool(problem.violation(problem.remembered([suggestion.design.indices]), 1)[0] <= 0)
 
     @property
     def _budget(self) -> int:
         """Designs to look at; a small space holds fewer than were asked for."""
         return min(self.config.budget, self.study.study_problem.space.size)
-
-    @property
-    def _final(self) -> int:
-        """Full trainings once the budget is spent."""
-        return max(FINAL_LEAST, round(FINAL_SHARE * self._budget))
 
     def _work_left(self) -> float:
         """In full trainings, if all new designs are looked at cheaply."""
@@ -188,8 +190,8 @@ class Run:
         looks = self.book.looks
         scheduled = (looks.since + new) // self.config.calibrate_every if new else 0
         full = max(0, min(new + looks.waiting, scheduled + self._final - (0 if new else looks.final)))
-        running = sum(LADDER[e.fidelity].relative_cost for e, _ in self.futures.values())
-        return new * self.config.rungs[0].relative_cost + full * FULL.relative_cost + running
+        running = sum(self.price[e.fidelity] for e, _ in self.futures.values())
+        return new * self.config.rungs[0].relative_cost + full * self.price[FULL.name] + running
 
     def _submit(self, evaluation: Evaluation) -> None:
         specs = self.store.specs(evaluation.trial)
@@ -209,6 +211,10 @@ class Run:
             version("naxbo"),
             self.weights.wanted_mb(evaluation.fidelity),
             family_of(self.config, self.store.space) if evaluation.fidelity == INHERIT.name else {},
+            self.signs.path(evaluation.id) if self.signs else "",
+            self.config.device,
+            self.config.network,
+            self.config.weights,
         )
         self.store.start(evaluation.id)
         try:
@@ -246,12 +252,34 @@ class Run:
             future.cancel()
             hung = JobResult(None, f"it took longer than {limit:g} s, and did not end by itself")
             self._finish(evaluation, hung, monotonic() - begun)
-        if (
-            overdue and self.renew is not None
-        ):  # the others lose their workers too, through no fault of theirs
-            self.pool.shutdown(wait=False, cancel_futures=True)
-            self.pool, self.futures = self.renew(), {}
-            self.store.requeue_running()
+        if overdue:
+            self._renew_workers()
+
+    def _end_greedy(self) -> None:
+        """Give up trainings whose worker takes more memory than it may."""
+        assert self.signs  # it has workers of its own
+        taken = {}
+        for future, (evaluation, _) in self.futures.items():
+            if not future.done() and (pid := self.signs.worker(evaluation.id)):
+                taken[future] = resident_bytes(pid)
+        greedy = {future: size for future, size in taken.items() if size > (self.memory or size)}
+        for future, size in greedy.items():
+            evaluation, begun = self.futures.pop(future)
+            future.cancel()
+            why = f"its training took {spoken_size(size)} of memory, more than the {self.config.memory} that it may"
+            self._finish(evaluation, JobResult(None, why), monotonic() - begun)
+        if greedy:
+            for future in [f for f in self.futures if f.done() and not f.exception()]:
+                self._record(future)
+            self._renew_workers()
+
+    def _renew_workers(self) -> None:
+        """Start this machine's workers anew: the others lose theirs too, through no fault of theirs."""
+        if self.renew is None:
+            return
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool, self.futures = self.renew(), {}
+        self.store.requeue_running()
 
     def _replace_pool(self) -> None:
         lost, self.futures = list(self.futures.values()), {}
@@ -280,18 +308,20 @@ class Run:
             self.store.finish(evaluation.id, "done", outcome=result.outcome, seconds=seconds)
         trial = self.study.trial(evaluation.trial)
         self.book.note(trial)
-        self.study.tell(self.optimizer, trial, next(e for e in trial.evaluations if e.id == evaluation.id))
+        ended = next(e for e in trial.evaluations if e.id == evaluation.id)
+        (self.turns.ended if self.turns else self._tell)(trial, ended)
         if result.outcome is not None and evaluation.fidelity == FULL.name:
             found = self.config.headline.read(statistics_of(result.outcome))
             self.best = found if self.best is None else max(self.best, found)
             self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
             self.weights.trained(trial)
             self.weights.forget(self.optimizer.front())
-        self.work_done += LADDER[evaluation.fidelity].relative_cost
+        self.pace.note(evaluation.fidelity, seconds)
+        if self.signs:
+            self.signs.forget(evaluation.id)
 
     def _report(self, news: str) -> None:
-        pace = (monotonic() - self.started) / self.work_done if self.work_done else None
-        self.on_progress(
+        self.last = self._moved(
             Progress(
                 designs=self.book.designs,
                 budget=self._budget,
@@ -301,7 +331,21 @@ class Run:
                 hypervolume=self.optimizer.hypervolume(),
                 front=len(self.optimizer.front()),
                 best=self.best,
-                eta_s=None if pace is None else pace * self._work_left(),
+                eta_s=None,
                 news=news,
+                outlook=None if self._nothing_left else self.stopping.outlook,
             )
         )
+        self.on_progress(self.last)
+
+    def _report_moved(self) -> None:
+        """Report what has changed while nothing ended."""
+        if self.signs and self.last:
+            self.on_progress(self._moved(replace(self.last, news="")))
+
+    def _moved(self, progress: Progress) -> Progress:
+        """With how far the trainings under way have come, and the time left."""
+        running = sorted((e for e, _ in self.futures.values()), key=lambda e: e.id)
+        shares = tuple(self.signs.share(e.id) if self.signs else 0.0 for e in running)
+        under_way = sum(s * self.price[e.fidelity] for s, e in zip(shares, running, strict=True))
+        return replace(progress, shares=shares, eta_s=self.pace.eta_s(self._work_left(), under_way))

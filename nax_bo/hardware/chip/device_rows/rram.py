@@ -164,9 +164,9 @@ ROWS: tuple[Device, ...] = (
         read_pulse_ns=10,
         cell_area_f2=48,
         technology_nm=32,
-        programming=RelativeNoise(0.1),
+        programming=RelativeNoise(0.02),
         source="resistances, read pulse and cell of XPert's simulator (arXiv:2303.17646, Param.cpp at ad5db32); the "
-        "variation behind the paper's non-ideal accuracy is not public, 10 % of each conductance stands in for it",
+        "variation behind the paper's non-ideal accuracy is not public, 2 % of each conductance stands in for it",
         licence="published facts",
         assumed=("programming",),
     ),

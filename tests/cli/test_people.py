@@ -1,0 +1,93 @@
+"""What people meet at the terminal: help with examples, completion, words that fit, a page that follows a study."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import typer.main
+from nax_cli import progress
+from nax_cli.main import app
+
+from nax_bo.study import Study, StudyConfig
+from nax_bo.study.running.loop import Progress
+
+NEWS = (
+    "design 104 in full: 95.4 % (the most promising of those looked at cheaply: accuracy 95.1 % (94.7 to 95.4 %) "
+    "expected, may widen the front by 2 %)"
+)
+
+
+def commands(command, name="naxbo"):
+    yield name, command
+    for own, child in getattr(command, "commands", {}).items():
+        yield from commands(child, f"{name} {own}")
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+LEAVES = [name for name, c in COMMANDS.items() if not getattr(c, "commands", None)]
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_help_shows_examples_that_are_commands_with_options_that_exist(name):
+    command = COMMANDS[name]
+    assert (command.epilog or "").strip().startswith("Example"), f"{name} --help shows no example"
+    options = {o for c in COMMANDS.values() for p in c.params for o in (*p.opts, *p.secondary_opts)}
+    text = command.epilog.strip().partition(":")[2]
+    shown = [line for line in re.split(r"[;,] (?=then naxbo|naxbo)", text) if "naxbo " in line]
+    assert any(name in line for line in shown)
+    for line in shown:
+        for option in re.findall(r"(?<=\s)--?[a-z][\w-]*", line):
+            assert option in options, f"{line}: no such option {option}"
+
+
+@pytest.mark.parametrize("typed", ["opt", "what", "rep"])
+def test_a_shell_completes_commands(typed):
+    program = "import sys; sys.argv = ['naxbo']; from nax_cli.main import main; main()"
+    asked = {"_NAXBO_COMPLETE": "complete_bash", "COMP_WORDS": f"naxbo {typed}", "COMP_CWORD": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.split() == [next(n.split()[1] for n in LEAVES if n.split()[1].startswith(typed))], (
+        run.stderr
+    )
+
+
+def test_progress_says_most_in_a_line_of_80():
+    p = Progress(
+        designs=151, budget=200, full=22, running=2, failed=3, hypervolume=0.4919, front=12, best=0.954,
+        eta_s=540.0, news="",
+    )  # fmt: skip
+    line = progress.fitted(progress.parts(p), 79)
+    assert len(line) <= 79
+    for part in ("151/200 designs", "left", "best 95.4 %", "2 running"):
+        assert part in line
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_news_fit_any_width_and_lose_no_word(width):
+    text = progress.wrapped(NEWS, width)
+    assert max(map(len, text.splitlines())) < width
+    assert text.split() == NEWS.split()
+
+
+def test_nothing_is_coloured(naxbo, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    for arguments in (["--help"], ["devices"], ["spaces"]):
+        answer = naxbo(*arguments)
+        assert answer.code == 0
+        assert "\x1b" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-3", "nan", "1e9"])
+def test_a_pace_that_makes_no_sense_is_refused(naxbo, tmp_path, seconds):
+    with Study(tmp_path / "s.naxbo", StudyConfig(budget=1)):
+        pass
+    answer = naxbo("report", "-s", tmp_path / "s.naxbo", "--watch", seconds)
+    assert answer.code == 2
+    assert "--watch" in answer.err
