@@ -16,6 +16,7 @@ from typing import Any
 from nax_bo.accuracy.fidelity import FULL, MANY_TEST_IMAGES
 from nax_bo.accuracy.training import batch_size
 from nax_bo.errors import InputError, NaxboError
+from nax_bo.files import write_whole
 from nax_bo.hardware import ArraySpec, ChipSpec, cost_model
 from nax_bo.hardware.protocol import OneByOne
 from nax_bo.hardware.reads import COST_FREE
@@ -299,7 +300,10 @@ class Reproduction:
     def _search(self, study: Study, name: str, seed: int, first: Sequence[Design], pool: Executor) -> None:
         """Designs until their trainings have seen the scale's images, then the best in full."""
         study.add(first)
-        while room := self._room(study.trials()):
+        over = study.store.path.with_suffix(
+            ".searched"
+        )  # else finished searches would grow where looks were cheap
+        while not over.exists() and (room := self._room(study.trials())):
             before = len(study.trials())
             self.say(
                 f"{self.system}: {name}, seed {seed}: {before} designs looked at, room for {room} full looks"
@@ -307,6 +311,7 @@ class Reproduction:
             study.run(before + room, pool, self._tick, finalists=0)
             if len(study.trials()) == before:
                 break  # there is no design left
+        write_whole(over, "")
         study.run(len(study.trials()), pool, self._tick, finalists=self.scale.finalists)
 
     def _room(self, trials: Sequence[Trial]) -> int:
