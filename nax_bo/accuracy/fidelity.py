@@ -113,7 +113,7 @@ FULL = Fidelity(
 )
 INHERIT = Fidelity(
     "inherit",
-    replace(SHORT.recipe, epochs=20, least_steps=600, calibration_vectors=512),
+    replace(SHORT.recipe, epochs=9, least_steps=600, calibration_vectors=512),
     trainings=1,
     min_draws=3,
     max_draws=8,
