@@ -2,15 +2,13 @@
 
 import json
 from concurrent.futures import Executor, Future
-from dataclasses import replace
 
 import pytest
 
-from nax_bo.accuracy.fidelity import FULL, LADDER
 from nax_bo.accuracy.kept import read_kept
 from nax_bo.errors import InputError
 from nax_bo.study import Study, StudyConfig
-from nax_bo.study import export as export_module
+from nax_bo.study.answers import export as export_module
 from nax_bo.study.answers.export import write_onnx, write_weights
 from nax_bo.study.answers.remeasured import measure_weights
 from nax_bo.study.running.job import Job, JobResult, job_seed, run_job
@@ -105,19 +103,17 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="module")
-def quick():
-    """Full trainings take a third of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LADDER, "full", replace(FULL, recipe=replace(FULL.recipe, epochs=3, least_steps=60)))
-        yield
+QUICK = "digits,epochs=3,least_steps=60"
+"""A recipe that takes a third of the time."""
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory, quick):
+def study(tmp_path_factory):
     """A study with one design trained in full as a worker would, its weights kept."""
     path = tmp_path_factory.mktemp("s") / "s.naxbo"
-    with Study(path, StudyConfig(data="digits,train=300,test=150", strategy="random")) as opened:
+    with Study(
+        path, StudyConfig(data="digits,train=300,test=150", strategy="random", recipe=QUICK)
+    ) as opened:
         design = opened.store.space.design(SMALL)
         (evaluation,) = opened.store.add([opened.proposal(design, "full", "test")])
         specs, config = opened.specs(opened.trial(0)), opened.config
@@ -128,7 +124,7 @@ def study(tmp_path_factory, quick):
             conditions,
             config.data,
             "full",
-            "auto",
+            QUICK,
             job_seed(0, 0),
             600.0,
             weights_mb=1.0,
