@@ -6,21 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nax_bo.space import Design, Space, Variable
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "device": ("device", "bits_per_cell", "fefet_bits_per_cell", "conductance"),
-    "bits": ("weight_bits", "input_bits", "adc_bits", "dac_bits", "fc_weight_bits", "fc_input_bits"),
-    "crossbar": ("crossbar", "rows", "cols", "stem_crossbar", "shortcut_crossbar", "classifier_crossbar"),
-    "converter type": ("adc_type",),
-    "sharing": ("mux",),
-}
-"""Variables of each group, without the layer at their end. Others are the network's by their scope, or else the
-hierarchy's: tiles, buffers, links."""
-
-NETWORK, HIERARCHY = "network", "hierarchy"
-ORDER = (NETWORK, "device", "crossbar", "bits", "converter type", "sharing", HIERARCHY)
-"""Accuracy-bearing choices first; shares depend on the order, their product does not."""
+from nax_bo.space import Design, Space
+from nax_bo.systems.groups import ORDER, group_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +19,6 @@ class Factor:
 
     group: str
     gain: float
-
-
-def group_of(variable: Variable) -> str:
-    """The group of a variable."""
-    stem = variable.name.rpartition(".")[2].rstrip("0123456789").rstrip("_")
-    for group, names in GROUPS.items():
-        if stem in names:
-            return group
-    return HIERARCHY if variable.scope == "chip" else NETWORK
 
 
 def walk(
@@ -55,7 +33,8 @@ def walk(
         value: A cost, less being better; NaN for designs that cannot be priced.
 
     Returns:
-        One factor per group that differs, in :data:`ORDER`, and the total.
+        One factor per group that differs, in :data:`~nax_bo.systems.groups.ORDER` (accuracy-bearing choices first:
+        shares depend on the order, their product does not), and the total.
     """
     groups = {v.name: group_of(v) for v in space.variables}
     first = value(start)

@@ -6,16 +6,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from time import monotonic
 from typing import Any
 
-from nax_bo.accuracy.fidelity import FULL
+from nax_bo.accuracy.fidelity import FULL, MANY_TEST_IMAGES
 from nax_bo.accuracy.training import batch_size
 from nax_bo.errors import InputError, NaxboError
+from nax_bo.hardware import ArraySpec, ChipSpec, cost_model
+from nax_bo.hardware.protocol import OneByOne
+from nax_bo.hardware.reads import COST_FREE
 from nax_bo.outcomes import OUTCOMES, outcome
 from nax_bo.reproduce.factors import Factor, walk
 from nax_bo.reproduce.pairs import Interval, paired_difference
@@ -29,8 +32,11 @@ from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.executor import local_executor
 from nax_bo.study.running.job import data_set, describe_data
 from nax_bo.systems import Claim
+from nax_bo.systems.union import HOLDS
 
-NAXBO, OWN = "naxbo", "own search"
+NAXBO, OWN, UNION = "naxbo", "own search", "union"
+_OWN = {"nacim": "nacim", "cimnet": "dynas", "cimnet-vit": "dynas"}
+"""Searches of systems whose settings name none; those of NAX and Saha et al. are no functions of a log, or unknown."""
 _TRIED = 3
 """Winners of a search that are trained until one holds its accuracy."""
 
@@ -119,8 +125,53 @@ class Reproduction:
     @property
     def searches(self) -> dict[str, str]:
         """Strategies by the name under which they are reported."""
-        own = self.problem.system.settings.get("strategy")
+        own = self.problem.system.settings.get("strategy", _OWN.get(self.problem.system.name))
         return {**({OWN: own} if own else {}), "random": "random", NAXBO: "naxbo"}
+
+    @cached_property
+    def union(self) -> StudyProblem | None:
+        """The union's space under this system's prices and conditions; None if it does not hold the system.
+
+        What the cost model does not read of a chip stays as the baseline has it.
+        """
+        name = self.problem.system.name
+        reference = next((u for u, parts in HOLDS.items() if name in parts), None)
+        if reference is None:
+            return None
+        config = replace(self.problem.config, system=reference)
+        whole = StudyProblem(config, self.problem.input_shape, self.problem.num_classes)
+        paper = self._expressed(whole, self.problem.system.baselines["paper"])
+        model = cost_model(config.cost_model)
+        reads = getattr(model.evaluator if isinstance(model, OneByOne) else model, "reads", None)
+        if reads is None:
+            return whole
+        chip = {f.name for f in (*fields(ChipSpec), *fields(ArraySpec))} - set(COST_FREE)
+        unread = [n for n in paper if n.rstrip("_0123456789") in chip - reads.settings]
+        fixed = replace(config, choose={n: (str(paper[n]),) for n in unread})
+        return replace(whole, config=fixed)
+
+    def _expressed(self, union: StudyProblem, design: Mapping[str, Any]) -> dict[str, Any]:
+        description: Any = union.system.description
+        found: dict[str, Any] = description.express(self.problem.system.name, design)
+        return found
+
+    def _joint(
+        self,
+        union: StudyProblem,
+        seed: int,
+        start: Contender,
+        baselines: Mapping[str, Baseline],
+        pool: Executor,
+    ) -> Contender:
+        """The union searched from the baseline and from the best design of the system's own space."""
+        first = [
+            union.space.design(self._expressed(union, d)) for d in (baselines["paper"].design, start.design)
+        ]
+        with self._study(union.config, UNION, "naxbo", seed, baselines) as study:
+            self._search(study, UNION, seed, first, pool)
+            paper = replace(baselines["paper"], design=first[0])
+            found = self._winner(study, union, UNION, seed, {**baselines, "paper": paper}, pool)
+        return replace(found, designs=found.designs + start.designs, images=found.images + start.images)
 
     def run(self) -> Result:
         """Do what is left, in the order baselines, searches, winners.
@@ -135,9 +186,11 @@ class Reproduction:
             contenders = []
             for seed in range(self.seeds):
                 for name, strategy in self.searches.items():
-                    with self._study(name, strategy, seed, baselines) as study:
-                        self._search(study, name, seed, baselines["paper"], pool)
-                        contenders.append(self._winner(study, name, seed, baselines, pool))
+                    with self._study(self.problem.config, name, strategy, seed, baselines) as study:
+                        self._search(study, name, seed, [baselines["paper"].design], pool)
+                        contenders.append(self._winner(study, self.problem, name, seed, baselines, pool))
+                if self.union is not None:
+                    contenders.append(self._joint(self.union, seed, contenders[-1], baselines, pool))
         system = self.problem.system
         return Result(
             self.system,
@@ -171,8 +224,10 @@ class Reproduction:
         """Of baselines and winners."""
         return Trainings(self.folder / "trainings.json", self.problem.config, self.scale.looks)
 
-    def _measure(self, designs: Sequence[Design], pool: Executor, looks: int = 0) -> list[Measured]:
-        decode = self.problem.system.decode
+    def _measure(
+        self, designs: Sequence[Design], pool: Executor, looks: int = 0, ground: StudyProblem | None = None
+    ) -> list[Measured]:
+        decode = (ground or self.problem).system.decode
         return self.trainings.measure([decode(d) for d in designs], pool, self._tick, looks)
 
     # baselines
@@ -217,10 +272,10 @@ class Reproduction:
 
     @contextmanager
     def _study(
-        self, name: str, strategy: str, seed: int, baselines: Mapping[str, Baseline]
+        self, config: StudyConfig, name: str, strategy: str, seed: int, baselines: Mapping[str, Baseline]
     ) -> Iterator[Study]:
         config = replace(
-            self._limited(baselines),
+            self._limited(config, baselines),
             strategy=strategy,
             seed=seed,
             budget=self.scale.designs,
@@ -229,9 +284,8 @@ class Reproduction:
         with Study(self.folder / f"{name.replace(' ', '-')}-{seed}.naxbo", config) as study:
             yield study
 
-    def _limited(self, baselines: Mapping[str, Baseline]) -> StudyConfig:
+    def _limited(self, config: StudyConfig, baselines: Mapping[str, Baseline]) -> StudyConfig:
         """What a search is asked for: no loss of accuracy; or, where accuracy is claimed, the cost that is claimed."""
-        config = self.problem.config
         if not any(c.metric == "accuracy" for c in self.claims):
             floor = fmean(baselines["paper"].measured.accuracies) - TOLERANCE
             return replace(config, min={**config.min, "accuracy": round(floor, 4)})
@@ -240,29 +294,50 @@ class Reproduction:
         limit = against.costs[self.main] / min(gains, default=1.0)
         return replace(config, max={**config.max, self.main: limit})
 
-    def _search(self, study: Study, name: str, seed: int, paper: Baseline, pool: Executor) -> None:
-        study.add([paper.design])
-        done = len(study.trials())
-        self.say(f"{self.system}: {name}, seed {seed}: {done} of {self.scale.designs} designs looked at")
-        study.run(self.scale.designs, pool, self._tick, finalists=self.scale.finalists)
+    def _search(self, study: Study, name: str, seed: int, first: Sequence[Design], pool: Executor) -> None:
+        """Designs until their trainings have seen the scale's images, then the best in full."""
+        study.add(first)
+        while room := self._room(study.trials()):
+            before = len(study.trials())
+            self.say(
+                f"{self.system}: {name}, seed {seed}: {before} designs looked at, room for {room} full looks"
+            )
+            study.run(before + room, pool, self._tick, finalists=0)
+            if len(study.trials()) == before:
+                break  # there is no design left
+        study.run(len(study.trials()), pool, self._tick, finalists=self.scale.finalists)
+
+    def _room(self, trials: Sequence[Trial]) -> int:
+        """Full looks that the scale's images still allow, room for the finalists' kept free."""
+        seen, full = self._images(trials), self._full_look
+        waiting = sum(t.at(FULL.name) is None for t in trials)
+        left = self.scale.designs * full - seen - min(self.scale.finalists, waiting) * full
+        undecided = any(e.state in ("queued", "running") for t in trials for e in t.evaluations)
+        return max(int(undecided), left // full)
 
     # winners
 
     def _winner(
-        self, study: Study, name: str, seed: int, baselines: Mapping[str, Baseline], pool: Executor
+        self,
+        study: Study,
+        ground: StudyProblem,
+        name: str,
+        seed: int,
+        baselines: Mapping[str, Baseline],
+        pool: Executor,
     ) -> Contender:
         """The best design that holds its accuracy in paired trainings; else the first that was tried."""
         self.say(f"{self.system}: {name}, seed {seed}: trainings of the winner")
         ranked = self._ranked(study, baselines)[:_TRIED]
         first: tuple[Design, Measured] | None = None
         for design in ranked:
-            (found,) = self._measure([design], pool)
+            (found,) = self._measure([design], pool, ground=ground)
             first = first or (design, found)
             if self._holds(found, baselines):
-                return self._contender(study, name, seed, design, found, baselines)
+                return self._contender(study, ground, name, seed, design, found, baselines)
         if first is None:
             raise InputError(f"{name} trained no design in full", "Remove its study, and run again.")
-        return self._contender(study, name, seed, *first, baselines)
+        return self._contender(study, ground, name, seed, *first, baselines)
 
     def _ranked(self, study: Study, baselines: Mapping[str, Baseline]) -> list[Design]:
         trials = [t for t in study.trials() if t.at(FULL.name)]
@@ -293,13 +368,14 @@ class Reproduction:
     def _contender(
         self,
         study: Study,
+        ground: StudyProblem,
         name: str,
         seed: int,
         design: Design,
         found: Measured,
         baselines: Mapping[str, Baseline],
     ) -> Contender:
-        (costs,) = self.problem.costs_of([design])
+        (costs,) = ground.costs_of([design])
         trials = study.trials()
         return Contender(
             search=name,
@@ -310,7 +386,7 @@ class Reproduction:
             lost=fmean(found.clean) - fmean(found.accuracies),
             difference={k: self._difference(found, b.measured) for k, b in baselines.items()},
             gains={k: self._gains(costs, baselines[k].costs) for k in BASELINES if k in baselines},
-            factors=self._factors(baselines["paper"].design, design),
+            factors=self._factors(ground, baselines["paper"].design, design),
             designs=len(trials),
             images=self._images(trials),
         )
@@ -323,21 +399,31 @@ class Reproduction:
         priced = {n: o for n, o in OUTCOMES.items() if o.source == "priced" and base.get(n) and costs.get(n)}
         return {n: (base[n] / costs[n]) ** o.sign for n, o in priced.items()}
 
-    def _factors(self, start: Design, end: Design) -> list[Factor]:
+    def _factors(self, ground: StudyProblem, start: Design, end: Design) -> list[Factor]:
         sign = outcome(self.main).sign
 
         def value(design: Design) -> float:
-            (costs,) = self.problem.costs_of([design])
+            (costs,) = ground.costs_of([design])
             return float(costs[self.main] ** sign)
 
-        return walk(self.problem.system.space, start, end, value)[0]
+        return walk(ground.space, start, end, value)[0]
 
     def _shown(self, costs: Mapping[str, float]) -> dict[str, float]:
         claimed = [c.metric for c in self.claims if c.metric in costs]
         return {n: costs[n] for n in dict.fromkeys((self.main, *claimed, *self.problem.config.cost_columns))}
 
     def _images(self, trials: Sequence[Trial]) -> int:
+        """Training images that the looks at designs have seen; of one that failed, those of one training."""
+        each = {name: self._of_training(name) for name in LOOKS}
+        ended = [e for t in trials for e in t.evaluations if e.state in ("done", "failed")]
+        return sum(each[e.fidelity] * int((e.outcome or {}).get("trainings", 1)) for e in ended)
+
+    def _of_training(self, rung: str) -> int:
         images = len(data_set(self.data).train_labels)
-        each = {n: images_seen(images, batch_size(images), f.recipe) for n, f in LOOKS.items()}
-        done = [e for t in trials for e in t.evaluations if e.state == "done"]
-        return sum(each[e.fidelity] * int(e.outcome.get("trainings", 1)) for e in done)
+        return images_seen(images, batch_size(images), LOOKS[rung].recipe)
+
+    @cached_property
+    def _full_look(self) -> int:
+        """Training images of a full evaluation."""
+        few = len(data_set(self.data).test_labels) < MANY_TEST_IMAGES
+        return self._of_training(FULL.name) * (FULL.trainings if few else 1)

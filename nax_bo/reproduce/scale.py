@@ -15,8 +15,9 @@ class Scale:
     Attributes:
         name: For the command line.
         data: Data set; empty if it has to be given.
-        designs: Designs that each search looks at, its baseline included.
-        finalists: Designs of each search that are then trained in full.
+        designs: Every search may see as many training images as so many full evaluations take; cheaper looks leave room
+            for more designs.
+        finalists: Designs of each search that are trained in full at its end, where they have not been.
         looks: Full evaluations of each design that is compared, with seeds of their own; on small test sets each holds
             three trainings.
     """

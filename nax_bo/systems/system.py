@@ -201,6 +201,14 @@ _FACTORIES: dict[str, tuple[str, str]] = {
         "nax_bo.systems.cimnet_vit:CimnetVitSystem",
         "CiMNet: ViT sub-networks and memory hierarchy",
     ),
+    "union": (
+        "nax_bo.systems.union:union",
+        "networks of XPert, NAX, NACIM, CiMNet; all choices of their chips",
+    ),
+    "union-vit": (
+        "nax_bo.systems.union:union_vit",
+        "CiMNet's vision transformers; all choices of the four's chips",
+    ),
 }
 
 

@@ -9,10 +9,11 @@ from scipy.stats import ttest_rel
 from nax_bo.accuracy.fidelity import FULL, SHORT, Recipe
 from nax_bo.errors import InputError
 from nax_bo.hardware import cost_model
-from nax_bo.reproduce.factors import ORDER, group_of, walk
+from nax_bo.reproduce.factors import walk
 from nax_bo.reproduce.pairs import paired_difference, trainings_of
 from nax_bo.reproduce.scale import images_seen, scale
 from nax_bo.systems import load_system, system_names
+from nax_bo.systems.groups import ORDER, group_of
 
 
 def test_the_interval_is_that_of_the_paired_t_test() -> None:

@@ -18,7 +18,7 @@ FIELDS = [name for name in Workload.__dataclass_fields__ if name not in ("device
 @pytest.mark.parametrize("name", [*system_names(), "my_space"])
 def test_vectorised_workload_equals_decoded_designs(name: str, shape: tuple[int, int, int]) -> None:
     system = load_system(EXAMPLE if name == "my_space" else name, shape, 10)
-    rows = system.space.sample(200, 0)
+    rows = system.space.sample(50, 0)
     vectorised = system.workload(system.space.columns(rows))
     decoded = Workload.from_designs(*zip(*map(system.decode, system.space.designs(rows)), strict=True))
     width = decoded.shape[1]
