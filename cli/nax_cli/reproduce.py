@@ -35,6 +35,10 @@ def reproduce(
     workers: Annotated[
         int, typer.Option("--workers", "-j", min=0, help="Trainings at once; 0: one per core.")
     ] = 0,
+    joint: Annotated[
+        bool,
+        typer.Option("--union", help="Search the union of the systems too: a proposal takes half a minute."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Reproduce or refute a published system's claims.
@@ -56,7 +60,7 @@ def reproduce(
     where = folder or Path(f"reproduce-{system.replace('/', '-').replace(':', '-')}-{scale}")
     check_folder("--folder", where)
     seconds = 60 * minutes if minutes else float("inf")
-    work = Reproduction(system, where, named(scale), data or "", seeds, workers, seconds, say)
+    work = Reproduction(system, where, named(scale), data or "", seeds, workers, seconds, joint, say)
     try:
         with stoppable():
             result = work.run()

@@ -1,4 +1,4 @@
-"""``naxbo study``: whether a study is sound, and what can be saved of one that is not."""
+"""``naxbo study``: whether a study is sound, what can be saved of one that is not, and its form for Optuna."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from nax_cli.output import JsonFlag, print_json, say
 
-app = typer.Typer(help="Check a study, or save what a damaged one still holds.", no_args_is_help=True)
+app = typer.Typer(help="Check, mend or move a study; write it for Optuna.", no_args_is_help=True)
 
 _SHOWN = 20
 
@@ -87,3 +87,24 @@ def import_(
         print_json({"study": str(out), **found})
     else:
         print(f"{out} holds {found['designs']} designs and {found['evaluations']} evaluations")
+
+
+@app.command(
+    "optuna", epilog="Example: naxbo study optuna study.naxbo study.db; optuna-dashboard sqlite:///study.db"
+)
+def to_optuna(
+    file: File,
+    storage: Annotated[Path, typer.Argument(help="File of the new Optuna storage; must not exist.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write all designs into an Optuna storage, which optuna-dashboard opens.
+
+    Takes the extra optuna. Choices are parameters, objectives are values; trials say in "fidelity" how far their
+    designs were trained: compare full with full.
+    """
+    from nax_bo.study import Study
+    from nax_bo.study.answers.optuna_export import export_optuna
+
+    with Study(str(file)) as opened:
+        count = export_optuna(opened, storage)
+    print_json({"storage": str(storage), "trials": count}) if as_json else print(f"{storage}: {count} trials")

@@ -227,9 +227,9 @@ def _compare(
     sets = [[Setting.parse(text) for text in texts] for texts in changes if texts]
     comparison = compare(variants(spec, model.chip, sets), model.model)
     if chart is not None:
-        from nax_bo.report.whatif_chart import draw_comparison
+        from nax_bo.report.whatif_chart import draw
 
-        draw_comparison(comparison, chart)
+        draw(comparison, chart)
     if as_json:
         print_json({"network": spec.name, "cost_model": model.name, **comparison.to_dict()})
         return
@@ -251,9 +251,9 @@ def _sweep(
 
     result = sweep(spec, _chip(spec, model.chip, changes), [parse_sweep(text) for text in texts], model.model)
     if chart is not None:
-        from nax_bo.report.whatif_chart import draw_sweep
+        from nax_bo.report.whatif_chart import draw
 
-        draw_sweep(result, chart)
+        draw(result, chart)
     if as_json:
         print_json({"network": spec.name, "cost_model": model.name, "base": changes, **result.to_dict()})
         return
@@ -270,9 +270,9 @@ def _sensitivity(
     axes, chip = [parse_sweep(text) for text in texts], _chip(spec, model.chip, changes)
     alone, shares = one_at_a_time(spec, chip, axes, model.model), sobol(spec, chip, axes, model.model)
     if chart is not None:
-        from nax_bo.report.whatif_chart import draw_sensitivity
+        from nax_bo.report.whatif_chart import draw
 
-        draw_sensitivity(shares, chart)
+        draw(shares, chart)
     if as_json:
         answer: dict[str, Any] = {
             "network": spec.name,

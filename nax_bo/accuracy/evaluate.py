@@ -140,7 +140,8 @@ def evaluate(
         if level.name == INHERIT.name and shared is not None:
             module = shared.inherited(network)
         if module is not None and level.name in (INHERIT.name, PROGRAM.name):
-            return programmed(module, network, chip, data, vectors=learning.calibration_vectors, **fitted)
+            fitted |= {"vectors": learning.calibration_vectors, "normalised": level.name != INHERIT.name}
+            return programmed(module, network, chip, data, **fitted)
         left_s = max(0.0, timeout_s - (perf_counter() - start))
         options: dict[str, Any] = {"timeout_s": left_s, "checkpoint": checkpoint, "module": module}
         on_step = partial(_share_of_all, on_progress, turn, trainings)

@@ -113,7 +113,7 @@ FULL = Fidelity(
 )
 INHERIT = Fidelity(
     "inherit",
-    replace(SHORT.recipe, epochs=20, least_steps=600, calibration_vectors=512),
+    replace(SHORT.recipe, epochs=9, least_steps=600, calibration_vectors=512),
     trainings=1,
     min_draws=3,
     max_draws=8,
@@ -121,7 +121,11 @@ INHERIT = Fidelity(
     mode="fast",
     relative_cost=0.04,
 )
-"""No training of its own: weights are a slice of the space's super-network, whose training the recipe describes."""
+"""No training of its own: weights are a slice of the space's super-network, whose training the recipe describes.
+
+On the default space it ranks poorly yet: after 300 steps of the super-network Kendall's tau with full is 0.38 on 28
+random designs (short: 0.83), at a sixth of the time of short. It is not on the default ladder.
+"""
 
 PROGRAM = Fidelity(
     "program",

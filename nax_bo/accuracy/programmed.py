@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from nax_bo.accuracy.data import DataSet
-from nax_bo.accuracy.training import calibration_images, fit_normalisation
+from nax_bo.accuracy.training import calibration_images, fit_normalisation, taking_statistics
 from nax_bo.crossbar import CrossbarNetwork, Mode, noise_aware
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
@@ -21,6 +22,7 @@ def programmed(
     seed: int,
     conditions: Conditions,
     mode: Mode,
+    normalised: bool = True,
 ) -> CrossbarNetwork:
     """``module`` with its converters and normalisation fitted to programmed chips.
 
@@ -33,6 +35,8 @@ def programmed(
         seed: Of the chip that normalisation is fitted to.
         conditions: Non-idealities.
         mode: How the network will be read.
+        normalised: Whether the normalisations of ``module`` hold its own statistics, on which ranges depend; a slice
+            of a super-network has none yet, and takes those of the images first.
 
     Raises:
         InputError: The chip does not fit the network.
@@ -41,6 +45,11 @@ def programmed(
     model.quick_wires = mode == "fast"
     model.eval()
     examples = calibration_images(data.train_images)
+    if not normalised:
+        model.mode = "float"
+        with taking_statistics(model), torch.no_grad():
+            model(examples)
+        model.mode = mode
     model.calibrate(examples, None, vectors, conditions)
     fit_normalisation(model, examples, seed, conditions, mode)
     return model

@@ -138,7 +138,7 @@ def fit_normalisation(
     those the network was calibrated on. Leaves ``model`` in evaluation mode and programmed as that chip.
     """
     before, model.mode = model.mode, "exact"
-    with _taking_statistics(model):
+    with taking_statistics(model):
         model.program(seed ^ _NORMALISATION_STREAM, conditions)
         if mode in ("fast", "adaptive"):
             model.fit(adaptive=mode == "adaptive")
@@ -151,12 +151,12 @@ def fit_normalisation(
 def idealise(model: CrossbarNetwork, images: Tensor, mode: Literal["ideal", "float"] = "ideal") -> None:
     """Put ``model`` on an ideal chip, or off any: read so, and the statistics of all batch normalisations taken so."""
     model.mode = mode
-    with _taking_statistics(model), torch.no_grad():
+    with taking_statistics(model), torch.no_grad():
         model(calibration_images(images))
 
 
 @contextmanager
-def _taking_statistics(model: CrossbarNetwork) -> Iterator[None]:
+def taking_statistics(model: CrossbarNetwork) -> Iterator[None]:
     """Batch normalisations take the statistics of the images that are read; ``model`` is in evaluation mode after."""
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     model.eval()

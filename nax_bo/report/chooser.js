@@ -11,6 +11,10 @@
     return made;
   };
 
+  // What is said of a design; of those without words of their own, the plain values
+  const words = d => d.texts ?? (d.texts = Object.fromEntries([["accuracy", d.accuracy.toFixed(1) + " %"],
+    ...content.costs.map(c => [c.label, `${Number(d[c.name].toPrecision(3))} ${c.unit}`])]));
+
   // Limits
   const sliders = [...document.querySelectorAll("#limits input[type=range]")];
   const field = slider => document.getElementById("limit-" + slider.dataset.name);
@@ -83,13 +87,13 @@
     const pool = full.length ? full : shown;
     const cheapest = pool.reduce((a, b) => a === null || b.cost < a.cost ? b : a, null);
     found.textContent = `${shown.length} of ${designs.length} designs remain` + (cheapest === null ? "." :
-      `; the ${content.cost.best === "min" ? "cheapest" : "best"}${full.length ? " trained in full" : ""} is design ${cheapest.number}: ${cheapest.texts.accuracy}, ` +
-      `${known(cheapest)}, ${cheapest.texts.area}.`);
+      `; the ${content.cost.best === "min" ? "cheapest" : "best"}${full.length ? " trained in full" : ""} is design ${cheapest.number}: ${words(cheapest).accuracy}, ` +
+      `${known(cheapest)}, ${words(cheapest).area}.`);
   }
 
   function known(d) {
-    const range = d.texts[content.cost.label + " by source"];
-    return `${content.cost.label} ${d.texts[content.cost.label]}` + (range ? ` (${range} by source)` : "");
+    const range = words(d)[content.cost.label + " by source"];
+    return `${content.cost.label} ${words(d)[content.cost.label]}` + (range ? ` (${range} by source)` : "");
   }
 
   // Two designs side by side
@@ -113,7 +117,8 @@
       if (chosen.length === 2) place.append(element("p", difference(...chosen), { class: "caption" }));
       const table = element("table", undefined, { id: "compare-table" });
       table.append(line("th", ["", ...chosen.map(d => "design " + d.number)]));
-      for (const name of Object.keys(chosen[0].texts)) table.append(line("td", [name, ...chosen.map(d => d.texts[name])]));
+      const said = [...new Set(chosen.flatMap(d => Object.keys(words(d))))];
+      for (const name of said) table.append(line("td", [name, ...chosen.map(d => words(d)[name] ?? "-")]));
       const settings = [...new Set(chosen.flatMap(d => Object.keys(d.choices)))];
       const differing = settings.filter(s => chosen.length < 2 || chosen[0].choices[s] !== chosen[1].choices[s]);
       for (const s of differing) {

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nax_bo.errors import InputError
 from nax_bo.files import write_whole
 from nax_bo.report.charts import anatomy, designs, search
 from nax_bo.report.charts.theme import Chart, drawn
+from nax_bo.report.collect import collect
 from nax_bo.report.data import ReportData
+from nax_bo.study import Study
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,10 @@ FIGURES: tuple[Figure, ...] = (
 )
 
 
+QUICK = ("front", "parallel", "survivors", "layers", "components", "hypervolume")
+"""Those for which nothing has to be trained or fitted."""
+
+
 def drawable(data: ReportData) -> list[Figure]:
     """Figures for which the study holds enough."""
     return [figure for figure in FIGURES if figure.ready(data)]
@@ -119,3 +126,23 @@ def write_files(data: ReportData, folder: Path) -> None:
         chart = figure.in_file(data)
         for form in ("png", "svg"):
             write_whole(folder / f"{figure.name}.{form}", drawn(chart, form), "Choose a folder with --out.")
+
+
+def chart(study: Study, name: str = "front", design: int | None = None) -> Chart:
+    """One figure of a study as a value, which notebooks show.
+
+    Args:
+        study: The study.
+        name: ``front``, ``parallel``, ``layers``, ...: the names of :data:`FIGURES`.
+        design: As for :func:`nax_bo.report.collect.collect`.
+
+    Raises:
+        InputError: There is no such figure, or the study holds too little for it.
+    """
+    figure = next((f for f in FIGURES if f.name == name), None)
+    if figure is None:
+        raise InputError(f"there is no figure {name!r}", f"There are {', '.join(f.name for f in FIGURES)}.")
+    data = collect(study, design, quick=name in QUICK)
+    if not figure.ready(data):
+        raise InputError(f"{study.store.path} holds too little for {name!r}", "Go on with naxbo optimize.")
+    return figure.in_file(data)

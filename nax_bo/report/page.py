@@ -76,6 +76,10 @@ def page(data: ReportData, refresh_s: float | None = None) -> str:
         "chosen": data.number,
         "refresh_s": refresh_s,
         "cost": {"label": data.cost.label, "best": data.cost.best},
+        "costs": [
+            {"name": n, "label": OUTCOMES[n].label, "unit": designs.units(data)[n].name}
+            for n in (data.cost.name, *(n for n in data.costs if n != data.cost.name))
+        ],
     }
     environment = Environment(
         loader=PackageLoader("nax_bo.report", "."),
@@ -123,7 +127,7 @@ def _sha256(script: str) -> str:
 
 def _designs(data: ReportData) -> list[dict[str, Any]]:
     """What the page filters, sorts and compares by: values in the units shown, and their texts."""
-    units = designs.units(data)
+    units, places = designs.units(data), designs.accuracy_places(data)
     return [
         {
             "number": p.number,
@@ -132,17 +136,18 @@ def _designs(data: ReportData) -> list[dict[str, Any]]:
             "error": p.row["standard_error"],
             **{name: p.row[name] / units[name].size for name in data.costs},
             "cost": data.cost.sign * p.row[data.cost.name] / units[data.cost.name].size,
-            "texts": _texts(data, p, units),
+            # of very many designs, the page words those itself that cannot be taken apart either
+            **({"texts": _texts(data, p, units, places)} if p.layers or p.fidelity == "full" else {}),
             "choices": {k.replace("_", " "): v for k, v in p.row["design"].items()},
         }
         for p in data.points
     ]
 
 
-def _texts(data: ReportData, p: Point, units: Mapping[str, Unit]) -> dict[str, str]:
+def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -> dict[str, str]:
     low, high = edap_ends(p.row, data.cost)
     unit = units[data.cost.name]
-    texts = {"accuracy": designs.accuracy_text(data, p) + (" =" if p.ties else "")}
+    texts = {"accuracy": designs.accuracy_text(p, places) + (" =" if p.ties else "")}
     texts["between trainings"] = _points(p.row["between_trainings"])
     texts["between chips"] = (
         _points(p.row["between_chips"]) if p.row["chips_differ"] else "this device has no noise in the model"
@@ -170,11 +175,11 @@ def _layers(data: ReportData) -> dict[str, list[dict[str, Any]]]:
 
 def _table(data: ReportData) -> list[dict[str, Any]]:
     """Rows of the front's table: number, sortable values, texts by column."""
-    units = designs.units(data)
+    units, places = designs.units(data), designs.accuracy_places(data)
     rows = []
     for p in data.front:
         unit, (low, high) = units[data.cost.name], edap_ends(p.row, data.cost)
-        cells = [(designs.accuracy_text(data, p).partition(" %")[0] + (" =" if p.ties else ""), p.accuracy)]
+        cells = [(designs.accuracy_text(p, places).partition(" %")[0] + (" =" if p.ties else ""), p.accuracy)]
         error = p.row["standard_error"]
         cells.append(("-" if error is None else f"{100 * error:.2f}", error or 0.0))
         for share in ("between_trainings", "between_chips"):

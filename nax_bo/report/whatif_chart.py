@@ -17,12 +17,24 @@ from nax_bo.whatif import Comparison, Sensitivity, SweepResult
 _MOST_LINES = len(SERIES)
 
 
-def draw_comparison(comparison: Comparison, path: Path) -> None:
-    """Costs of each design as bars, one panel per cost.
+def draw(answer: Comparison | SweepResult | Sensitivity, path: Path) -> None:
+    """Write the chart of a what-if answer; raises InputError if there is none, or the file cannot be written."""
+    save(chart(answer), path, "--chart")
+
+
+def chart(answer: Comparison | SweepResult | Sensitivity) -> Chart:
+    """The chart of a what-if answer, as a value that notebooks show.
 
     Raises:
-        InputError: The file cannot be written.
+        InputError: Of a sweep: nothing in it is possible, or too many lines.
     """
+    if isinstance(answer, Comparison):
+        return _comparison(answer)
+    return _sweep(answer) if isinstance(answer, SweepResult) else _sensitivity(answer)
+
+
+def _comparison(comparison: Comparison) -> Chart:
+    """Costs of each design as bars, one panel per cost."""
     rows = comparison.rows()
     panels = []
     for i, name in enumerate(MAIN_COSTS):
@@ -41,15 +53,11 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
                 width=180, height=alt.Step(24), title=unit.heading(OUTCOMES[name].label)
             )
         )
-    save(alt.hconcat(*panels, spacing=12), path, "--chart")
+    return alt.hconcat(*panels, spacing=12)
 
 
-def draw_sweep(result: SweepResult, path: Path) -> None:
-    """The costs over the first setting, one line per combination of the others.
-
-    Raises:
-        InputError: Nothing in the sweep is possible, too many lines, or the file cannot be written.
-    """
+def _sweep(result: SweepResult) -> Chart:
+    """The costs over the first setting, one line per combination of the others."""
     rows = [row for row in result.rows() if not row["error"]]
     first, rest = result.addresses[0], result.addresses[1:]
     lines = list(dict.fromkeys(_text(row, rest) for row in rows))
@@ -59,7 +67,7 @@ def draw_sweep(result: SweepResult, path: Path) -> None:
             f"Sweep so that at most {_MOST_LINES} lines remain beside {first}.",
         )
     panels = [_sweep_panel(name, rows, first, rest, lines) for name in MAIN_COSTS]
-    save(alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:])), path, "--chart")
+    return alt.vconcat(alt.hconcat(*panels[:2]), alt.hconcat(*panels[2:]))
 
 
 def _sweep_panel(name: str, rows: Rows, first: str, rest: tuple[str, ...], lines: list[str]) -> Chart:
@@ -69,7 +77,7 @@ def _sweep_panel(name: str, rows: Rows, first: str, rest: tuple[str, ...], lines
     ]
     amounts = [v["value"] for v in values]
     log = min(amounts) > 0 and max(amounts) > 3 * min(amounts)
-    chart: Chart = (
+    lines_chart: Chart = (
         alt.Chart(data(values))
         .mark_line(point=True)
         .encode(
@@ -87,7 +95,7 @@ def _sweep_panel(name: str, rows: Rows, first: str, rest: tuple[str, ...], lines
         )
         .properties(width=320, height=220)
     )
-    return chart
+    return lines_chart
 
 
 def _text(row: dict[str, Any], addresses: tuple[str, ...]) -> str:
@@ -98,12 +106,8 @@ def _unit(name: str, rows: Rows) -> Unit:
     return unit_for(OUTCOMES[name].unit, [row[name] for row in rows])
 
 
-def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
-    """Each setting's share of the variance of each cost: alone, and with its interactions (pale).
-
-    Raises:
-        InputError: The file cannot be written.
-    """
+def _sensitivity(shares: Sensitivity) -> Chart:
+    """Each setting's share of the variance of each cost: alone, and with its interactions (pale)."""
     rows = shares.rows()
     order = [row["setting"] for row in rows if row["output"] == SUMMARY_COST]
     panels = []
@@ -124,4 +128,4 @@ def draw_sensitivity(shares: Sensitivity, path: Path) -> None:
             ).properties(width=180, height=alt.Step(20), title=OUTCOMES[name].label)
         )
     title = "Share of the variance of log10 cost: alone, and (pale) with interactions"
-    save(alt.hconcat(*panels, spacing=12, title=title), path, "--chart")
+    return alt.hconcat(*panels, spacing=12, title=title)

@@ -16,6 +16,7 @@ from typing import Any
 from nax_bo.accuracy.fidelity import FULL, MANY_TEST_IMAGES
 from nax_bo.accuracy.training import batch_size
 from nax_bo.errors import InputError, NaxboError
+from nax_bo.files import write_whole
 from nax_bo.hardware import ArraySpec, ChipSpec, cost_model
 from nax_bo.hardware.protocol import OneByOne
 from nax_bo.hardware.reads import COST_FREE
@@ -69,6 +70,7 @@ class Reproduction:
         seeds: Searches of each kind.
         workers: Trainings at once; 0: one per core.
         seconds: When this piece stops.
+        joint: Whether the union is searched too, from the baseline and from naxbo's winner; slow.
         say: Takes a line for the person who waits.
     """
 
@@ -79,6 +81,7 @@ class Reproduction:
     seeds: int = 1
     workers: int = 0
     seconds: float = float("inf")
+    joint: bool = False
     say: Callable[[str], None] = lambda _: None
     started: float = 0.0
 
@@ -189,7 +192,7 @@ class Reproduction:
                     with self._study(self.problem.config, name, strategy, seed, baselines) as study:
                         self._search(study, name, seed, [baselines["paper"].design], pool)
                         contenders.append(self._winner(study, self.problem, name, seed, baselines, pool))
-                if self.union is not None:
+                if self.joint and self.union is not None:
                     contenders.append(self._joint(self.union, seed, contenders[-1], baselines, pool))
         system = self.problem.system
         return Result(
@@ -297,7 +300,10 @@ class Reproduction:
     def _search(self, study: Study, name: str, seed: int, first: Sequence[Design], pool: Executor) -> None:
         """Designs until their trainings have seen the scale's images, then the best in full."""
         study.add(first)
-        while room := self._room(study.trials()):
+        over = study.store.path.with_suffix(
+            ".searched"
+        )  # else finished searches would grow where looks were cheap
+        while not over.exists() and (room := self._room(study.trials())):
             before = len(study.trials())
             self.say(
                 f"{self.system}: {name}, seed {seed}: {before} designs looked at, room for {room} full looks"
@@ -305,6 +311,7 @@ class Reproduction:
             study.run(before + room, pool, self._tick, finalists=0)
             if len(study.trials()) == before:
                 break  # there is no design left
+        write_whole(over, "")
         study.run(len(study.trials()), pool, self._tick, finalists=self.scale.finalists)
 
     def _room(self, trials: Sequence[Trial]) -> int:

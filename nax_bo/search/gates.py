@@ -203,7 +203,7 @@ class _Search:
             return float(functional.cross_entropy(functional_call(build(network), slices, (x,)), y))
         seed = int(self.random.integers(2**62))
         model = programmed(self.shared.inherited(network), network, chip, self.calibration, vectors=256, seed=seed,
-                           conditions=self.conditions, mode="fast")  # fmt: skip
+                           conditions=self.conditions, mode="fast", normalised=False)  # fmt: skip
         model.program(seed, self.conditions)
         return float(functional.cross_entropy(model(x), y))
 

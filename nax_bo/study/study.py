@@ -31,6 +31,7 @@ from nax_bo.study.file import records
 from nax_bo.study.file.store import Store
 from nax_bo.study.file.table import frame, trial_rows
 from nax_bo.study.file.trial import Evaluation, Proposal, Specs, Trial
+from nax_bo.study.front import Front
 from nax_bo.study.planning.measuring import measuring
 from nax_bo.study.planning.plan import fit
 from nax_bo.study.problem import StudyProblem
@@ -166,6 +167,15 @@ class Study:
     def __repr__(self) -> str:
         return f"Study({str(self.store.path)!r}, {len(self.trials())} designs)"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: what was looked at, and the front."""
+        trials = self.trials()
+        full = sum(t.at(FULL.name) is not None for t in trials)
+        said = (
+            f"{self.store.path.name}: {len(trials)} of {self.config.budget} designs, {full} trained in full"
+        )
+        return self.front().table(said)
+
     # What it knows
 
     def trials(self) -> list[Trial]:
@@ -263,11 +273,12 @@ class Study:
         evaluation = trial.at(fidelity)
         return {**trial.costs, **(measured(statistics_of(evaluation.outcome)) if evaluation else {})}
 
-    def front(self) -> list[Trial]:
+    def front(self) -> Front:
         """Fully trained designs within the limits that no other beats in the objectives; most accurate first."""
         wanted = {point.design.indices for point in self.log().front()}
         found = [t for t in self.trials() if t.design.indices in wanted and t.at(FULL.name)]
-        return sorted(found, key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]
+        found.sort(key=lambda t: -self.accuracy(t.at(FULL.name)))  # type: ignore[arg-type]
+        return Front(found, [self.row(t) for t in found], self.config.cost_columns)
 
     def hypervolume(self) -> float:
         """Hypervolume of the front in the objectives' measure scales, below the reference point."""

@@ -14,7 +14,8 @@ from nax_bo.hardware.chip.devices import device
 from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
-from nax_bo.outcomes import PRICED, SUMMARY_COST, priced
+from nax_bo.notebook import table_html
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST, priced
 from nax_bo.whatif.settings import Setting, Sweep, apply_settings, implied
 
 Row = dict[str, Any]
@@ -58,6 +59,14 @@ class Comparison:
                 zip(self.names, self.reports, self._lifetimes(), strict=True)
             )
         ]
+
+    def _repr_html_(self) -> str:
+        wanted = {
+            "edap_low_uj_ms_mm2": "from",
+            "edap_high_uj_ms_mm2": "to",
+            "edap_ratio": "EDAP, times the first",
+        }
+        return table_html([headed(r, ("design",), wanted) for r in self.rows()], "what if")
 
     def _lifetimes(self) -> list[float | None]:
         """Inferences after which cells that are rewritten reach their device's endurance; None: never, or not known."""
@@ -146,6 +155,9 @@ class SweepResult:
             out.append({**row, "adjusted": note, "error": error})
         return out
 
+    def _repr_html_(self) -> str:
+        return table_html([headed(r, self.addresses, {"error": "impossible"}) for r in self.rows()], "sweep")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
         return {"settings": list(self.addresses), "designs": self.rows()}
@@ -229,4 +241,14 @@ def metrics(batch: CostBatch, index: int) -> Row:
     values = priced(batch)
     return {name: float(value[index]) for name, value in values.items()} | {
         "feasible": bool(batch.feasible[index])
+    }
+
+
+def headed(row: Row, first: Sequence[str], last: Mapping[str, str]) -> Row:
+    """A row as people read it: some columns, the main costs with their units, some columns under other names."""
+    costs = {OUTCOMES[name].heading: row[name] for name in MAIN_COSTS}
+    return {
+        **{name: row[name] for name in first},
+        **costs,
+        **{title: row[name] for name, title in last.items()},
     }

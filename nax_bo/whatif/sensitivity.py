@@ -15,6 +15,7 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec
 from nax_bo.hardware.report import CostBatch
 from nax_bo.network.spec import NetworkSpec
+from nax_bo.notebook import table_html
 from nax_bo.outcomes import MAIN_COSTS, priced
 from nax_bo.whatif.designs import Model, Row, metrics, price
 from nax_bo.whatif.settings import Sweep, apply_settings
@@ -47,6 +48,9 @@ class Sensitivity:
     def rows(self) -> list[Row]:
         """One row per setting and output, the most influential first within an output."""
         return [dict(row) for row in self.table]
+
+    def _repr_html_(self) -> str:
+        return table_html(self.rows(), f"{self.method}, {self.evaluations} designs priced")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""

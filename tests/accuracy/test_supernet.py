@@ -1,5 +1,6 @@
 """Weights that all networks of a space share, and their training."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -54,13 +55,20 @@ def pair(request: pytest.FixtureRequest) -> tuple[NetworkSpec, NetworkSpec]:
     return FAMILIES[request.param]
 
 
+def parameters(shared: SharedNetwork) -> dict[str, torch.Tensor]:
+    """Shared parameters by the names that a network gives them, where only one layer is shared under a name."""
+    return {re.sub(r"\.after_\w+", "", name): value for name, value in shared.named_parameters()}
+
+
 def test_the_slice_of_the_largest_network_is_all_of_it(pair):
     largest, _ = pair
     shared, own = SharedNetwork([largest], seed=3), build(largest, seed=4)
     slices = shared.slices(largest)
     assert set(slices) == {name for name, _ in own.named_parameters()}
-    for name, value in shared.named_parameters():
-        assert torch.equal(slices[name], value)
+    whole = parameters(shared)
+    assert set(whole) == set(slices)
+    for name, value in slices.items():
+        assert torch.equal(value, whole[name])
 
 
 def test_a_slice_computes_what_a_network_with_the_cut_weights_computes(pair):
@@ -91,8 +99,7 @@ def test_a_slice_takes_each_of_its_weights_once_and_nothing_else(pair):
 def test_channels_lead_kernels_are_centred():
     large, small = FAMILIES["vgg"]
     shared = SharedNetwork([large, small])
-    whole = dict(shared.named_parameters())
-    cut = shared.slices(small)
+    whole, cut = parameters(shared), shared.slices(small)
     assert torch.equal(cut["blocks.conv1.op.weight"], whole["blocks.conv1.op.weight"][:4, :, 1:4, 1:4])
     assert torch.equal(cut["blocks.conv2.op.weight"], whole["blocks.conv2.op.weight"][:, :4, 1:2, 1:2])
     assert torch.equal(cut["blocks.conv1.norm.bias"], whole["blocks.conv1.norm.bias"][:4])
@@ -102,7 +109,7 @@ def test_channels_lead_kernels_are_centred():
 def test_heads_are_whole_in_queries_keys_and_values():
     large, small = FAMILIES["vit"]
     shared = SharedNetwork([large, small])
-    whole, cut = dict(shared.named_parameters()), shared.slices(small)
+    whole, cut = parameters(shared), shared.slices(small)
     qkv = whole["blocks.l1.qkv.op.weight"].reshape(3, 4, 8, 32)
     assert torch.equal(cut["blocks.l1.qkv.op.weight"].reshape(3, 1, 4, 16), qkv[:, :1, :4, :16])
     out = whole["blocks.l2.out.op.weight"].reshape(32, 2, 8)
@@ -114,8 +121,18 @@ def test_sizes_are_the_largest_of_any_network_not_of_one():
     a = families.vgg(SHAPE, 10, [16, 4], 3)
     b = families.vgg(SHAPE, 10, [4, 16], 3)
     shared = SharedNetwork([a, b])
-    assert dict(shared.named_parameters())["blocks.conv2.op.weight"].shape == (16, 16, 3, 3)
+    assert parameters(shared)["blocks.conv2.op.weight"].shape == (16, 16, 3, 3)
     assert shared.slices(families.vgg(SHAPE, 10, [16, 16], 3))
+
+
+def test_the_layers_of_a_chain_are_shared_where_they_read_the_same_and_those_of_a_residual_stream_always():
+    chain = SharedNetwork([families.vgg(SHAPE, 10, [8] * depth) for depth in (1, 2, 3)])
+    residual = SharedNetwork([families.resnet(SHAPE, 10, [8], blocks) for blocks in (1, 2, 3)])
+    counts = [
+        sum(n.startswith("blocks.classifier") and n.endswith("weight") for n, _ in shared.named_parameters())
+        for shared in (chain, residual)
+    ]
+    assert counts == [3, 1]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +163,9 @@ def test_layers_of_one_name_and_two_kinds_cannot_be_shared():
         SharedNetwork([network("batch"), network("none")])
 
 
-@pytest.mark.parametrize("name", ["vgg", "resnet"])
-def test_a_family_shows_every_network_of_its_space(name):
-    system = load_system(name, SHAPE, 10)
+@pytest.mark.parametrize(("name", "shape"), [("vgg", SHAPE), ("resnet", SHAPE)])
+def test_a_family_shows_every_network_of_its_space(name, shape):
+    system = load_system(name, shape, 10)
     family = Family(system.space, system.decode)
     shared = SharedNetwork(family.networks())
     for design in system.space.designs(system.space.sample(60, 5)):

@@ -5,12 +5,15 @@ import math
 import re
 import shutil
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nax_bo.outcomes import MAIN_COSTS
 from nax_bo.report.charts import designs
 from nax_bo.report.page import page, write_report
+from nax_bo.report.units import unit_for
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -72,6 +75,33 @@ def test_the_sentences_name_what_the_rows_say(grown, data) -> None:
     assert any(f"cheapest is design {cheapest.number} " in sentence for sentence in data.answer)
 
 
+def test_every_number_in_the_sentences_is_the_stores(grown, data) -> None:
+    cost = data.cost
+    unit = unit_for(cost.unit, [t.costs[cost.name] for t in grown.front()])
+    said = " ".join(data.answer)
+    shown = re.findall(
+        r"design (\d+) \(([\d.]+) %, EDAP ([\d.]+) \S+?(?:, ([\d.]+) to ([\d.]+) by source)?\)", said
+    )
+    assert shown
+    for number, accuracy, edap, low, high in shown:
+        trial = grown.trial(int(number))
+        measured = np.mean(trial.at("full").outcome["draws"])
+        assert abs(100 * measured - float(accuracy)) <= 0.51 * 10.0 ** -len(accuracy.partition(".")[2])
+        assert float(edap) * unit.size == pytest.approx(trial.costs[cost.name], rel=0.06)
+        report = grown.cost_report(trial)
+        for text, factor in ((low, report.edap_low_factor), (high, report.edap_high_factor)):
+            assert float(text) * unit.size == pytest.approx(trial.costs[cost.name] * factor, rel=0.06)
+    best = max(grown.front(), key=lambda t: np.mean(t.at("full").outcome["draws"]))
+    tied = set()
+    for trial in grown.front():
+        a, b = best.at("full").outcome, trial.at("full").outcome
+        gap = np.mean(a["draws"]) - np.mean(b["draws"])
+        if gap <= 2 * math.hypot(a["standard_error"], b["standard_error"]):
+            tied.add(trial.number)
+    last = data.answer[-1]
+    assert set(map(int, re.findall(r"\b\d+\b", last))) == tied
+
+
 def test_the_page_forbids_itself_everything_but_itself(text) -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
@@ -82,10 +112,56 @@ def test_the_page_forbids_itself_everything_but_itself(text) -> None:
 
 
 def test_text_of_a_study_cannot_become_markup(grown, data) -> None:
-    from dataclasses import replace
-
     hostile = replace(data, title="</script><script>alert(1)</script>", answer=("<b>x</b>",))
     assert "<script>alert" not in page(hostile)
+
+
+@pytest.fixture(scope="module")
+def many(data):
+    """The same study with 10,000 designs: others like its own, at other costs, the best of which can be taken apart."""
+    random, points = np.random.default_rng(0), []
+    for i in range(10_000):
+        p = data.points[i % len(data.points)]
+        row = {**p.row, "number": i, **{n: p.row[n] * random.uniform(0.5, 2.0) for n in data.costs}}
+        first = i < len(data.points)
+        kind = row["fidelity"] if i < 500 else "short"
+        points.append(
+            replace(
+                p,
+                row={**row, "fidelity": kind},
+                on_front=p.on_front and first,
+                layers=p.layers if i < 1000 else (),
+            )
+        )
+    return replace(data, points=tuple(points))
+
+
+def test_a_page_of_10_000_designs_is_written_soon_and_small_enough(many) -> None:
+    start = time.process_time()
+    text = page(many)
+    assert time.process_time() - start < 20  # 3 s on a quiet machine; it took 45
+    assert len(text.encode()) < 20e6
+    content = json.loads(re.search(r'id="content">(.*?)</script>', text, re.DOTALL)[1])
+    assert len(content["designs"]) == 10_000
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_page_of_10_000_designs_opens_and_filters(many, tmp_path) -> None:
+    (tmp_path / "index.html").write_text(page(many), encoding="utf-8")
+    driver = _driver(1400)
+    try:
+        _open(driver, tmp_path / "index.html")
+        found = driver.find_element("id", "found")
+        assert found.text.startswith("10000 of 10000 designs remain")
+        field = driver.find_element("id", "limit-area_mm2")
+        middle = sorted(p.row["area_mm2"] for p in many.points)[5000] / designs.units(many)["area_mm2"].size
+        field.send_keys(repr(middle))
+        assert 4900 < int(found.text.split(" of ")[0]) < 5100
+        assert driver.get_log("browser") == []
+    finally:
+        driver.quit()
 
 
 def _driver(width: int, dark: bool = False):

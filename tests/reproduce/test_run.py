@@ -42,7 +42,7 @@ def test_a_reproduction_tells_what_was_claimed_and_what_was_obtained(system: str
     told: list[str] = []
     work = Reproduction(system, tmp_path / "out", TINY, workers=1, say=told.append)
     result = work.run()
-    assert [c.search for c in result.contenders] == ["own search", "random", "naxbo", "union"]
+    assert [c.search for c in result.contenders] == ["own search", "random", "naxbo"]
     assert set(result.baselines) >= {"paper", "homogeneous"}
     best = result.contenders[2]
     for found in result.contenders:
@@ -52,9 +52,6 @@ def test_a_reproduction_tells_what_was_claimed_and_what_was_obtained(system: str
         assert product == pytest.approx(found.gains["paper"]["edap_uj_ms_mm2"], rel=1e-9)
         assert found.designs >= 2
         assert found.difference["paper"].count == TINY.looks
-    joint = result.contenders[-1]
-    assert joint.design["family"] in ("xpert", "nax", "nacim", "cimnet")
-    assert joint.gains["paper"]["edap_uj_ms_mm2"] >= 1.0
     verdicts = {(v["search"], v["claim"]): v for v in result.verdicts()}
     assert verdicts["naxbo", "edap_uj_ms_mm2"]["paper"] == best.gains["paper"]["edap_uj_ms_mm2"]
     dream = verdicts["naxbo", "tops_w"]

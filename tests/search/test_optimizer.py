@@ -298,7 +298,7 @@ def test_fidelities_cheap_first_then_promotions(problem, told):
     assert optimizer.front() == []
     promoted = optimizer.promotions(2)
     assert [s.fidelity for s in promoted] == ["full", "full"]
-    assert all("at cost 1" in s.reason for s in promoted)
+    assert all("the most promising of those looked at cheaply" in s.reason for s in promoted)
     told(optimizer, [s.design for s in promoted])
     assert {p.design for p in optimizer.front()} <= {s.design for s in promoted}
     rest = optimizer.promotions(99)

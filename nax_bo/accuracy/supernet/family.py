@@ -19,6 +19,9 @@ Row = NDArray[np.int64]
 
 _PASSES = 2
 _SAMPLE = 64
+_OF_USUAL = 2.0
+_LEAST_PART = 4
+"""Networks of more than twice the usual operations see a part of each batch, at least a quarter."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,14 @@ class Family:
         rows = [self._largest, self._smallest, *around, *self.space.sample(min(_SAMPLE, self.space.size), 0)]
         return [self._network(row) for row in rows]
 
+    def images(self, network: NetworkSpec, batch: int) -> int:
+        """Images of a batch that ``network`` learns from: a part of it where it is far larger than most of the space.
+
+        Else the largest network of a space, tens of times the usual one, would take nearly all the time.
+        """
+        part = _OF_USUAL * self._usual_macs / max(1, network.macs)
+        return min(batch, max(2, batch // _LEAST_PART, round(part * batch)))
+
     def sandwich(self, random: np.random.Generator, between: int = 2) -> list[Pair]:
         """The largest network, the smallest, and ``between`` random designs, each on a random chip of the space.
 
@@ -56,6 +67,11 @@ class Family:
     @cached_property
     def _smallest(self) -> Row:
         return self._extreme(-1)
+
+    @cached_property
+    def _usual_macs(self) -> float:
+        rows = self.space.sample(min(_SAMPLE, self.space.size), 0)
+        return float(np.median([self._network(row).macs for row in rows]))
 
     @cached_property
     def _of_network(self) -> list[int]:

@@ -3,7 +3,9 @@
 Layers of one name share their parameters. A network takes the leading channels of each layer, the middle of each
 kernel, the layers that it has (once-for-all networks: Cai et al. 2020, arXiv:1908.09791), and of an attention layer its
 leading heads, in queries, keys and values alike. Slices are views wherever memory allows; gradients of several add up
-in what they share. Learned positions of other patch sizes are cut, not interpolated.
+in what they share. A layer that reads different layers in different networks of a chain (the classifier after three
+convolutions or five) has weights for each of them; the sums of a residual stream count as one. Learned positions of
+other patch sizes are cut, not interpolated.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Axis = tuple[int, ...]
 
 
 class SharedNetwork(nn.Module):
-    """The shared parameters of some networks, called as in :class:`~nax_bo.network.torch_build.Network`.
+    """The shared parameters of some networks.
 
     Args:
         networks: All that are slices, or enough of them that every size is seen at its largest.
@@ -38,12 +40,12 @@ class SharedNetwork(nn.Module):
         super().__init__()
         self._parts: dict[str, _Part] = {}
         for network in networks:
-            for name, part in _parts(network).items():
-                known = self._parts.get(name)
-                self._parts[name] = known.holding(part) if known else part
+            for part in _parts(network):
+                known = self._parts.get(part.place)
+                self._parts[part.place] = known.holding(part) if known else part
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.blocks = Blocks(part.layer for part in self._parts.values())
+            self.blocks = Blocks(replace(part.layer, name=place) for place, part in self._parts.items())
 
     def slices(self, network: NetworkSpec) -> dict[str, Tensor]:
         """The parameters of ``network`` by name, cut from the shared ones; gradients flow into these.
@@ -52,14 +54,14 @@ class SharedNetwork(nn.Module):
             InputError: The network has a layer that is not shared, or is larger than the shared one.
         """
         found = {}
-        for name, part in _parts(network).items():
-            shared = self._parts.get(name)
+        for part in _parts(network):
+            name, shared = part.layer.name, self._parts.get(part.place)
             if shared is None or not shared.holds(part):
                 raise InputError(
                     f"layer {name!r} of the network is no slice of the super-network",
                     "It was made for another space: take it away, and it is trained anew.",
                 )
-            for parameter, whole in self.blocks[name].named_parameters():
+            for parameter, whole in self.blocks[part.place].named_parameters():
                 kernel = (2, 3) if part.layer.is_static and parameter == "op.weight" else ()
                 found[f"blocks.{name}.{parameter}"] = _cut(
                     whole, shared.dimensions(parameter), part.dimensions(parameter), kernel
@@ -85,12 +87,14 @@ class _Part:
     """A layer with how its channels are made up, or the least of which several such layers are slices.
 
     Attributes:
+        place: Name under which its parameters are shared: the layer's own, and what it reads.
         layer: The layer; groups are not kept, its input channels are those of one group.
         out: What its output channels are made up of.
         into: The same of its input channels.
     """
 
     layer: LayerSpec
+    place: str
     out: Axis
     into: Axis
 
@@ -120,7 +124,7 @@ class _Part:
             out_shape=(prod(out), max(a.out_shape[1], b.out_shape[1]), max(a.out_shape[2], b.out_shape[2])),
             kernel=(max(a.kernel[0], b.kernel[0]), max(a.kernel[1], b.kernel[1])),
         )
-        return _Part(layer, out, into)
+        return _Part(layer, self.place, out, into)
 
     def holds(self, other: _Part) -> bool:
         """Whether ``other`` is a slice of this."""
@@ -130,19 +134,28 @@ class _Part:
             return False
 
 
-def _parts(network: NetworkSpec) -> dict[str, _Part]:
-    """Parts of the layers with parameters, by name."""
+def _parts(network: NetworkSpec) -> list[_Part]:
+    """Parts of the layers with parameters."""
     axes: dict[str, Axis] = {INPUT: (network.input_shape[0],)}
     attended = {layer.inputs[0]: layer.heads for layer in network.layers if layer.op == "attention"}
-    found = {}
+    found, read = [], {INPUT: INPUT}
     for layer in network.layers:
+        read[layer.name] = _seen_as(layer, read)
         into = axes[layer.inputs[0]]
         axes[layer.name] = out = _made_of(layer, into, attended.get(layer.name))
         if layer.parameters:
             own = (layer.in_shape[0] // layer.groups,) if layer.groups > 1 else into
             plain = replace(layer, inputs=(INPUT,), in_shape=(prod(own), *layer.in_shape[1:]), groups=1)
-            found[layer.name] = _Part(plain, out, own)
+            place = f"{layer.name}.after_{read[layer.inputs[0]].replace('.', '_')}"
+            found.append(_Part(plain, place, out, own))
     return found
+
+
+def _seen_as(layer: LayerSpec, read: dict[str, str]) -> str:
+    """What a layer that reads this one sees: a layer with a matrix, or any of the sums of a residual stream."""
+    if layer.is_static:
+        return layer.name
+    return "sum" if layer.op == "add" else read[layer.inputs[0]]
 
 
 def _made_of(layer: LayerSpec, into: Axis, heads: int | None) -> Axis:

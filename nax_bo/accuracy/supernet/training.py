@@ -81,9 +81,9 @@ def train_shared(
         pairs = family.sandwich(random)
         for pair in pairs:
             own = int(random.integers(2**62))
-            loss = functional.cross_entropy(
-                forward(shared, pair, x, own, conditions), y, label_smoothing=recipe.label_smoothing
-            )
+            few = family.images(pair[0], len(x))
+            logits = forward(shared, pair, x[:few], own, conditions)
+            loss = functional.cross_entropy(logits, y[:few], label_smoothing=recipe.label_smoothing)
             if not torch.isfinite(loss):
                 raise EvaluationError(
                     "the super-network's training diverged: its loss is not a number",

@@ -45,16 +45,20 @@ def error_percent(accuracy: float, test_images: int) -> float:
     return max(100.0 * (1.0 - accuracy), 50.0 / test_images)
 
 
-def accuracy_text(report: ReportData, point: Point) -> str:
+def accuracy_places(report: ReportData) -> int:
+    """Decimals that accuracies in percent are worth."""
+    return percent_places([p.row["standard_error"] for p in report.points], report.test_images)
+
+
+def accuracy_text(point: Point, places: int) -> str:
     """``96.4 % ± 0.4``."""
     error = point.row["standard_error"]
-    places = percent_places([p.row["standard_error"] for p in report.points], report.test_images)
     return f"{100 * point.accuracy:.{places}f} %" + (f" ± {100 * error:.{max(1, places)}f}" if error else "")
 
 
 def front_rows(report: ReportData) -> Rows:
     """One row per design: where it stands, its ranges, and what its tip says."""
-    shown = units(report)
+    shown, places = units(report), accuracy_places(report)
     rows = []
     for p in report.points:
         texts = {n: f"{shown[n].show(p.row[n])} {shown[n].name}" for n in report.costs}
@@ -72,7 +76,7 @@ def front_rows(report: ReportData) -> Rows:
                 "cost": p.row[report.cost.name] / unit.size,
                 "cost_low": None if low is None else low / unit.size,
                 "cost_high": None if high is None else high / unit.size,
-                "accuracy": accuracy_text(report, p),
+                "accuracy": accuracy_text(p, places),
                 report.cost.label: cost + known,
                 **{OUTCOMES[n].label: texts[n] for n in report.costs if n != report.cost.name},
                 "choices": p.label,
@@ -243,10 +247,10 @@ def parallel(report: ReportData, width: int | str = 760, height: int = 300) -> C
 def parallel_rows(report: ReportData) -> tuple[Rows, list[str], Rows]:
     """Rows ``number, axis, value in [0, 1], text``, the axes in order, and the texts at their ends."""
     points = sorted(report.points, key=lambda p: (not p.on_front, p.fidelity != "full"))[:MOST_LINES]
-    shown = units(report)
+    shown, places = units(report), accuracy_places(report)
     columns: dict[str, list[tuple[float, str]]] = {
         "accuracy": [
-            (-math.log10(error_percent(p.accuracy, report.test_images)), accuracy_text(report, p))
+            (-math.log10(error_percent(p.accuracy, report.test_images)), accuracy_text(p, places))
             for p in points
         ]
     }

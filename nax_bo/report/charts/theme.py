@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 Chart = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart | alt.FacetChart
 Rows = list[dict[str, Any]]
@@ -43,13 +44,22 @@ def theme(dark: bool = False) -> dict[str, Any]:
 
 
 def data(rows: Rows, name: str | None = None) -> alt.InlineData:
-    """Rows as data of a chart, under a name if the page replaces them."""
+    """Rows as data of a chart, under a name if the page replaces them.
+
+    They are not checked against Vega-Lite's schema, which takes a minute for 10,000 of them.
+    """
+    with debug_mode(False):
+        return _inline(rows, name)
+
+
+def _inline(rows: Rows, name: str | None) -> alt.InlineData:
     return alt.InlineData(values=rows, name=name) if name else alt.InlineData(values=rows)
 
 
 def spec(chart: Chart) -> dict[str, Any]:
     """The chart as plain Vega-Lite."""
-    document: dict[str, Any] = chart.to_dict()
+    with debug_mode(False):  # nor here
+        document: dict[str, Any] = chart.to_dict(validate=False)
     document.pop("config", None)
     return document
 
