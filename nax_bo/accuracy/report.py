@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -141,7 +142,12 @@ def statistics_of(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "draws" not in outcome:
         return {"chips": None, "trainings": None, "chips_differ": True} | {n: outcome.get(n) for n in DERIVED}
-    report = AccuracyReport.from_dict(outcome)
+    return dict(_statistics(AccuracyReport.from_dict(outcome)))
+
+
+@lru_cache(maxsize=20_000)
+def _statistics(report: AccuracyReport) -> dict[str, Any]:
+    """Remembered: a result is checked, told and shown, one after the other."""
     derived = {name: getattr(report, name) for name in DERIVED}
     return {
         **derived,

@@ -191,7 +191,7 @@ class StudyProblem:
             objectives=[_objective(chosen[name]) for name in config.objectives],
             constraints=self._limits,
             proxies=[Proxy(name, _Score(shared, name)) for name in SCORE_NAMES],
-            known_outcomes=self._known if self._known_names else None,
+            known_outcomes=(self._known if solve else self._kept) if self._known_names else None,
             reference_point=reference_point,
             fidelities=[Fidelity(f.name, f.relative_cost) for f in config.rungs],
             complete=self.complete if solvable else None,
@@ -240,6 +240,10 @@ class StudyProblem:
         if self.config.learn_costs:
             return ()
         return tuple(o.name for o in self.config.outcomes if o.source == "priced")
+
+    def _kept(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
+        """What is known of designs without asking a model that is not loaded yet."""
+        return self._known(columns)
 
     def _known(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
         costs = self.costs(columns)

@@ -89,6 +89,16 @@ class StoredProblem(StudyProblem):
         live = [i for i, trial in enumerate(found) if trial is None]
         closed = {"system", "network", "cost_model"} & set(self.refused)
         fresh = super().costs(_rows(columns, live)) if live and not closed else {}
+        return self._filled(found, live, fresh)
+
+    @override
+    def _kept(self, columns: Mapping[str, NDArray[Any]]) -> Costs:
+        costs = self._filled(self._found(columns), [], {})
+        return {name: costs[name] for name in self._known_names}
+
+    @staticmethod
+    def _filled(found: list[Trial | None], live: list[int], fresh: Costs) -> Costs:
+        """Stored costs where there is a trial, ``fresh`` ones in the rows ``live``, NaN elsewhere."""
         out = {o.name: np.full(len(found), np.nan) for o in PRICED}
         for name, values in out.items():
             values[live] = fresh.get(name, np.nan)
