@@ -52,6 +52,8 @@ def rivals(study: Study, front: Sequence[Trial]) -> tuple[Rival, ...]:
     space = study.store.space
     if not front or all(v.name != DEVICE for v in space.variables):
         return ()
+    if study.config.learn_costs:
+        return ()  # what another device would cost is not known without asking its slow cost model
     try:
         study.need("system", "cost_model", why="pricing other designs")
         return _rivals(study, front, space)

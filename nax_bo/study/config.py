@@ -160,8 +160,9 @@ class StudyConfig:
         if self.network and self.keep_weights == "front":
             object.__setattr__(self, "keep_weights", "none")
         default = TRAINED_LADDER if self.trained else DEFAULT_LADDER
-        ladder = default if tuple(self.ladder) == DEFAULT_LADDER else self.ladder
-        object.__setattr__(self, "ladder", _ladder(ladder, set(TRAINED_LADDER) if self.trained else _OTHERS))
+        ladder = _ladder(self.ladder)
+        ladder = default if ladder == DEFAULT_LADDER else ladder
+        object.__setattr__(self, "ladder", _possible(ladder, TRAINED_LADDER if self.trained else _OTHERS))
         _time(self.time, self.accuracy, self.ladder)
         if INHERIT.name in self.ladder and self.accuracy != OWN:
             raise InputError(
@@ -347,7 +348,7 @@ def _check_network(config: StudyConfig) -> None:
         raise InputError("keep_weights = 'all': weights of given networks are not kept", 'Use "none".')
 
 
-def _ladder(names: Any, possible: Collection[str]) -> tuple[str, ...]:
+def _ladder(names: Any) -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InputError(f"ladder = {names!r}", f"Give a list, for example {list(DEFAULT_LADDER)}.")
     given = [fidelity(str(name)) for name in names]
@@ -356,13 +357,17 @@ def _ladder(names: Any, possible: Collection[str]) -> tuple[str, ...]:
             f"the ladder is {', '.join(f.name for f in given) or 'empty'}",
             f"Name each look once, cheapest first, {FULL.name} last; there are {', '.join(LADDER)}.",
         )
-    if wrong := [f.name for f in given if f.name not in possible]:
+    return tuple(f.name for f in given)
+
+
+def _possible(ladder: tuple[str, ...], possible: Collection[str]) -> tuple[str, ...]:
+    if wrong := [name for name in ladder if name not in possible]:
         raise InputError(
             f"the ladder has {wrong[0]}",
             f"Looks here: {', '.join(n for n in LADDER if n in possible)}; program and tune are for networks that come "
             "with their weights.",
         )
-    return tuple(f.name for f in given)
+    return ladder
 
 
 def _time(text: str, accuracy: str, ladder: Iterable[str]) -> None:

@@ -46,10 +46,11 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
         preexec_fn=_heed_interrupts,  # noqa: PLW1509
     ) as running:
         assert running.stderr is not None
-        first = running.stderr.readline()
+        said = [running.stderr.readline() for _ in range(2)]
         os.killpg(running.pid, signal.SIGINT)  # a terminal sends Ctrl-C to the whole group
         rest = running.stderr.read().splitlines()
-    assert first.startswith("1/50 designs, 1 running")
+    assert said[0].startswith("a short look takes about")
+    assert said[1].startswith("1/50 designs, 1 running")
     assert running.returncode == 130
     assert rest[-1].startswith("Stopped")
     assert "Go on with the same command" in rest[-1]

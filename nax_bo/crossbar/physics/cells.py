@@ -96,7 +96,7 @@ def program_cells(
     targets = (device.g_off_s + step_s * digits).unsqueeze(0)
     cells = _joined([realise(targets, device, generator, conditions) for generator in generators])
     g_s, draws, variance = cells.g_s, len(generators), None
-    gain = torch.ones(draws)
+    gain = torch.ones(draws, device=g_s.device)
     if conditions.drift_compensation and conditions.time_s > 0 and not isinstance(device.drift, NoNoise):
         before, now = (_weights(g / step_s, layout, array) for g in (cells.g_programmed_s, g_s))
         gain = compensation_gain(before, now, batch_dims=1).reshape(draws)
