@@ -6,7 +6,8 @@
 For every proposal beyond the start: whether the noiseless outcome lies within the 95 % interval that the proposal was
 made with, and what it was expected to gain beside what it gained (hypervolume of the noiseless designs). At the end:
 whether intervals of 500 random designs, and of designs on the best known front, cover their noiseless outcomes.
-"fresh" stands for problems that nothing was chosen on. Means over seeds, and the worst seed.
+"fresh" stands for problems made after the method stood; later changes were looked at on them too. Means over seeds,
+and the worst seed.
 """
 
 from __future__ import annotations

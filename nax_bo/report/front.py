@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nax_bo.accuracy.fidelity import FULL
+from nax_bo.accuracy.intervals import accuracy_intervals
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware.protocol import cost_model, evaluate_designs
 from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome, outcome
@@ -48,10 +49,12 @@ def edap_ends(row: Mapping[str, Any], cost: Outcome) -> tuple[float | None, floa
 
 
 def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]:
-    """One row per design of the front, the most accurate first: :func:`design_row`, ``ties`` and ``holds_under``.
+    """One row per design of the front, the most accurate first: :func:`design_row` and what only the study knows.
 
-    ``ties``: not told apart from the most accurate one (:func:`ties`). ``holds_under``: cost models under which no
-    fully trained design of the study beats it in accuracy and EDAP.
+    ``accuracy_low``, ``accuracy_high``: 95 % interval of the accuracy over trainings and chips
+    (:func:`accuracy_bounds`), None where it is unknown. ``ties``: not told apart from the most accurate one
+    (:func:`ties`). ``holds_under``: cost models under which no fully trained design of the study beats it in accuracy
+    and EDAP.
 
     Args:
         study: The study.
@@ -60,15 +63,25 @@ def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]
     front = study.front() if trials is None else list(trials)
     rows = [design_row(study, t) for t in front]
     kept = survivors(study)
-    best = ties(rows)
+    best, bounds = ties(rows), accuracy_bounds(study)
     return [
         {
             **row,
+            **dict(
+                zip(("accuracy_low", "accuracy_high"), bounds.get(row["number"], (None, None)), strict=True)
+            ),
             "ties": row["number"] in best,
             "holds_under": [m for m, n in kept.items() if row["number"] in n],
         }
         for row in rows
     ]
+
+
+def accuracy_bounds(study: Study) -> dict[int, tuple[float, float]]:
+    """95 % intervals of the accuracy of designs trained in full more than once, by number."""
+    full = {t.number: e.outcome for t in study.trials() if (e := t.at(FULL.name)) and e.outcome}
+    found = accuracy_intervals(list(full.values()))
+    return {number: ends for number, ends in zip(full, found, strict=True) if ends is not None}
 
 
 def survivors(study: Study) -> dict[str, set[int]]:

@@ -33,4 +33,6 @@ def gain_in_words(state: SearchState, gain: float) -> str:
     if now <= 0:
         return "would be the first on the front"
     share = 100 * gain / now
-    return f"may widen the front by {share:.1g} %" if share >= 0.1 else "can hardly widen the front"
+    if share < 0.1:
+        return "can hardly widen the front"
+    return f"may widen the front by {share:.0f} %" if share >= 1 else f"may widen the front by {share:.1g} %"
