@@ -118,7 +118,11 @@ def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequ
             "design": row["number"],
             "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],
         }
-        line |= spread_cells(row)
+        if row.get("accuracy_low") is not None:
+            line["95 % interval"] = " to ".join(
+                f"{100 * row[end]:.{places}f}" for end in ("accuracy_low", "accuracy_high")
+            )
+        line |= spread_cells(row, tail=any(r["p05"] is not None and r["chips_differ"] for r in rows))
         for name in costs:
             unit, outcome = units[name], OUTCOMES[name]
             low, high = (
@@ -133,14 +137,18 @@ def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequ
     return table(lines)
 
 
-def spread_cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """How far trainings and chips of a design differ, percentage points; "-" where too few were measured to say."""
-    chips, low = _points(row["between_chips"]), _points(row["p05"])
-    return {
+def spread_cells(row: Mapping[str, Any], tail: bool) -> dict[str, Any]:
+    """How far trainings and chips of a design differ, percentage points; "-" where too few were measured to say.
+
+    ``tail`` for what 95 % of chips exceed besides.
+    """
+    cells = {
         "+- trainings": _points(row["between_trainings"]),
-        "+- chips": chips if row["chips_differ"] else "no noise",
-        "95 % exceed": low if row["chips_differ"] else "-",
+        "+- chips": _points(row["between_chips"]) if row["chips_differ"] else "no noise",
     }
+    if tail:
+        cells["95 % exceed"] = _points(row["p05"]) if row["chips_differ"] else "-"
+    return cells
 
 
 def spread_text(outcome: Mapping[str, Any]) -> str:

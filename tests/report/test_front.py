@@ -30,6 +30,15 @@ def test_ranges_are_those_of_the_cost_model_around_what_the_store_holds(study) -
         assert row[LOW] < row["edap_uj_ms_mm2"] < row[HIGH]
 
 
+def test_intervals_hold_the_accuracies_that_were_trained_more_than_once(study) -> None:
+    for row in front_rows(study):
+        if study.trial(row["number"]).best.outcome.get("trainings", 1) > 1:
+            assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+        else:
+            assert row["accuracy_low"] is None
+            assert row["accuracy_high"] is None
+
+
 def test_survivors_under_a_cost_model_are_what_brute_force_finds(study) -> None:
     full = [t for t in study.trials() if t.at("full")]
     model = cost_model("puma")
