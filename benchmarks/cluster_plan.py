@@ -24,8 +24,8 @@ from time import process_time
 import numpy as np
 
 from nax_bo.search import Optimizer
-from nax_bo.search.bench import run_once
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.compare import run_once
+from nax_bo.search.bench.synthetic import synthetic_problem
 
 SHORT_S = (0.9, 2.0, 2.6, 3.2, 3.6, 4.0, 4.3, 4.5, 5.0, 5.8, 7.5)
 FULL_S = (7.7, 10.0, 13.9, 17.2, 20.8, 24.9, 26.4, 27.5, 29.4, 32.9, 46.2)

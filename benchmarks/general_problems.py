@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nax_bo.search import Constraint, Objective, Problem
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.synthetic import synthetic_problem
 from nax_bo.space import Condition, Design, Space, categorical, ordinal
 
 Columns = Mapping[str, np.ndarray]

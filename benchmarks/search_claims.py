@@ -17,7 +17,7 @@ import numpy as np
 from search_runs import Run, bed, best_known, curve
 
 from nax_bo.search import Optimizer
-from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.strategies.naxbo import Naxbo
 
 PROBLEMS = ("chip16", "chain24", "deep64")
 TOLD, UNSEEN, EVALUATIONS = 50, 1000, 100

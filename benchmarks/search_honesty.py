@@ -24,12 +24,12 @@ import numpy as np
 from general_problems import GENERAL
 
 from nax_bo.search import Optimizer
-from nax_bo.search.bench import Testbed, true_hypervolumes, true_objectives
-from nax_bo.search.candidates import offspring
-from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.bench.compare import Testbed, true_hypervolumes, true_objectives
+from nax_bo.search.bench.synthetic import SHAPES, Shape, Synthetic, synthetic_problem
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.state import SearchState
-from nax_bo.search.synthetic import SHAPES, Shape, Synthetic, synthetic_problem
+from nax_bo.search.strategies.candidates import offspring
+from nax_bo.search.strategies.naxbo import Naxbo
 
 KEPT = Path(tempfile.gettempdir()) / "naxbo-search-honesty"
 Z95 = 1.959964

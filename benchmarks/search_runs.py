@@ -11,8 +11,8 @@ from pathlib import Path
 from general_problems import GENERAL
 
 from nax_bo.search import Optimizer
-from nax_bo.search.bench import Curve, Testbed, best_known_hypervolume, run_once
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.compare import Curve, Testbed, best_known_hypervolume, run_once
+from nax_bo.search.bench.synthetic import synthetic_problem
 
 CACHE = Path(tempfile.gettempdir()) / "naxbo-search-runs"
 

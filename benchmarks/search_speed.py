@@ -13,7 +13,7 @@ import resource
 from time import process_time
 
 from nax_bo.search import Optimizer
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.synthetic import synthetic_problem
 
 ROUNDS = 10
 

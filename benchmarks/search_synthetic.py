@@ -19,7 +19,7 @@ import numpy as np
 from general_problems import GENERAL
 from search_runs import Run, best_known, curve, finished
 
-from nax_bo.search.synthetic import SHAPES
+from nax_bo.search.bench.synthetic import SHAPES
 
 PEERS = ("random", "nsga2", "linas", "optuna-tpe", "optuna-nsga2", "pymoo-nsga2", "smac")
 SLOW = ("optuna-gp", "ax")  # seconds per suggestion: run them by name, --strategies optuna-gp

@@ -24,7 +24,7 @@ import numpy as np
 
 from nax_bo.errors import InputError
 from nax_bo.search import Objective, Optimizer, Problem
-from nax_bo.search.bench import run_once, true_objectives
+from nax_bo.search.bench.compare import run_once, true_objectives
 from nax_bo.search.pareto import hypervolume
 from nax_bo.space import Design, Space, categorical
 

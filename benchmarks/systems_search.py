@@ -36,10 +36,10 @@ from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.accuracy.supernet.family import Family
 from nax_bo.accuracy.training import batch_size, step_count
 from nax_bo.search import Fidelity, Optimizer, Problem
-from nax_bo.search.bench import best_known_hypervolume, run_once
-from nax_bo.search.gates import NaxGates
-from nax_bo.search.learned import fit_models
+from nax_bo.search.bench.compare import best_known_hypervolume, run_once
+from nax_bo.search.models.learned import fit_models
 from nax_bo.search.pareto import hypervolume
+from nax_bo.search.strategies.gates import NaxGates
 from nax_bo.space import Design
 from nax_bo.study import StudyConfig
 from nax_bo.study.answers.prediction import AccuracyModel

@@ -12,7 +12,7 @@ import typer
 from nax_cli.output import JsonFlag, TrustFlag, print_json, say, table
 
 if TYPE_CHECKING:
-    from nax_bo.search.bench import Curve
+    from nax_bo.search.bench.compare import Curve
 
 
 EXAMPLES = (
@@ -81,9 +81,9 @@ def bench(
     Its evaluations cost nothing. Prints the share of the best known hypervolume, mean of the seeds,
     after a quarter, half and all of the evaluations, and within CPU seconds that the strategy took.
     """
-    from nax_bo.search.bench import bench as run
-    from nax_bo.search.bench import best_known_hypervolume, summary
-    from nax_bo.search.synthetic import synthetic_problem
+    from nax_bo.search.bench.compare import bench as run
+    from nax_bo.search.bench.compare import best_known_hypervolume, summary
+    from nax_bo.search.bench.synthetic import synthetic_problem
 
     names = _checked(strategies, surrogate, q, plot)
     testbed: Any = synthetic_problem(problem, proxy) if study is None else _testbed(study, trust)

@@ -12,7 +12,7 @@ import numpy as np
 
 from nax_bo.report.charts.theme import SERIES, Chart, Rows, data
 from nax_bo.report.files import save
-from nax_bo.search.bench import Curve
+from nax_bo.search.bench.compare import Curve
 from nax_bo.search.scale import Array
 
 _LOOKS = [(colour, dash) for dash, colour in product(([1, 0], [6, 3], [2, 2]), SERIES)]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.learned import Models
-from nax_bo.search.naxbo import Acquisition
+from nax_bo.search.models.learned import Models
 from nax_bo.search.pareto import nondominated
 from nax_bo.search.state import SearchState
+from nax_bo.search.strategies.naxbo import Acquisition
 
 _Z95 = 1.959964
 

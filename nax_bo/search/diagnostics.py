@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nax_bo.search.learned import Models, seen_by_surrogates
-from nax_bo.search.promise import Promise
+from nax_bo.search.gain.promise import Promise
+from nax_bo.search.models.learned import Models, seen_by_surrogates
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, merged
 from nax_bo.surrogate.protocol import LeaveOneOut

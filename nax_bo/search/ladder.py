@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from nax_bo.search.learned import Models
-from nax_bo.search.naxbo import Acquisition, Naxbo
+from nax_bo.search.models.learned import Models
 from nax_bo.search.problem import Fidelity
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState, Suggestion
+from nax_bo.search.strategies.naxbo import Acquisition, Naxbo
 from nax_bo.search.words import gain_in_words, in_words
 
 

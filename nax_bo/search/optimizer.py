@@ -12,16 +12,16 @@ import numpy as np
 from nax_bo.errors import InputError, SurrogateError
 from nax_bo.search.beliefs import Belief, beliefs, believed_front
 from nax_bo.search.diagnostics import Diagnostics, cheap_agreement, trust
-from nax_bo.search.initial import initial_design
+from nax_bo.search.gain.promise import Promise, promise
 from nax_bo.search.ladder import choose_fidelity, promotions
-from nax_bo.search.learned import DEFAULT_SURROGATE, Models, surrogate_of
 from nax_bo.search.log import log_from_dict, log_to_dict
-from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.models.learned import DEFAULT_SURROGATE, Models, surrogate_of
 from nax_bo.search.outlook import Outlook, foreseeable, outlook
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.problem import Problem
-from nax_bo.search.promise import Promise, promise
 from nax_bo.search.state import Failure, Indices, Look, Observation, SearchState, Suggestion, initial_size
+from nax_bo.search.strategies.initial import initial_design
+from nax_bo.search.strategies.naxbo import Naxbo
 from nax_bo.search.strategy import Strategy, load_strategy
 from nax_bo.space import Design, Value, read_design
 from nax_bo.surrogate import parse_reference

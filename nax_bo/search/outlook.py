@@ -1,9 +1,9 @@
 """What looking at further designs is expected to gain: when to stop.
 
 Gains of a search fall about as a power of the number of designs. The power and its scale follow from the gains of the
-last designs, as :mod:`nax_bo.search.promise` judges them. Gains are lumpy: their variance is taken as proportional to
-their mean (quasi-Poisson, McCullagh and Nelder 1989, chapter 9), and the interval is that of a gamma distribution of
-the same mean and variance.
+last designs, as :mod:`nax_bo.search.gain.promise` judges them. Gains are lumpy: their variance is taken as
+proportional to their mean (quasi-Poisson, McCullagh and Nelder 1989, chapter 9), and the interval is that of a gamma
+distribution of the same mean and variance.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
-from nax_bo.search.learned import Models
-from nax_bo.search.promise import BELIEVED, Gains, gains
+from nax_bo.search.gain.promise import BELIEVED, Gains, gains
+from nax_bo.search.models.learned import Models
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState
 

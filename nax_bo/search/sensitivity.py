@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.errors import InputError
-from nax_bo.search.learned import Models
-from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.models.learned import Models
 from nax_bo.search.optimizer import Optimizer, one_thread
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState
+from nax_bo.search.strategies.naxbo import Naxbo
 from nax_bo.space import Value
 
 IndexArray = NDArray[np.int64]

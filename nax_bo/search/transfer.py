@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nax_bo.errors import InputError
-from nax_bo.search.learned import fit_models, seen_by_surrogates
+from nax_bo.search.models.learned import fit_models, seen_by_surrogates
 from nax_bo.search.optimizer import Optimizer, one_thread
 from nax_bo.search.problem import Columns, Problem, Proxy
 from nax_bo.search.scale import Array

@@ -19,7 +19,7 @@ from nax_bo.hardware.protocol import LayerPricing, OneByOne, fitted
 from nax_bo.network.spec import Shape
 from nax_bo.outcomes import PRICED, Outcome, priced
 from nax_bo.search import Constraint, Fidelity, Objective, Problem, Proxy
-from nax_bo.search.initial import initial_design
+from nax_bo.search.strategies.initial import initial_design
 from nax_bo.space import Design, Space, restrict
 from nax_bo.study.config import StudyConfig
 from nax_bo.study.layerwise import LayerwisePricing

@@ -16,7 +16,7 @@ from nax_bo.report.collect import collect, describe
 from nax_bo.report.gallery import FIGURES, drawable
 from nax_bo.report.history import hypervolume_history
 from nax_bo.report.page import page, write_report
-from nax_bo.search.bench import Curve
+from nax_bo.search.bench.compare import Curve
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

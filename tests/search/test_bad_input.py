@@ -5,7 +5,7 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.search import Constraint, Fidelity, Objective, Optimizer, Problem
-from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.strategies.naxbo import Naxbo
 from nax_bo.space import Space, ordinal
 
 SMALL = Space([ordinal("a", [1, 2, 3])])

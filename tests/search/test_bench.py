@@ -6,10 +6,10 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.search import Objective, Optimizer, Problem, load_strategy
-from nax_bo.search.bench import Curve, bench, best_known_hypervolume, summary, true_hypervolumes
+from nax_bo.search.bench.compare import Curve, bench, best_known_hypervolume, summary, true_hypervolumes
+from nax_bo.search.bench.synthetic import SHAPES, synthetic_problem
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.peers.results import full_results
-from nax_bo.search.synthetic import SHAPES, synthetic_problem
 from nax_bo.space import Space, categorical, ordinal
 
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nax_bo.search import Objective, Problem
-from nax_bo.search.candidates import Effort, Scored, maximise, mutated
-from nax_bo.search.initial import initial_design
+from nax_bo.search.strategies.candidates import Effort, Scored, maximise, mutated
+from nax_bo.search.strategies.initial import initial_design
 from nax_bo.space import Condition, Space, categorical, ordinal
 
 HARD = Effort(starts=60, generations=8, size=40, listed=100)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nax_bo.search.ehvi import Improvement, expected_shortfall
+from nax_bo.search.gain.ehvi import Improvement, expected_shortfall
 from nax_bo.search.pareto import hypervolume
 from nax_bo.search.scale import Scale
 

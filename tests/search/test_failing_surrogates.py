@@ -50,7 +50,7 @@ def test_a_hostile_surrogate_can_be_an_error(problem, told):
 
 
 def test_the_last_resort_is_the_average(problem, told, monkeypatch):
-    import nax_bo.search.learned as learned
+    import nax_bo.search.models.learned as learned
 
     monkeypatch.setattr(learned, "DEFAULT_SURROGATE", Hostile())
     optimizer = after(12, problem, told, seed=0, surrogate=Hostile())

@@ -10,7 +10,7 @@ from nax_bo.accuracy.data import load
 from nax_bo.accuracy.supernet.family import Family
 from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipPlan, Conditions
-from nax_bo.search.gates import Gates, NaxGates, expected_cost
+from nax_bo.search.strategies.gates import Gates, NaxGates, expected_cost
 from nax_bo.space import Condition, Space, ordinal
 from nax_bo.systems import System
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from nax_bo.search import Optimizer
-from nax_bo.search import naxbo as naxbo_module
-from nax_bo.search.learned import fit_models
+from nax_bo.search.bench.synthetic import synthetic_problem
+from nax_bo.search.models.learned import fit_models
+from nax_bo.search.models.relevant import leading, relevant
 from nax_bo.search.pareto import nondominated
-from nax_bo.search.relevant import leading, relevant
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.strategies import naxbo as naxbo_module
 
 
 @pytest.fixture

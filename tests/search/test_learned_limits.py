@@ -5,7 +5,7 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.search import Constraint, Fidelity, Objective, Optimizer, Problem
-from nax_bo.search.naxbo import Naxbo, trust_radius
+from nax_bo.search.strategies.naxbo import Naxbo, trust_radius
 from nax_bo.space import Space, ordinal
 
 

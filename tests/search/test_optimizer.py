@@ -14,10 +14,10 @@ from nax_bo.search import (
     register_strategy,
     strategy_names,
 )
-from nax_bo.search.candidates import maximise
-from nax_bo.search.naxbo import Naxbo
+from nax_bo.search.bench.synthetic import synthetic_problem
 from nax_bo.search.pareto import hypervolume
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.strategies.candidates import maximise
+from nax_bo.search.strategies.naxbo import Naxbo
 from nax_bo.space import Space, categorical, ordinal
 
 OWN = ["naxbo", "random", "sobol", "nsga2", "local-search", "linas"]
@@ -96,7 +96,7 @@ def test_what_is_not_evaluated_would_not_have_been_proposed(name, monkeypatch):
         return [s.design for s in optimizer.ask(3)]
 
     frugal = proposals()
-    monkeypatch.setattr("nax_bo.search.naxbo._LOG_LEAP", 1e9)
+    monkeypatch.setattr("nax_bo.search.strategies.naxbo._LOG_LEAP", 1e9)
     assert proposals() == frugal
 
 
@@ -108,7 +108,7 @@ def test_a_search_starts_from_what_was_told(problem, told, monkeypatch):
         starts.append({tuple(row) for row in parents.tolist()})
         return maximise(problem, score, parents, *rest)
 
-    monkeypatch.setattr("nax_bo.search.naxbo.maximise", kept)
+    monkeypatch.setattr("nax_bo.search.strategies.naxbo.maximise", kept)
     optimizer, designs = run(problem, told, 10, seed=0)
     optimizer.ask(3)
     assert starts[-1]

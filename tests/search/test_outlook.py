@@ -5,9 +5,9 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.search import Optimizer
+from nax_bo.search.bench.synthetic import synthetic_problem
+from nax_bo.search.gain.promise import Gains
 from nax_bo.search.outlook import FEWEST, foretold
-from nax_bo.search.promise import Gains
-from nax_bo.search.synthetic import synthetic_problem
 
 
 def falling(power: float, seed: int, count: int = 80, start: int = 10) -> np.ndarray:

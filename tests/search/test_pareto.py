@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nax_bo.search.boxes import undominated_boxes
+from nax_bo.search.gain.boxes import undominated_boxes
 from nax_bo.search.pareto import crowding, hypervolume, nondominated, ranks, select
 
 points = st.integers(1, 4).flatmap(

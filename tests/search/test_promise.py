@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nax_bo.search import Fidelity, Objective, Optimizer, Problem
-from nax_bo.search.promise import LAST, USUAL_WITHOUT_PROXIES, Promise, promise
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.synthetic import synthetic_problem
+from nax_bo.search.gain.promise import LAST, USUAL_WITHOUT_PROXIES, Promise, promise
 from nax_bo.space import Space, ordinal
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nax_bo.search import Constraint, Objective, Optimizer, Problem
-from nax_bo.search.naxbo import Naxbo
-from nax_bo.search.qlognehvi import MonteCarloAcquisition
+from nax_bo.search.gain.qlognehvi import MonteCarloAcquisition
+from nax_bo.search.strategies.naxbo import Naxbo
 from nax_bo.space import Space, ordinal
 
 

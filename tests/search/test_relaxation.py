@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nax_bo.search import Objective, Optimizer, Problem
-from nax_bo.search.relaxation import draw, gradient, most_likely, softmax
-from nax_bo.search.xpert import NEAR, released_gradient
+from nax_bo.search.strategies.relaxation import draw, gradient, most_likely, softmax
+from nax_bo.search.strategies.xpert import NEAR, released_gradient
 from nax_bo.space import Space, ordinal
 
 SIZES = (3, 2, 4)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from nax_bo.search import Constraint, Objective, Optimizer, Problem
-from nax_bo.search.dynas import Dynas, _fitted
-from nax_bo.search.reinforce import Controller, Learning, Reinforce, _Agent
+from nax_bo.search.strategies.dynas import Dynas, _fitted
+from nax_bo.search.strategies.reinforce import Controller, Learning, Reinforce, _Agent
 from nax_bo.space import Condition, Space, ordinal
 
 SPACE = Space(

@@ -7,8 +7,8 @@ import pytest
 
 from nax_bo.errors import InputError
 from nax_bo.search import Objective, Optimizer, Problem, with_earlier
-from nax_bo.search.naxbo import Naxbo
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.synthetic import synthetic_problem
+from nax_bo.search.strategies.naxbo import Naxbo
 from nax_bo.space import Space, categorical, ordinal
 from nax_bo.surrogate.quality import explained
 

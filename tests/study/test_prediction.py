@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nax_bo.errors import InputError, SurrogateError
-from nax_bo.search.bench import bench
+from nax_bo.search.bench.compare import bench
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study.answers.prediction import Calibration, Prediction, cross_validate, fit_accuracy
 from nax_bo.study.answers.testbed import study_testbed

@@ -12,7 +12,7 @@ from nax_surrogates.problems import PROBLEMS, draw
 
 from nax_bo.errors import InputError, SurrogateError
 from nax_bo.search import Optimizer
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.synthetic import synthetic_problem
 from nax_bo.surrogate import build, to_botorch
 from nax_bo.surrogate.quality import coverage_95, explained
 

@@ -5,7 +5,7 @@ import pytest
 from nax_surrogates import GaussianProcess
 from nax_surrogates.kernel import FeatureMap
 
-from nax_bo.search.synthetic import synthetic_problem
+from nax_bo.search.bench.synthetic import synthetic_problem
 from nax_bo.space import Condition, Space, categorical, ordinal
 from nax_bo.surrogate import Column, columns_of
 from nax_bo.surrogate.encoding import learn_encoding

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nax_bo.search.baselines import initial_suggestion, random_suggestion, suggestion
 from nax_bo.search.peers.results import Result, full_results, limits, package, quiet
 from nax_bo.search.state import Indices, SearchState, Suggestion
+from nax_bo.search.strategies.baselines import initial_suggestion, random_suggestion, suggestion
 
 _GENERATIONS = 20
 

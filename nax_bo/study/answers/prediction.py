@@ -1,7 +1,7 @@
 """What a study's trainings say about designs that were not trained: predictions, and whether to trust them.
 
 Accuracy is modelled as the search models it: its logit, from the choices that can change it, the training-free
-scores and the fidelity, with trainings of every fidelity as data (:func:`nax_bo.search.learned.fit_models`).
+scores and the fidelity, with trainings of every fidelity as data (:func:`nax_bo.search.models.learned.fit_models`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nax_bo.errors import InputError
 from nax_bo.search import Problem, SearchState
-from nax_bo.search.learned import Models, fit_models
+from nax_bo.search.models.learned import Models, fit_models
 from nax_bo.search.state import Observation
 from nax_bo.space import Design, Value
 from nax_bo.study.study import Study

@@ -18,7 +18,7 @@ from nax_bo.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class StudyTestbed:
-    """A :class:`nax_bo.search.bench.Testbed` on a study's space, costs and limits.
+    """A :class:`nax_bo.search.bench.compare.Testbed` on a study's space, costs and limits.
 
     The fitted surrogate's mean is taken for the true accuracy, so a strategy that uses the same kind of surrogate has
     an advantage, and what the surrogate has not learned is not there to be found.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.baselines import initial_suggestion, random_suggestion, suggestion
-from nax_bo.search.candidates import offspring
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.scale import Array
 from nax_bo.search.state import SearchState, Suggestion
+from nax_bo.search.strategies.baselines import initial_suggestion, random_suggestion, suggestion
+from nax_bo.search.strategies.candidates import offspring
 
 IndexArray = NDArray[np.int64]
 

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nax_bo.search.baselines import initial_suggestion, random_suggestion, suggestion
 from nax_bo.search.problem import Problem
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Observation, SearchState, Suggestion
+from nax_bo.search.strategies.baselines import initial_suggestion, random_suggestion, suggestion
 
 IndexArray = NDArray[np.int64]
 

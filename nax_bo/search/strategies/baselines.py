@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.candidates import mutated, offspring
-from nax_bo.search.initial import random_unseen
 from nax_bo.search.pareto import select
 from nax_bo.search.state import SearchState, Suggestion
+from nax_bo.search.strategies.candidates import mutated, offspring
+from nax_bo.search.strategies.initial import random_unseen
 
 IndexArray = NDArray[np.int64]
 

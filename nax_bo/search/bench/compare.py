@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.candidates import offspring
 from nax_bo.search.optimizer import Optimizer
 from nax_bo.search.pareto import hypervolume, nondominated, select
 from nax_bo.search.problem import Problem
 from nax_bo.search.state import Suggestion
+from nax_bo.search.strategies.candidates import offspring
 from nax_bo.space import Design
 
 Array = NDArray[np.float64]

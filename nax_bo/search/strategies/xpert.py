@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.baselines import random_suggestion, suggestion
-from nax_bo.search.relaxation import Array, Cost, draw, gradient, most_likely
 from nax_bo.search.state import Observation, SearchState, Suggestion
+from nax_bo.search.strategies.baselines import random_suggestion, suggestion
+from nax_bo.search.strategies.relaxation import Array, Cost, draw, gradient, most_likely
 
 IndexArray = NDArray[np.int64]
 

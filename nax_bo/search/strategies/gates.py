@@ -32,7 +32,7 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.chip import ChipSpec, Conditions
 from nax_bo.network import NetworkSpec
 from nax_bo.network.torch_build import build
-from nax_bo.search.procedure import Cost, Found
+from nax_bo.search.strategies.procedure import Cost, Found
 from nax_bo.space import Space
 
 Rows = NDArray[np.int64]
@@ -44,7 +44,7 @@ _PRICED = 128
 
 @dataclass(frozen=True)
 class NaxGates:
-    """A :class:`~nax_bo.search.procedure.Procedure`.
+    """A :class:`~nax_bo.search.strategies.procedure.Procedure`.
 
     Attributes:
         cost_weight: What a unit of the cost weighs against the cross-entropy.
@@ -84,7 +84,7 @@ class NaxGates:
         seed: int = 0,
         conditions: Conditions | None = None,
     ) -> Found:
-        """See :class:`~nax_bo.search.procedure.Procedure`."""
+        """See :class:`~nax_bo.search.strategies.procedure.Procedure`."""
         if images < self.images_of_a_turn:
             raise InputError(
                 f"a budget of {images} images",

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr, ndtr
 
 from nax_bo.errors import NaxboError, SurrogateError
+from nax_bo.search.models.relevant import MOST, relevant
 from nax_bo.search.problem import Constraint, Problem
-from nax_bo.search.relevant import MOST, relevant
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Look, Observation, SearchState, merged
 from nax_bo.surrogate import AdaptedSurrogate, Column, build, columns_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.candidates import Scored, maximise
 from nax_bo.search.problem import Problem
+from nax_bo.search.strategies.candidates import Scored, maximise
 
 IndexArray = NDArray[np.int64]
 

@@ -3,9 +3,10 @@
 Cummings et al. 2022, arXiv:2205.10358. In rounds of 50: for each objective the better of a ridge regression and a
 support-vector regression on one-hot choices, each with its strength chosen by cross-validation; NSGA-II on the
 predictions with 20,000 evaluations; the best 50 of it are measured. Differs from the original in the strengths tried
-(nine in its ranges instead of a hundred), in the variation operators (:func:`nax_bo.search.candidates.offspring`
-instead of simulated binary crossover on rounded numbers), and in that limits on known outcomes are kept exactly,
-which the original does not have. Limits on learned outcomes count for what was told only.
+(nine in its ranges instead of a hundred), in the variation operators
+(:func:`nax_bo.search.strategies.candidates.offspring` instead of simulated binary crossover on rounded numbers), and
+in that limits on known outcomes are kept exactly, which the original does not have. Limits on learned outcomes count
+for what was told only.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.svm import SVR
 
-from nax_bo.search.baselines import initial_suggestion, random_suggestion, suggestion
-from nax_bo.search.candidates import offspring
-from nax_bo.search.linas import one_hot
 from nax_bo.search.pareto import select
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Observation, SearchState, Suggestion
+from nax_bo.search.strategies.baselines import initial_suggestion, random_suggestion, suggestion
+from nax_bo.search.strategies.candidates import offspring
+from nax_bo.search.strategies.linas import one_hot
 from nax_bo.space.rows import distinct_rows, row_keys
 
 IndexArray = NDArray[np.int64]

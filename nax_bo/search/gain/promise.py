@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Models, learned_constraints, log_feasibility, seen_by_surrogates
+from nax_bo.search.gain.ehvi import Improvement
+from nax_bo.search.models.learned import Models, learned_constraints, log_feasibility, seen_by_surrogates
 from nax_bo.search.pareto import hypervolume, nondominated
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.learned import Models, learned_constraints
+from nax_bo.search.models.learned import Models, learned_constraints
 from nax_bo.search.scale import Array, Scale
 from nax_bo.search.state import SearchState
 from nax_bo.surrogate import AdaptedSurrogate, to_botorch

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from nax_bo.search.boxes import undominated_boxes
+from nax_bo.search.gain.boxes import undominated_boxes
 from nax_bo.search.scale import Scale
 
 Array = NDArray[np.float64]

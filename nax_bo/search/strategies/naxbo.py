@@ -10,17 +10,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nax_bo.search.baselines import initial_suggestion, random_suggestion
-from nax_bo.search.candidates import AGAIN, HURRIED, Effort, Scored, maximise
-from nax_bo.search.ehvi import Improvement
-from nax_bo.search.learned import Memo, Models, fit_models, learned_constraints, log_feasibility
+from nax_bo.search.gain.ehvi import Improvement
+from nax_bo.search.gain.promise import Promise, promise
+from nax_bo.search.gain.qlognehvi import MonteCarloAcquisition
+from nax_bo.search.models.learned import Memo, Models, fit_models, learned_constraints, log_feasibility
+from nax_bo.search.models.relevant import leading
 from nax_bo.search.pareto import nondominated, select
 from nax_bo.search.problem import Constraint
-from nax_bo.search.promise import Promise, promise
-from nax_bo.search.qlognehvi import MonteCarloAcquisition
-from nax_bo.search.relevant import leading
 from nax_bo.search.scale import Array
 from nax_bo.search.state import Indices, SearchState, Suggestion
+from nax_bo.search.strategies.baselines import initial_suggestion, random_suggestion
+from nax_bo.search.strategies.candidates import AGAIN, HURRIED, Effort, Scored, maximise
 from nax_bo.search.words import gain_in_words, in_words
 
 IndexArray = NDArray[np.int64]

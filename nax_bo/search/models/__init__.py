@@ -1,0 +1,1 @@
+"""What the search has learned of the outcomes so far."""

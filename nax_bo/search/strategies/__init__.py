@@ -1,0 +1,1 @@
+"""Strategies: naxbo's own, those of published systems, baselines."""
