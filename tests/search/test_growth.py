@@ -19,7 +19,7 @@ def bed():
 @pytest.fixture
 def few(monkeypatch):
     for module in ("relevant", "learned"):
-        monkeypatch.setattr(f"nax_bo.search.{module}.MOST", 120)
+        monkeypatch.setattr(f"nax_bo.search.models.{module}.MOST", 120)
 
 
 def searched(bed, count):
