@@ -167,8 +167,10 @@ def test_one_objective_goes_by_the_closed_form():
 
 
 def test_nothing_is_compiled_when_it_is_first_used(monkeypatch):
-    from botorch.acquisition.multi_objective import logei
-    from torch.utils import cpp_extension
+    with warnings.catch_warnings():  # torch's, when BoTorch is imported for the first time
+        warnings.simplefilter("ignore")
+        from botorch.acquisition.multi_objective import logei
+        from torch.utils import cpp_extension
 
     built = []
     monkeypatch.setattr(cpp_extension, "load", lambda **options: built.append(options))
