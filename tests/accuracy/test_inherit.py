@@ -1,6 +1,8 @@
 """The rung ``inherit``: what is kept, found again, and measured of a slice."""
 
-import multiprocessing
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,7 +87,8 @@ def test_a_folder_that_cannot_be_written_costs_the_file_only(digits, tmp_path):
     assert blocked.read_text() == "in the way"
 
 
-def _train(folder: str, answers) -> None:
+def _train(folder: str) -> None:
+    """What a worker of its own does: says how often it trained, and the sum of what it holds."""
     torch.set_num_threads(1)
     calls = []
     own = module.train_shared
@@ -96,18 +99,13 @@ def _train(folder: str, answers) -> None:
 
     module.train_shared = counted
     found = kept(parse_data("digits,train=200,test=100").load(), Path(folder))
-    answers.put((len(calls), float(sum(p.double().sum() for p in found.parameters()))))
+    print(json.dumps([len(calls), float(sum(p.double().sum() for p in found.parameters()))]))
 
 
 def test_two_workers_that_start_at_once_train_once_and_hold_the_same(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    workers = [context.Process(target=_train, args=(str(tmp_path), answers)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    (a, first), (b, second) = (answers.get(timeout=120) for _ in workers)
-    for worker in workers:
-        worker.join()
+    command = [sys.executable, __file__, str(tmp_path)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    (a, first), (b, second) = (json.loads(worker.communicate(timeout=120)[0]) for worker in workers)
     assert a + b == 1
     assert first == second
     assert [f.suffix for f in tmp_path.iterdir()] == [".safetensors"]
@@ -152,3 +150,7 @@ def test_without_a_super_network_or_with_a_foreign_one_it_is_refused(digits):
     shared = kept(digits, None)
     with pytest.raises(InputError, match="no slice"):
         evaluate(families.vgg(SHAPE, 10, [24]), chip, digits, fidelity="inherit", shared=shared)
+
+
+if __name__ == "__main__":
+    _train(sys.argv[1])

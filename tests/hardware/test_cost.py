@@ -101,6 +101,28 @@ def test_a_batch_equals_single_designs_bit_for_bit(designs: list[tuple[int, Chip
         assert single.feasible == batch.feasible[i]
 
 
+def test_passes_of_a_design_do_not_depend_on_the_others_of_its_batch() -> None:
+    slow: dict[str, Any] = {
+        "technology_nm": 7.0,
+        "noc_bits": 8,
+        "buffer_port_bits": 32,
+        "dram": "none",
+        "tiles": 3,
+    }
+    small = ChipSpec(
+        "rram", arrays=(ArraySpec(rows=1, cols=1, mux=1),), pes_per_tile=1, arrays_per_pe=1, **slow
+    )
+    array = ArraySpec(rows=256, cols=256, bits_per_cell=1, weight_bits=3, input_bits=3, adc_bits=1, mux=1)
+    large = ChipSpec(
+        "rram-isaac", arrays=(array,), pes_per_tile=9, arrays_per_pe=16, mapping="kernel_position",
+        tile_buffer_kb=1.0, global_buffer_kb=1.0, tile_use="shared", **slow
+    )  # fmt: skip
+    networks, specs = [NETWORKS[0], NETWORKS[1]], [small, large]
+    batch = MODEL.evaluate_batch(Workload.from_designs(networks, specs))
+    alone = [MODEL.evaluate(n, c).latency_ns for n, c in zip(networks, specs, strict=True)]
+    assert alone == [float(x) for x in batch.latency_ns]
+
+
 def test_plain_arrays_take_the_defaults_of_a_chip() -> None:
     specs = Workload.from_designs([TINY], [ChipSpec()])
     geometry = {

@@ -113,10 +113,8 @@ def _quickest(w: Workload, latency: Latency) -> list[Floats]:
 
 
 def _plans(w: Workload, m: Mapping) -> Iterator[Residency]:
-    largest = int((m.tile_rows * m.tile_cols).max())
-    sizes = [2.0**k for k in range(largest.bit_length())]
-    if sizes[-1] < largest:
-        sizes.append(2 * sizes[-1])
+    # Up to each chip's own tiles, so that a design's plans do not depend on the others of its batch.
+    sizes = [2.0**k for k in range(int(w.tiles.max()).bit_length())]
     weights = w.matrix_rows * w.matrix_cols * w.groups * w.weight_bits
     held = np.maximum(m.tiles, 1e-9)
     for urgency in (w.vectors * m.streams / held, w.vectors * m.streams, weights / held):
