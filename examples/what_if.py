@@ -18,7 +18,7 @@ for bits in (5, 6, 8):
     cost = f"{report.energy_pj * 1e-6:6.1f} uJ, {report.latency_ns * 1e-3:6.1f} us, {report.area_um2 * 1e-6:6.2f} mm2"
     print(
         f"{bits}-bit converters: {cost}, "
-        f"EDAP known within a factor of {report.edap_high_factor / report.edap_low_factor:.1f}"
+        f"EDAP known within a factor of {report.spread.edap[1] / report.spread.edap[0]:.1f}"
     )
 
 # Column sharing and converter type cannot change accuracy: their best setting per layer is computed, not searched.

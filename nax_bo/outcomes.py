@@ -70,6 +70,12 @@ class Outcome:
         return self.heading.translate(_PLAIN)
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """Names of the ends of its range between sources: ``edap_low_uj_ms_mm2`` and ``edap_high_uj_ms_mm2``."""
+        unit = self.name.removeprefix(self.short)
+        return f"{self.short}_low{unit}", f"{self.short}_high{unit}"
+
+    @property
     def sign(self) -> int:
         """1 where less is better, -1 where more is."""
         return 1 if self.best == "min" else -1
@@ -166,6 +172,18 @@ def priced(cost: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
     """Priced outcomes of a cost by name, all of them by default: numbers, or arrays of ``n`` for a batch."""
     wanted = PRICED if names is None else [outcome(n) for n in names]
     return {o.name: o.read(cost) for o in wanted}
+
+
+def cost_ends(cost: Any | None) -> dict[str, float | None]:
+    """Ends of the ranges of :data:`MAIN_COSTS` between sources, by name, of one design's cost report.
+
+    None where the report states no range, and where there is no report.
+    """
+    found: dict[str, float | None] = {}
+    for o in (OUTCOMES[name] for name in MAIN_COSTS):
+        ends = cost.ends(o.field) if cost is not None else None
+        found |= dict(zip(o.ends, [end * o.factor for end in ends] if ends else (None, None), strict=True))
+    return found
 
 
 def measured(report: Mapping[str, Any]) -> dict[str, float]:

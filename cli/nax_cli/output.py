@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nax_bo.outcomes import OUTCOMES, SUMMARY_COST
-from nax_bo.report.units import PLAIN, Unit, band_digits, percent_places, unit_for
+from nax_bo.outcomes import OUTCOMES
+from nax_bo.report.units import PLAIN, percent_places, range_text, shown_in, unit_for
 
 if TYPE_CHECKING:
     from nax_bo.study import Study
@@ -41,8 +42,13 @@ def print_json(answer: Any) -> None:
     print(json.dumps(strict(document), indent=2, allow_nan=False))
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
-    """Rows as aligned text; numbers to four significant digits, right-aligned."""
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, width: int | None = None
+) -> str:
+    """Rows as aligned text; numbers to four significant digits, right-aligned.
+
+    What is wider than ``width`` goes on below, the first column repeated; by default, than the terminal it is shown on.
+    """
     if not rows:
         return "(nothing)"
     names = list(columns or rows[0])
@@ -50,13 +56,30 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = Non
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
     numeric = [all(_is_number(row.get(name, 0)) for row in rows) for name in names]
 
-    def line(values: Sequence[str]) -> str:
-        parts = [
-            v.rjust(w) if right else v.ljust(w) for v, w, right in zip(values, widths, numeric, strict=True)
-        ]
+    def line(values: Sequence[str], shown: Sequence[int]) -> str:
+        parts = [values[i].rjust(widths[i]) if numeric[i] else values[i].ljust(widths[i]) for i in shown]
         return "  ".join(parts).rstrip()
 
-    return "\n".join([line(names), line(["-" * w for w in widths]), *map(line, cells)])
+    rules = ["-" * w for w in widths]
+    folds = _folds(widths, width or _terminal_width())
+    return "\n\n".join("\n".join(line(v, shown) for v in (names, rules, *cells)) for shown in folds)
+
+
+def _terminal_width() -> int | None:
+    """Columns of the terminal that stdout goes to; None if it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _folds(widths: Sequence[int], most: int | None) -> list[list[int]]:
+    """Columns that stand side by side, the first in each part; as many as fit, and at least one besides."""
+    folds, used = [[0]], widths[0]
+    for i, width in enumerate(widths[1:], start=1):
+        if most is not None and used + 2 + width > most and len(folds[-1]) > 1:
+            folds.append([0])
+            used = widths[0]
+        folds[-1].append(i)
+        used += 2 + width
+    return folds
 
 
 def _is_number(value: Any) -> bool:
@@ -103,17 +126,24 @@ def why_empty(study: Study) -> str:
     )
 
 
-def edap_range(low: float | None, high: float | None, unit: Unit) -> str:
-    """Between which values sources put EDAP; "-" where nothing says."""
-    return "-" if low is None or high is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}"
+def cost_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
+    """Costs of rows by heading, one unit per column, each with its range between sources where any row has one."""
+    cells: list[dict[str, str]] = [{} for _ in rows]
+    for outcome in (OUTCOMES[name] for name in costs):
+        unit = unit_for(outcome.unit, [row[outcome.name] for row in rows])
+        spans = [range_text(unit, row, outcome) for row in rows]
+        for line, row, span in zip(cells, rows, spans, strict=True):
+            line[unit.heading(outcome.label).translate(PLAIN)] = shown_in(unit, row, outcome)
+            if any(text != "-" for text in spans):
+                line[f"{outcome.label} range"] = span
+    return cells
 
 
 def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequence[str]) -> str:
     """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, ``costs`` in one unit per column."""
     places = percent_places([row["standard_error"] for row in rows], test_images)
-    units = {n: unit_for(OUTCOMES[n].unit, [row[n] for row in rows]) for n in costs}
     lines = []
-    for row in rows:
+    for row, priced in zip(rows, cost_cells(rows, costs), strict=True):
         line = {
             "design": row["number"],
             "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],
@@ -123,18 +153,18 @@ def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequ
                 f"{100 * row[end]:.{places}f}" for end in ("accuracy_low", "accuracy_high")
             )
         line |= spread_cells(row, tail=any(r["p05"] is not None and r["chips_differ"] for r in rows))
-        for name in costs:
-            unit, outcome = units[name], OUTCOMES[name]
-            low, high = (
-                row[f"edap_{end}_uj_ms_mm2"] if name == SUMMARY_COST else None for end in ("low", "high")
-            )
-            line[unit.heading(outcome.label)] = unit.show(row[name], band_digits(low, high))
-            if name == SUMMARY_COST:
-                line["range"] = edap_range(low, high, unit)
+        line |= priced
         if row.get("stays") is not None:
             line["stays (%)"] = f"{100 * row['stays']:.0f}"
-        lines.append({k.translate(PLAIN): v for k, v in line.items()})
+        lines.append(line | {"undominated under": undominated(row["holds_under"])})
     return table(lines)
+
+
+def undominated(models: Sequence[str]) -> str:
+    """Under which cost models no other design beats one."""
+    from nax_bo.report.front import PROFILES
+
+    return "all" if set(models) == set(PROFILES) else ", ".join(models) or "none"
 
 
 def spread_cells(row: Mapping[str, Any], tail: bool) -> dict[str, Any]:

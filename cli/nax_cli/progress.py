@@ -53,6 +53,8 @@ def parts(p: Progress) -> list[str]:
         said.append(f"about {spoken(p.eta_s)} left")
     if p.best is not None:
         said.append(f"best {100 * p.best:.1f} %")
+    elif p.full:
+        said.append("none within the limits yet")
     far = ", ".join(f"{100 * share:.0f} %" for share in p.shares) if any(p.shares) else ""
     said += [
         f"{p.running} running" + (f" ({far})" if far else ""),

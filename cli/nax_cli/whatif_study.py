@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST, priced
-from nax_bo.report.units import unit_for
-from nax_cli.output import edap_range, in_units, print_json, say, table
+from nax_bo.outcomes import MAIN_COSTS, cost_ends, priced
+from nax_cli.output import cost_cells, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.study.answers.variants import Variant
@@ -78,14 +77,12 @@ def _row(variant: Variant) -> dict[str, Any]:
         "accuracy_low": p and p.low,
         "accuracy_high": p and p.high,
         **priced(cost, MAIN_COSTS),
-        "edap_low_uj_ms_mm2": cost.edap_low_uj_ms_mm2,
-        "edap_high_uj_ms_mm2": cost.edap_high_uj_ms_mm2,
+        **cost_ends(cost),
     }
 
 
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    costs = in_units([{name: row[name] for name in MAIN_COSTS} for row in rows])
-    unit = unit_for(OUTCOMES[SUMMARY_COST].unit, [row[SUMMARY_COST] for row in rows])
+    costs = cost_cells(rows, MAIN_COSTS)
     lines = []
     for row, cost in zip(rows, costs, strict=True):
         low, high = row["accuracy_low"], row["accuracy_high"]
@@ -95,7 +92,6 @@ def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "predicted (%)": "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f}",
                 "95 % interval": "" if low is None else f"{100 * low:.1f} to {100 * high:.1f}",
                 **cost,
-                "range": edap_range(row["edap_low_uj_ms_mm2"], row["edap_high_uj_ms_mm2"], unit),
             }
         )
     return lines

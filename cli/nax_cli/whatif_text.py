@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST
-from nax_bo.report.units import PLAIN, unit_for
-from nax_cli.output import edap_range, in_units, table
+from nax_bo.report.units import PLAIN, range_text, shown_in, unit_for
+from nax_cli.output import in_units, table
 
 _SUMMARY = OUTCOMES[SUMMARY_COST].label
 
@@ -17,18 +17,17 @@ def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
     """One column per design, the first being the baseline, with changes against it."""
     lines: list[dict[str, Any]] = []
     for outcome in PRICED:
-        name, unit = outcome.name, unit_for(outcome.unit, [row[outcome.name] for row in rows])
+        unit = unit_for(outcome.unit, [row[outcome.name] for row in rows])
         line: dict[str, Any] = {"": unit.heading(outcome.label).translate(PLAIN)}
         for i, row in enumerate(rows):
-            line[str(row["design"])] = unit.show(row[name])
+            line[str(row["design"])] = shown_in(unit, row, outcome)
             if i:
-                line["change" if i == 1 else "change" + " " * (i - 1)] = _change(row[name], rows[0][name])
+                change = _change(row[outcome.name], rows[0][outcome.name])
+                line["change" if i == 1 else "change" + " " * (i - 1)] = change
         lines.append(line)
-        if name == SUMMARY_COST and any(row["edap_high_uj_ms_mm2"] is not None for row in rows):
-            spans = [edap_range(row["edap_low_uj_ms_mm2"], row["edap_high_uj_ms_mm2"], unit) for row in rows]
-            lines.append(
-                {"": "  between sources", **{str(r["design"]): s for r, s in zip(rows, spans, strict=True)}}
-            )
+        spans = {str(row["design"]): range_text(unit, row, outcome) for row in rows}
+        if any(text != "-" for text in spans.values()):
+            lines.append({"": "  between sources", **spans})
     if any(row["bound_by"] for row in rows):
         lines.append({"": "waits for", **{str(row["design"]): row["bound_by"] for row in rows}})
     if any(row["lifetime_inferences"] for row in rows):

@@ -176,6 +176,24 @@ class ComponentCost:
     area_um2: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Low and high factors on costs that span the disagreement of sources; (1, 1) where they agree or none is known.
+
+    See :mod:`nax_bo.hardware.pricing.uncertainty`.
+    """
+
+    energy: tuple[float, float] = (1.0, 1.0)
+    latency: tuple[float, float] = (1.0, 1.0)
+    area: tuple[float, float] = (1.0, 1.0)
+    edap: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def factors(self) -> dict[str, tuple[float, float]]:
+        """By the cost's field in :class:`CostReport`."""
+        return {field: getattr(self, field.partition("_")[0]) for field in _RANGED}
+
+
 @dataclass(frozen=True)
 class CostReport:
     """Cost of one design.
@@ -185,8 +203,7 @@ class CostReport:
             missing_tiles: As in :class:`CostBatch`.
         layers: One row per slot; layer areas leave out what the chip has once.
         components: One row per component; energies and areas sum to the totals.
-        edap_low_factor, edap_high_factor: Factors on EDAP that span the disagreement of sources (see
-            :mod:`nax_bo.hardware.pricing.uncertainty`); 1 if unknown.
+        spread: How far sources disagree.
         model: Name of the profile or model.
     """
 
@@ -202,8 +219,7 @@ class CostReport:
     missing_tiles: float = 0.0
     layers: tuple[LayerCost, ...] = ()
     components: tuple[ComponentCost, ...] = ()
-    edap_low_factor: float = 1.0
-    edap_high_factor: float = 1.0
+    spread: Spread = Spread()
     model: str = ""
 
     @property
@@ -232,24 +248,15 @@ class CostReport:
         """Mean power while inferences follow each other at the interval, mW."""
         return self.energy_pj / self.latency_ns if self.latency_ns else 0.0
 
-    @property
-    def uncertainty(self) -> tuple[float, float]:
-        """Low and high factor on EDAP."""
-        return self.edap_low_factor, self.edap_high_factor
+    def ends(self, field: str) -> tuple[float, float] | None:
+        """Least and largest value that sources give of a cost; None if none is known to differ.
 
-    @property
-    def edap_low_uj_ms_mm2(self) -> float | None:
-        """Least EDAP that sources of component data give; None if the model states no range."""
-        return self.edap_uj_ms_mm2 * self.edap_low_factor if self._ranged else None
-
-    @property
-    def edap_high_uj_ms_mm2(self) -> float | None:
-        """Largest EDAP that sources of component data give; None if the model states no range."""
-        return self.edap_uj_ms_mm2 * self.edap_high_factor if self._ranged else None
-
-    @property
-    def _ranged(self) -> bool:
-        return self.edap_high_factor > self.edap_low_factor
+        Args:
+            field: ``energy_pj``, ``latency_ns``, ``area_um2`` or ``edap_uj_ms_mm2``.
+        """
+        low, high = self.spread.factors[field]
+        value = getattr(self, field)
+        return (value * low, value * high) if high > low else None
 
     @property
     def feasible(self) -> bool:
@@ -277,9 +284,15 @@ class CostReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form, with derived figures."""
         totals = {name: getattr(self, name) for name in (*_TOTALS, *_DERIVED)}
+        ranges = {
+            name: end
+            for field in _RANGED
+            for name, end in zip(_end_names(field), self.ends(field) or (None, None), strict=True)
+        }
         return {
             "model": self.model,
             **totals,
+            **ranges,
             "violations": list(self.violations),
             "layers": [_plain(row) for row in self.layers],
             "components": [_plain(row) for row in self.components],
@@ -295,12 +308,16 @@ class CostReport:
         try:
             totals: dict[str, Any] = {n: _finite(data[n]) for n in _TOTALS if n in data}
             bare = cls(**totals)
-            for side in ("low", "high"):
-                if (end := data.get(f"edap_{side}_uj_ms_mm2")) is not None:
-                    totals[f"edap_{side}_factor"] = _finite(end) / bare.edap_uj_ms_mm2
+            factors = {}
+            for field in _RANGED:
+                ends = [data.get(name) for name in _end_names(field)]
+                if None not in ends:
+                    low, high = (_finite(end) / getattr(bare, field) for end in ends)
+                    factors[field.partition("_")[0]] = low, high
             layers = tuple(_row(LayerCost, row) for row in data.get("layers", ()))
             components = tuple(_row(ComponentCost, row) for row in data.get("components", ()))
-            return cls(**totals, layers=layers, components=components, model=str(data.get("model", "")))
+            model = str(data.get("model", ""))
+            return cls(**totals, layers=layers, components=components, spread=Spread(**factors), model=model)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as ex:
             raise InputError(
                 f"this is not the plain form of a cost: {ex}", "Write it with to_dict()."
@@ -311,14 +328,21 @@ _DERIVED = (
     "bound_by",
     "writes",
     "edap_uj_ms_mm2",
-    "edap_low_uj_ms_mm2",
-    "edap_high_uj_ms_mm2",
     "tops_w",
     "tops_mm2",
     "fps",
     "power_mw",
     "feasible",
 )
+
+
+_RANGED = ("energy_pj", "latency_ns", "area_um2", "edap_uj_ms_mm2")
+
+
+def _end_names(field: str) -> tuple[str, str]:
+    """``energy_low_pj`` and ``energy_high_pj`` of ``energy_pj``."""
+    short, _, unit = field.partition("_")
+    return f"{short}_low_{unit}", f"{short}_high_{unit}"
 
 
 def _finite(value: Any) -> float:

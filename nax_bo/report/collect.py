@@ -18,9 +18,16 @@ from nax_bo.report.data import CalibrationPlot, Point, ReportData
 from nax_bo.report.devices import cells, rivals, said
 from nax_bo.report.drivers import drivers
 from nax_bo.report.error_budget import error_budget
-from nax_bo.report.front import HIGH, LOW, cheapest_within, design_row, edap_ends, survivors, ties
+from nax_bo.report.front import (
+    ACCURACY_ENDS,
+    accuracy_bounds,
+    cheapest_within,
+    design_row,
+    survivors,
+    ties,
+)
 from nax_bo.report.history import hypervolume_history
-from nax_bo.report.units import band_digits, percent_places, unit_for
+from nax_bo.report.units import percent_places, range_text, shown_in, unit_for
 from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
 from nax_bo.study.answers.prediction import cross_validate
@@ -190,7 +197,7 @@ def _time(seconds: float) -> str:
 def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Point, ...]:
     best = {t.number for t in front}
     tied = set(ties([study.row(t) for t in front]))
-    kept = survivors(study)
+    kept, bounds = survivors(study), accuracy_bounds(study)
     looked = [t for t in trials if t.best]
     looked.sort(key=lambda t: (t.number not in best, t.at(FULL.name) is None, t.number))
     points = []
@@ -200,7 +207,8 @@ def _points(study: Study, trials: list[Trial], front: list[Trial]) -> tuple[Poin
         detailed = place < MOST_DETAILED
         points.append(
             Point(
-                design_row(study, trial) if detailed else {**study.row(trial), LOW: None, HIGH: None},
+                (design_row(study, trial) if detailed else study.row(trial))
+                | dict(zip(ACCURACY_ENDS, bounds.get(trial.number, (None, None)), strict=True)),
                 study.accuracy(evaluation),
                 trial.number in best,
                 trial.number in tied,
@@ -222,11 +230,12 @@ def _answer(study: Study, front: list[Trial], test_images: int) -> tuple[str, ..
     unit = unit_for(cost.unit, [r[cost.name] for r in rows])
 
     def say(row: Mapping[str, Any]) -> str:
-        low, high = edap_ends(row, cost)
-        known = "" if low is None else f", {unit.show(low, 2)} to {unit.show(high, 2)} by source"
+        known = range_text(unit, row, cost)
         return (
             f"design {row['number']} ({100 * row['accuracy']:.{places}f} %, {cost.label} "
-            f"{unit.show(row[cost.name], band_digits(low, high))} {unit.name}{known})"
+            f"{shown_in(unit, row, cost)} {unit.name}"
+            + ("" if known == "-" else f", {known} by source")
+            + ")"
         )
 
     bend, _ = knee(study, front)

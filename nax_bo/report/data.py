@@ -26,7 +26,7 @@ class Point:
     """One trained design.
 
     Attributes:
-        row: ``nax_bo.report.front.design_row``: accuracy and its spread, costs, range of EDAP, choices.
+        row: ``nax_bo.report.front.design_row``: accuracy and its spread, costs and their ranges, choices.
         accuracy: What the study maximises, a fraction.
         on_front: Whether no other fully trained design beats it.
         ties: Whether it is not told apart from the most accurate one.

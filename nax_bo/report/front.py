@@ -11,41 +11,26 @@ from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.intervals import accuracy_intervals
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware.protocol import cost_model, evaluate_designs
-from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome, outcome
+from nax_bo.outcomes import OUTCOMES, SUMMARY_COST, Outcome, cost_ends, outcome
 from nax_bo.search.pareto import nondominated
 from nax_bo.study import Study, Trial
 
 PROFILES = ("published", "isaac", "puma")
 """Cost models under which the front is looked at again: those that price any design in no time."""
 
-Row = dict[str, Any]
+ACCURACY_ENDS = ("accuracy_low", "accuracy_high")
 
-LOW, HIGH = "edap_low_uj_ms_mm2", "edap_high_uj_ms_mm2"
+Row = dict[str, Any]
 
 
 def design_row(study: Study, trial: Trial) -> Row:
-    """``Study.row`` with the range of EDAP between sources (:mod:`nax_bo.hardware.pricing.uncertainty`).
+    """``Study.row`` with the ranges of its costs between sources (:mod:`nax_bo.hardware.pricing.uncertainty`).
 
-    None where it is unknown: the cost model states no range.
+    None where one is unknown: the cost model states no range.
     """
     row = study.row(trial)
-    low, high = edap_factors(study, trial) or (None, None)
-    edap = trial.costs[SUMMARY_COST]
-    ends = {LOW: low and edap * low, HIGH: high and edap * high}
-    return {**{k: v for k, v in row.items() if k != "design"}, **ends, "design": row["design"]}
-
-
-def edap_factors(study: Study, trial: Trial) -> tuple[float, float] | None:
-    """Low and high factor on a design's EDAP; None where the cost model states no range."""
-    if not study.specs(trial).report:
-        return None
-    cost = study.cost_report(trial)
-    return cost.uncertainty if cost.edap_high_factor > cost.edap_low_factor else None
-
-
-def edap_ends(row: Mapping[str, Any], cost: Outcome) -> tuple[float | None, float | None]:
-    """The range of a row's main cost, if that is EDAP: of others none is stated."""
-    return (row[LOW], row[HIGH]) if cost.name == SUMMARY_COST else (None, None)
+    cost = study.cost_report(trial) if study.specs(trial).report else None
+    return {**{k: v for k, v in row.items() if k != "design"}, **cost_ends(cost), "design": row["design"]}
 
 
 def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]:
@@ -67,9 +52,7 @@ def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]
     return [
         {
             **row,
-            **dict(
-                zip(("accuracy_low", "accuracy_high"), bounds.get(row["number"], (None, None)), strict=True)
-            ),
+            **dict(zip(ACCURACY_ENDS, bounds.get(row["number"], (None, None)), strict=True)),
             "ties": row["number"] in best,
             "holds_under": [m for m, n in kept.items() if row["number"] in n],
         }
@@ -166,9 +149,8 @@ def pickable(study: Study, limits: Limits) -> list[Trial]:
     """Fully trained designs within the study's limits and these that no other such design beats; best first."""
     if not (limits.upper or limits.lower):
         return study.front()
-    own = Limits(study.config.max, study.config.min)
     rows = [(t, study.values(t)) for t in study.trials() if t.at(FULL.name)]
-    inside = [(t, row) for t, row in rows if own.admit(row) and limits.admit(row)]
+    inside = [(t, row) for t, row in rows if study.config.within_limits(row) and limits.admit(row)]
     if not inside:
         return []
     objectives = [OUTCOMES[name] for name in study.config.objectives]

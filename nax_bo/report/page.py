@@ -17,13 +17,12 @@ from markupsafe import Markup
 
 from nax_bo.errors import InputError
 from nax_bo.files import write_whole
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, Outcome
 from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
 from nax_bo.report.data import Point, ReportData
-from nax_bo.report.front import edap_ends
 from nax_bo.report.gallery import drawable, write_files
-from nax_bo.report.units import Unit, band_digits
+from nax_bo.report.units import Unit, range_text, shown_in
 
 MOST_VECTOR = 1500
 """Designs up to which charts are drawn as vectors, which screen readers can walk; beyond, as pixels."""
@@ -145,9 +144,9 @@ def _designs(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -> dict[str, str]:
-    low, high = edap_ends(p.row, data.cost)
-    unit = units[data.cost.name]
     texts = {"accuracy": designs.accuracy_text(p, places) + (" =" if p.ties else "")}
+    if interval := _interval(p.row, places):
+        texts["95 % interval"] = f"{interval} %"
     texts["between trainings"] = _points(p.row["between_trainings"])
     texts["between chips"] = (
         _points(p.row["between_chips"]) if p.row["chips_differ"] else "this device has no noise in the model"
@@ -155,12 +154,11 @@ def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -
     texts["95 % of chips exceed"] = (
         "too few chips to say" if p.row["p05"] is None else f"{100 * p.row['p05']:.1f} %"
     )
-    texts[data.cost.label] = f"{unit.show(p.row[data.cost.name], band_digits(low, high))} {unit.name}"
-    if low is not None:
-        texts[f"{data.cost.label} by source"] = f"{unit.show(low, 2)} to {unit.show(high, 2)} {unit.name}"
-    for name in data.costs:
-        if name != data.cost.name:
-            texts[OUTCOMES[name].label] = f"{units[name].show(p.row[name])} {units[name].name}"
+    for cost in _costs(data):
+        unit, known = units[cost.name], range_text(units[cost.name], p.row, cost)
+        texts[cost.label] = f"{shown_in(unit, p.row, cost)} {unit.name}"
+        if known != "-":
+            texts[f"{cost.label} by source"] = f"{known} {unit.name}"
     texts["undominated under"] = ", ".join(p.holds_under) or "no cost model"
     return texts
 
@@ -174,43 +172,50 @@ def _layers(data: ReportData) -> dict[str, list[dict[str, Any]]]:
 
 
 def _table(data: ReportData) -> list[dict[str, Any]]:
-    """Rows of the front's table: number, sortable values, texts by column."""
+    """The front, one row per design: by column the text, the value to sort by, and a note below the text."""
     units, places = designs.units(data), designs.accuracy_places(data)
     rows = []
     for p in data.front:
-        unit, (low, high) = units[data.cost.name], edap_ends(p.row, data.cost)
-        cells = [(designs.accuracy_text(p, places).partition(" %")[0] + (" =" if p.ties else ""), p.accuracy)]
-        error = p.row["standard_error"]
-        cells.append(("-" if error is None else f"{100 * error:.2f}", error or 0.0))
+        row, tied = p.row, " =" if p.ties else ""
+        shown = designs.accuracy_text(p, places).partition(" %")[0]
+        cells: list[tuple[str, float, str]] = [(shown + tied, p.accuracy, _interval(row, places))]
         for share in ("between_trainings", "between_chips"):
-            value = p.row[share]
-            text = "-" if value is None else f"{100 * value:.2f}"
-            if share == "between_chips" and not p.row["chips_differ"]:
+            text = "-" if row[share] is None else f"{100 * row[share]:.2f}"
+            if share == "between_chips" and not row["chips_differ"]:
                 text = "no noise in the model"
-            cells.append((text, value or 0.0))
-        cells.append(("-" if p.row["p05"] is None else f"{100 * p.row['p05']:.1f}", p.row["p05"] or 0.0))
-        cells.append((unit.show(p.row[data.cost.name], band_digits(low, high)), p.row[data.cost.name]))
-        cells.append(("-" if low is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}", low or 0.0))
-        cells += [(units[n].show(p.row[n]), p.row[n]) for n in data.costs if n != data.cost.name]
-        cells.append((", ".join(p.holds_under) or "none", len(p.holds_under)))
+            cells.append((text, row[share] or 0.0, ""))
+        if _tail_known(data):
+            cells.append(("-" if row["p05"] is None else f"{100 * row['p05']:.1f}", row["p05"] or 0.0, ""))
+        for cost in _costs(data):
+            known = range_text(units[cost.name], row, cost)
+            text = shown_in(units[cost.name], row, cost)
+            cells.append((text, row[cost.name], "" if known == "-" else known))
+        cells.append((", ".join(p.holds_under) or "none", len(p.holds_under), ""))
         rows.append({"number": p.number, "cells": cells, "choices": p.label})
     return rows
+
+
+def _costs(data: ReportData) -> list[Outcome]:
+    """What tables show, the main cost first."""
+    return [OUTCOMES[name] for name in dict.fromkeys((data.cost.name, *data.costs))]
+
+
+def _interval(row: Mapping[str, Any], places: int) -> str:
+    low, high = row.get("accuracy_low"), row.get("accuracy_high")
+    return "" if low is None or high is None else f"{100 * low:.{places}f} to {100 * high:.{places}f}"
+
+
+def _tail_known(data: ReportData) -> bool:
+    """Whether any design of the front was read on enough chips to say what 95 % of them exceed."""
+    return any(p.row["p05"] is not None for p in data.front)
 
 
 def headings(data: ReportData) -> list[str]:
     """Columns of the front's table after the design's number."""
     units = designs.units(data)
-    unit = units[data.cost.name]
-    costs = [units[n].heading(OUTCOMES[n].label) for n in data.costs if n != data.cost.name]
-    spread = ["± standard error", "± trainings", "± chips", "95 % of chips exceed (%)"]
-    return [
-        "accuracy (%)",
-        *spread,
-        unit.heading(data.cost.label),
-        unit.heading("range"),
-        *costs,
-        "undominated under",
-    ]
+    tail = ["95 % of chips exceed (%)"] if _tail_known(data) else []
+    costs = [units[cost.name].heading(cost.label) for cost in _costs(data)]
+    return ["accuracy (%)", "± trainings", "± chips", *tail, *costs, "undominated under"]
 
 
 def _limits(data: ReportData) -> list[dict[str, Any]]:

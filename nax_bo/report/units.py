@@ -9,6 +9,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
+
+from nax_bo.outcomes import Outcome
 
 PLAIN = str.maketrans({"µ": "u", "·": " ", "²": "2", "±": "+-"})
 """For terminals: ASCII."""
@@ -44,6 +47,23 @@ class Unit:
     def show(self, value: float | None, digits: int = 3) -> str:
         """The value in this unit to so many significant digits, without an exponent; ``-`` for none."""
         return "-" if value is None else significant(value / self.size, digits)
+
+
+def ends_of(row: Mapping[str, Any], cost: Outcome) -> tuple[float | None, float | None]:
+    """Between which values sources put a row's cost; None twice where nothing says."""
+    low, high = (row.get(name) for name in cost.ends)
+    return low, high
+
+
+def shown_in(unit: Unit, row: Mapping[str, Any], cost: Outcome) -> str:
+    """A row's cost in a unit, with no digit that its sources do not agree on."""
+    return unit.show(row[cost.name], band_digits(*ends_of(row, cost)))
+
+
+def range_text(unit: Unit, row: Mapping[str, Any], cost: Outcome) -> str:
+    """``480 to 1200``: between which values sources put a row's cost; ``-`` where nothing says."""
+    low, high = ends_of(row, cost)
+    return "-" if low is None or high is None else f"{unit.show(low, 2)} to {unit.show(high, 2)}"
 
 
 def unit_for(fixed: str, values: Iterable[float | None]) -> Unit:

@@ -201,6 +201,12 @@ class StudyConfig:
         """The measured objective: what "accuracy" means in this study; the first where there are several."""
         return next(o for o in self.outcomes if o.source == "measured")
 
+    def within_limits(self, values: Mapping[str, float]) -> bool:
+        """Whether a design's outcomes (``Study.values``) keep the study's limits; what is unknown keeps none."""
+        unknown = float("nan")
+        low = all(values.get(name, unknown) >= limit for name, limit in self.min.items())
+        return low and all(values.get(name, unknown) <= limit for name, limit in self.max.items())
+
     @property
     def main_cost(self) -> Outcome:
         """The cost that stands against accuracy where a table or figure shows one: the first priced objective."""

@@ -15,7 +15,7 @@ from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
 from nax_bo.notebook import table_html
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST, priced
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST, cost_ends, priced
 from nax_bo.whatif.settings import Setting, Sweep, apply_settings, implied
 
 Row = dict[str, Any]
@@ -42,15 +42,14 @@ class Comparison:
     chips: tuple[ChipSpec, ...]
 
     def rows(self) -> list[Row]:
-        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, EDAP's range, and ``edap_ratio``."""
+        """One row per design: :data:`METRICS`, ``feasible``, ``bound_by``, ranges of costs, and ``edap_ratio``."""
         batch = CostBatch.stack(self.reports)
         first = getattr(self.reports[0], SUMMARY_COST)
         return [
             {
                 "design": name,
                 **metrics(batch, i),
-                "edap_low_uj_ms_mm2": report.edap_low_uj_ms_mm2,
-                "edap_high_uj_ms_mm2": report.edap_high_uj_ms_mm2,
+                **cost_ends(report),
                 "bound_by": report.bound_by,
                 "lifetime_inferences": lifetime,
                 "edap_ratio": getattr(report, SUMMARY_COST) / first,

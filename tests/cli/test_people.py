@@ -9,6 +9,7 @@ import pytest
 import typer.main
 from nax_cli import progress
 from nax_cli.main import app
+from nax_cli.output import table
 
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study.running.loop import Progress
@@ -67,6 +68,25 @@ def test_progress_says_most_in_a_line_of_80():
     assert len(line) <= 79
     for part in ("151/200 designs", "left", "best 95.4 %", "2 running"):
         assert part in line
+
+
+def test_progress_says_where_nothing_is_within_the_limits():
+    p = Progress(designs=20, budget=200, full=3, running=2, failed=0, hypervolume=0.0, front=0, best=None,
+                 eta_s=540.0, news="")  # fmt: skip
+    assert "none within the limits yet" in progress.fitted(progress.parts(p), 79)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_table_wider_than_the_terminal_goes_on_below(width):
+    rows = [{"design": n, **{f"column {i}": f"{n * i} to {n * i + 99}" for i in range(9)}} for n in (7, 12)]
+    text = table(rows, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    for part in text.split("\n\n"):
+        heading, _, *lines = part.splitlines()
+        assert heading.startswith("design")
+        assert [line.split()[0] for line in lines] == ["7", "12"]
+    shown = re.findall(r"\d+ to \d+", text)
+    assert sorted(shown) == sorted(v for row in rows for k, v in row.items() if k != "design")
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
 from nax_bo.hardware import ArraySpec, ChipSpec, CostModel, CostReport, Workload, cost_model, evaluate_designs
-from nax_bo.hardware.chip.devices import DEVICES
+from nax_bo.hardware.chip.devices import DEVICES, device
+from nax_bo.hardware.pricing.cost import AnalyticalCostModel
 from nax_bo.network.graph import Graph
 from nax_bo.network.named import named_network
 from nax_bo.network.spec import INPUT, NetworkSpec
@@ -160,7 +161,7 @@ def test_layers_and_components_sum_to_the_totals(network: int, chip: ChipSpec) -
     assert all(c.energy_pj >= 0 and c.area_um2 >= 0 for c in report.components)
     assert all(np.isfinite(getattr(report, name)) for name in TOTALS)
     assert 0 < report.utilisation <= 1
-    assert report.edap_low_factor <= 1 <= report.edap_high_factor
+    assert all(low <= 1 <= high for low, high in report.spread.factors.values())
     assert report.latency_ns <= report.response_ns * (1 + 1e-12)
 
 
@@ -380,3 +381,26 @@ def test_designs_in_bulk_equal_the_batch() -> None:
     batch = evaluate_designs(MODEL, [TINY, TINY], chips_)
     assert batch.energy_pj.tolist() == [MODEL.evaluate(TINY, c).energy_pj for c in chips_]
     assert set(batch.details()["area"]) <= {c.name for c in MODEL.evaluate(TINY, ChipSpec()).components}
+
+
+@pytest.mark.parametrize("name", ["pcm", "rram", "sram"])
+def test_ranges_hold_what_a_device_would_cost_at_either_end_of_what_sources_say(name: str) -> None:
+    chip = ChipSpec(device=name, arrays=(ArraySpec(bits_per_cell=1),))
+    report, row = MODEL.evaluate(TINY, chip), device(name)
+    ranged = [r for r in row.ranges if r.field in ("read_pulse_ns", "cell_area_f2")]
+    assert ranged
+    for stated in ranged:
+        for end in (stated.low, stated.high):
+            other = AnalyticalCostModel(
+                MODEL.profile, {**DEVICES, row.name: replace(row, **{stated.field: end})}
+            )
+            cost = other.evaluate(TINY, chip)
+            for field, (low, high) in report.spread.factors.items():
+                assert low * 0.999999 <= getattr(cost, field) / getattr(report, field) <= high * 1.000001
+
+
+def test_no_range_is_given_of_what_no_source_contradicts() -> None:
+    report = MODEL.evaluate(TINY, ChipSpec(device="rram-intel-22ffl", arrays=(ArraySpec(bits_per_cell=1),)))
+    assert report.ends("latency_ns") is None
+    assert report.ends("energy_pj")[0] < report.energy_pj < report.ends("energy_pj")[1]
+    assert CostReport(1.0, 1.0, 1.0).ends("edap_uj_ms_mm2") is None

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from nax_bo.errors import InputError
 from nax_bo.hardware.protocol import cost_model
-from nax_bo.report.front import HIGH, LOW, Limits, cheapest_within, front_rows, pickable, survivors, ties
+from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
+from nax_bo.report.front import Limits, cheapest_within, front_rows, pickable, survivors, ties
 from nax_bo.report.units import percent_places, significant, unit_for
 
 
@@ -24,10 +25,16 @@ def study(tmp_path_factory, simulated_trainings):
 def test_ranges_are_those_of_the_cost_model_around_what_the_store_holds(study) -> None:
     for row in front_rows(study):
         network, chip = study.study_problem.system.decode(study.trial(row["number"]).design)
-        low, high = study.study_problem.cost_model.evaluate(network, chip).uncertainty
-        assert row[LOW] == pytest.approx(low * row["edap_uj_ms_mm2"])
-        assert row[HIGH] == pytest.approx(high * row["edap_uj_ms_mm2"])
-        assert row[LOW] < row["edap_uj_ms_mm2"] < row[HIGH]
+        spread = study.study_problem.cost_model.evaluate(network, chip).spread
+        for cost in (OUTCOMES[name] for name in MAIN_COSTS):
+            low, high = spread.factors[cost.field]
+            ends = [row[name] for name in cost.ends]
+            if low == high:  # no source says otherwise
+                assert ends == [None, None]
+            else:
+                assert ends == pytest.approx([low * row[cost.name], high * row[cost.name]])
+                assert ends[0] <= row[cost.name] <= ends[1]
+        assert spread.edap[0] < 1 < spread.edap[1]
 
 
 def test_intervals_hold_the_accuracies_that_were_trained_more_than_once(study) -> None:

@@ -89,7 +89,7 @@ def test_every_number_in_the_sentences_is_the_stores(grown, data) -> None:
         assert abs(100 * measured - float(accuracy)) <= 0.51 * 10.0 ** -len(accuracy.partition(".")[2])
         assert float(edap) * unit.size == pytest.approx(trial.costs[cost.name], rel=0.06)
         report = grown.cost_report(trial)
-        for text, factor in ((low, report.edap_low_factor), (high, report.edap_high_factor)):
+        for text, factor in ((low, report.spread.edap[0]), (high, report.spread.edap[1])):
             assert float(text) * unit.size == pytest.approx(trial.costs[cost.name] * factor, rel=0.06)
     best = max(grown.front(), key=lambda t: np.mean(t.at("full").outcome["draws"]))
     tied = set()

@@ -223,6 +223,15 @@ def test_progress_is_reported(tmp_path) -> None:
     assert seen[-2].eta_s > 0  # but not yet trained in full
 
 
+@pytest.mark.parametrize(("least", "met"), [(0.5, True), (0.999, False)])
+def test_progress_tells_the_best_within_the_limits(tmp_path, least, met) -> None:
+    seen = []
+    with Study(tmp_path / "s", config(budget=6, min={"accuracy": least})) as study:
+        study.run(executor=Inline(), on_progress=seen.append)
+        full = [study.accuracy(e) for t in study.trials() if (e := t.at("full"))]
+    assert seen[-1].best == (max(full) if met else None)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_loses_no_finished_training(tmp_path) -> None:
     """Real trainings in real worker processes, killed with SIGKILL."""

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from nax_bo.hardware.chip import ChipSpec
-from nax_bo.hardware.chip.devices import DEVICES, Device
+from nax_bo.hardware.chip.devices import DEVICES, Device, device
 from nax_bo.hardware.pricing import stages
 from nax_bo.hardware.pricing.components.adc import adc_table
 from nax_bo.hardware.pricing.components.array import cell_table
 from nax_bo.hardware.pricing.priced import Priced, SlotTerms, price, slot_clocks, slot_terms
 from nax_bo.hardware.pricing.timing import bound_by
-from nax_bo.hardware.pricing.uncertainty import edap_band
+from nax_bo.hardware.pricing.uncertainty import cost_spread
 from nax_bo.hardware.profiles import Profile
 from nax_bo.hardware.report import RESOURCES, ComponentCost, CostBatch, CostReport, Details, LayerCost
 from nax_bo.hardware.tables import Floats
@@ -25,6 +25,9 @@ from nax_bo.hardware.workload.mapping import total
 from nax_bo.network.spec import NetworkSpec
 
 CostColumns = Mapping[str, Floats]
+
+RANGED = ("read_pulse_ns", "cell_area_f2")
+"""Fields of a device whose stated range moves its prices; that of its resistance is part of the array's spread."""
 
 CHUNK_SLOTS = 8192
 """Slots priced at a time: their arrays stay in the processor's cache."""
@@ -59,13 +62,11 @@ class AnalyticalCostModel:
         priced = self._price(Workload.from_designs([network], [chip]))
         details = _details(priced)
         layers, components = _rows(slot_names(network), details)
-        low, high = edap_band(priced, details["energy"])
         return CostReport(
             **{name: float(values[0]) for name, values in _totals(priced).items()},
             layers=layers,
             components=components,
-            edap_low_factor=low,
-            edap_high_factor=high,
+            spread=cost_spread(priced, details["energy"], self._as_others_have_it(priced.context.workload)),
             model=self.name,
         )
 
@@ -85,6 +86,17 @@ class AnalyticalCostModel:
     def _batch_details(self, workload: Workload) -> Details:
         parts = [_details(self._price(w)) for w in _chunks(workload)]
         return {kind: _joined([part[kind] for part in parts]) for kind in parts[0]}
+
+    def _as_others_have_it(self, w: Workload) -> Iterator[list[Priced]]:
+        """A design with each range that its devices' rows state for what is priced, at both ends."""
+        for name in dict.fromkeys(device(d).name for d in w.devices):
+            row = self.devices[name]
+            for stated in row.ranges:
+                if stated.field in RANGED and getattr(row, stated.field) is not None:
+                    ends: list[dict[str, Any]] = [{stated.field: end} for end in (stated.low, stated.high)]
+                    others = [replace(row, **end) for end in ends]
+                    tables = [cell_table(self.profile, w.devices, {**self.devices, name: o}) for o in others]
+                    yield [price(w, self.profile, self._adc, cells) for cells in tables]
 
     def _price(self, w: Workload) -> Priced:
         return price(w, self.profile, self._adc, self._cells(w.devices))

@@ -1,9 +1,8 @@
-"""How far sources disagree: a band on EDAP from the spread of component data."""
+"""How far sources disagree: ranges of energy, latency, area and EDAP from the spread of component and device data."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nax_bo.hardware.pricing import stages
 from nax_bo.hardware.pricing.components.adc import adc_table
 from nax_bo.hardware.pricing.priced import Priced
 from nax_bo.hardware.profiles import ADC_MODELS
+from nax_bo.hardware.report import Spread
 from nax_bo.hardware.tables import Floats
 from nax_bo.hardware.workload.mapping import total
 
@@ -28,37 +28,47 @@ SPREAD: dict[str, tuple[float, float]] = {
 """Low and high factors on a component's energy between the sources named beside them."""
 
 
-def edap_band(x: Priced, energies: Mapping[str, Floats]) -> tuple[float, float]:
-    """Low and high factor on the EDAP of a single design.
+def cost_spread(x: Priced, energies: Mapping[str, Floats], elsewhere: Iterable[Iterable[Priced]]) -> Spread:
+    """Low and high factors on the costs of a single design.
 
-    One component at a time is replaced by its cheapest and its dearest source; the logarithms of the changes are
-    added in quadrature, as if sources erred independently. For converters the sources are the laws of
-    :mod:`.components.adc`, for energy and area; latency is taken as known.
+    One assumption at a time is replaced by its cheapest and its dearest source: the energy of each component, the law
+    of the converters (:mod:`.components.adc`, energy and area), and what rows of devices state ranges for. The
+    logarithms of the changes are added in quadrature, as if sources erred independently.
 
     Args:
         x: A single priced design.
         energies: Its energy by component, each of shape (1,).
+        elsewhere: For each assumption about its device, the design as other sources price it.
     """
-    energy = float(total(x.energy_slot)[0] + x.leakage_mw[0] * x.timing.latency_ns[0])
-    area = float(total(x.area.slot)[0] + stages.added(x.area.chip)[0, 0])
-    changes = [_converter_changes(x, energy, area)]
-    for name, (low, high) in SPREAD.items():
-        part = float(energies[name][0]) / energy
-        changes.append((1.0 + (low - 1.0) * part, 1.0 + (high - 1.0) * part))
-    down = math.sqrt(sum(math.log(min(low, 1.0)) ** 2 for low, _ in changes))
-    up = math.sqrt(sum(math.log(max(high, 1.0)) ** 2 for _, high in changes))
-    return math.exp(-down), math.exp(up)
+    own = _costs(x)
+    sources = [_converters(x, own)]
+    for name, factors in SPREAD.items():
+        part = float(energies[name][0]) / own[0]
+        sources.append(np.array([[1.0 + (f - 1.0) * part, 1.0, 1.0] for f in factors]))
+    sources += [np.array([_costs(y) / own for y in others]) for others in elsewhere]
+    logs = [np.log(np.column_stack([s, s.prod(axis=1)])) for s in sources]
+    down = np.sqrt(sum(np.minimum(log.min(axis=0), 0.0) ** 2 for log in logs))
+    up = np.sqrt(sum(np.maximum(log.max(axis=0), 0.0) ** 2 for log in logs))
+    return Spread(*zip(np.exp(-down).tolist(), np.exp(up).tolist(), strict=True))
 
 
-def _converter_changes(x: Priced, energy: float, area: float) -> tuple[float, float]:
+def _costs(x: Priced) -> Floats:
+    """Energy (pJ), latency (ns) and area (um2) of a single design."""
+    latency = float(x.timing.latency_ns[0])
+    energy = float(total(x.energy_slot)[0]) + float(x.leakage_mw[0]) * latency
+    return np.array([energy, latency, float(total(x.area.slot)[0] + stages.added(x.area.chip)[0, 0])])
+
+
+def _converters(x: Priced, own: Floats) -> Floats:
+    """Factors on energy, latency and area under every other law of the converters, one row each."""
     c = x.context
     count = x.area.arrays * np.ceil(c.workload.cols / c.workload.mux)
-    factors = [1.0]  # the profile's own law
+    rows = [[1.0, 1.0, 1.0]]  # the profile's own law
     for law in ADC_MODELS:
         if law == c.profile.adc_model:
             continue
         pj, um2 = stages.adc_prices(c, x.timing.period_ns, adc_table(c.profile, law))
         more_pj = float(total(x.energy["adc"] * (pj / x.adc_pj - 1.0))[0])
         more_um2 = float(total(count * (um2 - x.adc_um2))[0])
-        factors.append((1.0 + more_pj / energy) * (1.0 + more_um2 / area))
-    return min(factors), max(factors)
+        rows.append([1.0 + more_pj / own[0], 1.0, 1.0 + more_um2 / own[2]])
+    return np.array(rows)

@@ -12,11 +12,11 @@ from typing import Any
 
 import altair as alt
 
-from nax_bo.outcomes import OUTCOMES
+from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.charts.theme import BLUE, GREY, ORANGE, Chart, Rows, data
 from nax_bo.report.data import Point, ReportData
-from nax_bo.report.front import PROFILES, edap_ends
-from nax_bo.report.units import Unit, band_digits, percent_places, unit_for
+from nax_bo.report.front import PROFILES
+from nax_bo.report.units import Unit, ends_of, percent_places, range_text, shown_in, unit_for
 
 KINDS = ("short training only", "full training", "front")
 _COLOURS = (GREY, BLUE, ORANGE)
@@ -56,15 +56,18 @@ def accuracy_text(point: Point, places: int) -> str:
     return f"{100 * point.accuracy:.{places}f} %" + (f" ± {100 * error:.{max(1, places)}f}" if error else "")
 
 
+def cost_text(unit: Unit, point: Point, cost: Outcome) -> str:
+    """``36 nJ (33 to 120)``: the cost, and between which values sources put it where they do not agree."""
+    known = range_text(unit, point.row, cost)
+    return f"{shown_in(unit, point.row, cost)} {unit.name}" + ("" if known == "-" else f" ({known})")
+
+
 def front_rows(report: ReportData) -> Rows:
     """One row per design: where it stands, its ranges, and what its tip says."""
     shown, places = units(report), accuracy_places(report)
     rows = []
     for p in report.points:
-        texts = {n: f"{shown[n].show(p.row[n])} {shown[n].name}" for n in report.costs}
-        unit, (low, high) = shown[report.cost.name], edap_ends(p.row, report.cost)
-        cost = f"{unit.show(p.row[report.cost.name], band_digits(low, high))} {unit.name}"
-        known = "" if low is None else f" ({unit.show(low, 2)} to {unit.show(high, 2)})"
+        unit, (low, high) = shown[report.cost.name], ends_of(p.row, report.cost)
         error = p.row["standard_error"] or 0.0
         rows.append(
             {
@@ -77,8 +80,7 @@ def front_rows(report: ReportData) -> Rows:
                 "cost_low": None if low is None else low / unit.size,
                 "cost_high": None if high is None else high / unit.size,
                 "accuracy": accuracy_text(p, places),
-                report.cost.label: cost + known,
-                **{OUTCOMES[n].label: texts[n] for n in report.costs if n != report.cost.name},
+                **{OUTCOMES[n].label: cost_text(shown[n], p, OUTCOMES[n]) for n in report.costs},
                 "choices": p.label,
             }
         )

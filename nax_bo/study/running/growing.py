@@ -16,8 +16,9 @@ from nax_bo.study.problem import StudyProblem
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running study stands; ``news`` is a line worth keeping, or empty; ``best`` the best full accuracy.
+    """Where a running study stands; ``news`` is a line worth keeping, or empty.
 
+    ``best``: the best full accuracy within the study's limits, None before there is one.
     ``shares``: how far the trainings under way on this machine have come, as far as is known, the oldest first.
     ``outlook``: what further designs would gain, where that is known.
     """
@@ -60,6 +61,9 @@ class Growing(Protocol):
 
     def accuracy(self, evaluation: Evaluation) -> float:
         """The accuracy that the study maximises."""
+
+    def values(self, trial: Trial) -> dict[str, float]:
+        """Outcomes of a design trained in full."""
 
     def proposal(self, design: Design, fidelity: str, reason: str = "") -> Proposal:
         """An evaluation to add to the store."""

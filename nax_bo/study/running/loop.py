@@ -10,7 +10,6 @@ from time import monotonic
 
 from nax_bo.accuracy.fidelity import FULL, INHERIT
 from nax_bo.accuracy.recipes import rungs
-from nax_bo.accuracy.report import statistics_of
 from nax_bo.cluster import WorkerLostError
 from nax_bo.durations import seconds_of
 from nax_bo.errors import EvaluationError, NaxboError
@@ -70,7 +69,9 @@ class Run:
         self.book = Book(trials)
         self.weights = WeightsKeeper(self.store.path, config, trials)
         self.weights.forget(self.optimizer.front())
-        self.best = max((study.accuracy(e) for t in trials if (e := t.at(FULL.name))), default=None)
+        self.best: float | None = None
+        for trial in trials:
+            self._compare(trial)
         self._nothing_left = False
         self.stopping = Stopping(self.store, config, self.optimizer)
         limit_s = seconds_of(config.time) if config.time else None
@@ -311,14 +312,20 @@ class Run:
         ended = next(e for e in trial.evaluations if e.id == evaluation.id)
         (self.turns.ended if self.turns else self._tell)(trial, ended)
         if result.outcome is not None and evaluation.fidelity == FULL.name:
-            found = self.config.headline.read(statistics_of(result.outcome))
-            self.best = found if self.best is None else max(self.best, found)
+            found = self.study.accuracy(ended)
+            self._compare(trial)
             self.news.append(f"design {evaluation.trial} in full: {100 * found:.1f} % ({evaluation.reason})")
             self.weights.trained(trial)
             self.weights.forget(self.optimizer.front())
         self.pace.note(evaluation.fidelity, seconds)
         if self.signs:
             self.signs.forget(evaluation.id)
+
+    def _compare(self, trial: Trial) -> None:
+        """Note a design's accuracy if it is the best within the study's limits."""
+        evaluation = trial.at(FULL.name)
+        if evaluation and self.config.within_limits(self.study.values(trial)):
+            self.best = max(self.best or 0.0, self.study.accuracy(evaluation))
 
     def _report(self, news: str) -> None:
         self.last = self._moved(

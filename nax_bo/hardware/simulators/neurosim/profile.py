@@ -73,8 +73,6 @@ class NeuroSimCostModel:
             unplaced_bits=0.0,
             layers=_layer_costs(network, report),
             components=_components(report),
-            edap_low_factor=1.0,
-            edap_high_factor=1.0,
             model=self.name,
         )
 
