@@ -126,10 +126,11 @@
         if (chosen.length === 2) row.className = "differs";
         table.append(row);
       }
-      if (chosen.length === 2) table.append(line("td", ["same in both", settings.filter(s => !differing.includes(s)).map(s => `${s} ${chosen[0].choices[s]}`).join(", ") || "nothing", ""]));
       const scroll = element("div", undefined, { class: "scroll" });
       scroll.append(table);
       place.append(scroll);
+      const same = settings.filter(s => !differing.includes(s)).map(s => `${s} ${chosen[0].choices[s]}`).join(", ");
+      if (chosen.length === 2) place.append(element("p", `The same in both: ${same || "nothing"}.`, { class: "caption" }));
     }
     showLayers(chosen.length ? chosen.map(d => d.number) : [content.chosen]);
   }

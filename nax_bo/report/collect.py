@@ -248,8 +248,10 @@ def _answer(study: Study, front: list[Trial], test_images: int) -> tuple[str, ..
     tied = ties(rows)
     if len(tied) > 1:
         numbers = f"{', '.join(map(str, tied[:-1]))} and {tied[-1]}"
+        cheapest = min((r for r in rows if r["number"] in tied), key=lambda r: cost.sign * r[cost.name])
         said.append(
-            f"The most accurate designs {numbers} tie: their differences are within the noise of measuring."
+            f"The most accurate designs {numbers} tie: their differences are within the noise of measuring. "
+            f"The cheapest of them is {say(cheapest)}."
         )
     else:
         said.append(f"Design {tied[0]} is the most accurate beyond the noise of measuring.")

@@ -101,7 +101,11 @@ def _rivals(study: Study, front: Sequence[Trial], space: Space) -> tuple[Rival, 
 
 
 def _words(move: Mapping[str, Value]) -> str:
-    return ", ".join(str(v) if n == DEVICE else f"{n.replace('_', ' ')} {v}" for n, v in move.items())
+    own = f"{move[DEVICE]}_"  # a device's choices bear its name, where several devices have such
+    parts = (
+        str(v) if n == DEVICE else f"{n.removeprefix(own).replace('_', ' ')} {v}" for n, v in move.items()
+    )
+    return ", ".join(parts)
 
 
 def moves(space: Space) -> Iterator[dict[str, Value]]:

@@ -19,9 +19,10 @@ def error_budget(study: Study, trial: Trial) -> tuple[tuple[str, ...], tuple[Lay
     """Layer names, and per source the error of each layer's output in percent of its root mean square.
 
     The design is trained again shortly, on its chip, and explained on calibration images
-    (:meth:`nax_bo.crossbar.CrossbarNetwork.explain`). Empty where that would take long, or fails.
+    (:meth:`nax_bo.crossbar.CrossbarNetwork.explain`). Empty where that would take long, or fails, and of networks that
+    were given: reading a study does not run their code.
     """
-    if _seconds(trial) > MOST_SECONDS:
+    if study.config.network or _seconds(trial) > MOST_SECONDS:
         return (), ()
     from nax_bo.accuracy.data import parse_data
     from nax_bo.accuracy.recipes import recipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from concurrent.futures import Executor, Future
 
 import pytest
 import torch
@@ -14,8 +15,12 @@ from nax_bo.accuracy.evaluate import Given, evaluate
 from nax_bo.errors import InputError, StoreError
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.interop.given import load_network
+from nax_bo.report.collect import collect
+from nax_bo.report.page import write_report
 from nax_bo.study import Study, StudyConfig
+from nax_bo.study.answers.forecast import forecast
 from nax_bo.study.problem import StudyProblem
+from nax_bo.study.running.job import JobResult
 
 SHAPE = (1, 8, 8)
 SOURCE = """
@@ -205,3 +210,23 @@ def test_a_study_of_a_network_is_read_without_its_code(source, tmp_path):
     source.write_text(kept.replace("nn.Linear(8 * 16", "nn.Linear(128"))
     with Study(path, trust=True) as study, pytest.raises(StoreError, match="or its weights have changed"):
         study.run()
+
+
+class Formula(Executor):
+    """Accuracies that follow from the seed."""
+
+    def submit(self, fn, job, /):
+        future = Future()
+        future.set_result(
+            JobResult({"mean": 0.5 + job.seed % 100 / 250, "standard_error": 0.01, "p05": None})
+        )
+        return future
+
+
+def test_a_study_of_a_network_is_begun_and_shown(source, tmp_path):
+    """Neither builds the network from its layers: how they are computed is the user's code."""
+    with Study(tmp_path / "study.naxbo", config(source, budget=6, strategy="random")) as study:
+        assert forecast(study) == ""
+        study.run(executor=Formula())
+        page = write_report(collect(study), tmp_path / "report")
+    assert "figure-layers" in page.read_text(encoding="utf-8")

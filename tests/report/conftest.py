@@ -1,7 +1,11 @@
 """Studies whose trainings are simulated: real loop, real store, an accuracy that follows from the design."""
 
+import lzma
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,9 @@ import pytest
 from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.report.collect import collect
 from nax_bo.report.data import ReportData
+from nax_bo.report.page import page
 from nax_bo.study import Study, StudyConfig
+from nax_bo.study.file.transcript import import_study
 from nax_bo.study.running.job import Job, JobResult
 
 
@@ -82,3 +88,64 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 def data(grown: Study) -> ReportData:
     """What its report shows."""
     return collect(grown)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A real study: what ``naxbo optimize --budget 200`` found on the default data, exported as text."""
+    folder = tmp_path_factory.mktemp("real")
+    packed = Path(__file__).parents[1] / "data" / "default_study.jsonl.xz"
+    (folder / "log.jsonl").write_bytes(lzma.decompress(packed.read_bytes()))
+    import_study(folder / "log.jsonl", folder / "study.naxbo")
+    with Study(folder / "study.naxbo") as study:
+        yield study
+
+
+@pytest.fixture(scope="session")
+def real_data(real: Study) -> ReportData:
+    """What its report shows, without what takes trainings and fits."""
+    return collect(real, quick=True)
+
+
+@pytest.fixture(scope="session")
+def real_page(real: Study, real_data: ReportData) -> Path:
+    """Its page."""
+    path = real.store.path.with_name("index.html")
+    path.write_text(page(real_data), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def browse() -> Callable[..., AbstractContextManager[Any]]:
+    """Opens a page in a headless browser; skips where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser, driver = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no browser is installed")
+
+    @contextmanager
+    def open_page(path: Path, width: int, dark: bool = False) -> Iterator[Any]:
+        options = webdriver.ChromeOptions()
+        options.binary_location = browser
+        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+            options.add_argument(flag)
+        options.add_argument("--disable-dev-shm-usage")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        try:
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+            opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            if dark:
+                media = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+                opened.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+            opened.get(f"file://{path}")
+            deadline = time.monotonic() + 60
+            while not opened.execute_script("return document.documentElement.dataset.ready"):
+                assert time.monotonic() < deadline, opened.get_log("browser")
+                time.sleep(0.05)
+            yield opened
+        finally:
+            opened.quit()
+
+    return open_page

@@ -16,6 +16,9 @@ COSTS = (("energy", "energy_uj", "µJ"), ("latency", "latency_ms", "ms"), ("area
 _WRITTEN = 20
 """Columns up to which a heat map writes its values."""
 
+_UPRIGHT = 6
+"""Columns up to which their names find room side by side on a phone."""
+
 
 def layer_rows(points: Sequence[Point]) -> Rows:
     """Rows ``layer, what, share, text`` of these designs: shares are of the design's layers together."""
@@ -42,7 +45,7 @@ def layers(report: ReportData, width: int | str = 760) -> Chart:
     """Layer by cost of the chosen design, dark where a layer takes much of the whole; the page puts others in."""
     rows = layer_rows([p for p in report.points if p.number == report.number])
     base = alt.Chart(data(rows, "layers")).encode(
-        x=alt.X("layer:N", sort=None, title=None, axis=alt.Axis(labelAngle=-35, labelOverlap=True)),
+        x=alt.X("layer:N", sort=None, title=None, axis=_names(_columns(rows))),
         y=alt.Y("what:N", sort=None, title=None),
     )
     cells = base.mark_rect(stroke="white", strokeWidth=1).encode(
@@ -65,6 +68,11 @@ def layers(report: ReportData, width: int | str = 760) -> Chart:
     )
 
 
+def _names(columns: int) -> alt.Axis:
+    """Layers' names, upright where they are few."""
+    return alt.Axis(labelAngle=0 if columns <= _UPRIGHT else -35, labelOverlap=True)
+
+
 def _columns(rows: Rows) -> int:
     return len({r["layer"] for r in rows})
 
@@ -83,7 +91,7 @@ def _heat_map(names: Sequence[str], table: Sequence[LayerRow], what: str, width:
     ]
     top = max((r["value"] for r in rows), default=1.0)
     base = alt.Chart(data(rows)).encode(
-        x=alt.X("layer:N", sort=list(names), title=None, axis=alt.Axis(labelAngle=-35, labelOverlap=True)),
+        x=alt.X("layer:N", sort=list(names), title=None, axis=_names(len(names))),
         y=alt.Y("source:N", sort=[r.name for r in table], title=None),
     )
     cells = base.mark_rect(stroke="white", strokeWidth=1).encode(
@@ -122,7 +130,7 @@ def components(report: ReportData, width: int | str = 760) -> Chart:
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("component:N", sort=[c.component.replace("_", " ") for c in report.components], title=None),
         yOffset=alt.YOffset("what:N", sort=["energy", "area"]),
-        x=alt.X("share:Q", axis=alt.Axis(format="%"), title="share of the chip"),
+        x=alt.X("share:Q", axis=alt.Axis(format="%", tickCount=6), title="share of the chip"),
     )
     bars = base.mark_bar().encode(
         color=alt.Color("what:N", scale=alt.Scale(domain=["energy", "area"], range=[ORANGE, BLUE])),

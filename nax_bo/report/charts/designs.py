@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 
 from nax_bo.outcomes import OUTCOMES, Outcome
-from nax_bo.report.charts.theme import BLUE, GREY, ORANGE, Chart, Rows, data
+from nax_bo.report.charts.theme import BLUE, GREY, ORANGE, VIOLET, Chart, Rows, data
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.front import PROFILES
 from nax_bo.report.units import Unit, ends_of, percent_places, range_text, shown_in, unit_for
@@ -132,9 +132,7 @@ def front(report: ReportData, width: int | str = 760, height: int = 420) -> Char
             size=alt.condition(f"datum.kind == '{KINDS[2]}'", alt.value(80), alt.value(36)),
             fillOpacity=passes,
             strokeOpacity=passes,
-            stroke=alt.condition(
-                "indexof(picked, datum.number) >= 0", alt.value("#111827"), alt.value("white")
-            ),
+            stroke=alt.condition("indexof(picked, datum.number) >= 0", alt.value(VIOLET), alt.value("white")),
             strokeWidth=alt.condition("indexof(picked, datum.number) >= 0", alt.value(3), alt.value(0.6)),
             tooltip=[
                 alt.Tooltip(f"{name}:N", title=title)
@@ -249,17 +247,20 @@ def parallel(report: ReportData, width: int | str = 760, height: int = 300) -> C
 def parallel_rows(report: ReportData) -> tuple[Rows, list[str], Rows]:
     """Rows ``number, axis, value in [0, 1], text``, the axes in order, and the texts at their ends."""
     points = sorted(report.points, key=lambda p: (not p.on_front, p.fidelity != "full"))[:MOST_LINES]
-    shown, places = units(report), accuracy_places(report)
+    places = accuracy_places(report)
     columns: dict[str, list[tuple[float, str]]] = {
         "accuracy": [
             (-math.log10(error_percent(p.accuracy, report.test_images)), accuracy_text(p, places))
             for p in points
         ]
     }
-    for name in report.costs:
-        unit = shown[name]
-        columns[OUTCOMES[name].label] = [
-            (math.log10(p.row[name]), f"{unit.show(p.row[name])} {unit.name}") for p in points
+    for outcome in (OUTCOMES[name] for name in report.costs):
+        values = [p.row[outcome.name] for p in points]
+        units_each = [
+            unit_for(outcome.unit, [value]) for value in values
+        ]  # an axis spans many orders of magnitude
+        columns[outcome.label] = [
+            (math.log10(v), f"{u.show(v)} {u.name}") for v, u in zip(values, units_each, strict=True)
         ]
     for name in _common_numbers(points):
         columns[name.replace("_", " ")] = [

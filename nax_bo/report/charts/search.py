@@ -48,7 +48,7 @@ def calibration_of(entry: CalibrationPlot, width: int | str = 300, height: int =
     low, high = min(r["low"] for r in rows), max(r["high"] for r in rows)
     scale = alt.Scale(domain=[low, high], nice=True)
     base = alt.Chart(data(rows)).encode(
-        x=alt.X("measured:Q", scale=scale, title="measured (%)"),
+        x=alt.X("measured:Q", scale=scale, title="measured (%)", axis=alt.Axis(tickCount=6)),
         color=alt.Color(
             "hit:N", scale=alt.Scale(domain=["inside", "outside"], range=[BLUE, ORANGE]), legend=None
         ),
@@ -99,7 +99,12 @@ def drivers(report: ReportData, width: int | str = 760) -> Chart:
             alt.Tooltip("total:Q", format=".0%", title="with interactions"),
         ],
     )
-    x = alt.X("total:Q", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]), title="share of variance")
+    x = alt.X(
+        "total:Q",
+        axis=alt.Axis(format="%", tickCount=6),
+        scale=alt.Scale(domain=[0, 1]),
+        title="share of variance",
+    )
     return alt.layer(base.mark_bar(opacity=0.35).encode(x=x), base.mark_bar().encode(x="first:Q")).properties(
         width=width, height=26 * len(report.drivers), description="Shares of variance by setting."
     )

@@ -11,7 +11,7 @@ from altair.utils.schemapi import debug_mode
 Chart = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart | alt.FacetChart
 Rows = list[dict[str, Any]]
 
-BLUE, ORANGE, GREY = "#3b82f6", "#ea580c", "#94a3b8"
+BLUE, ORANGE, GREY, VIOLET = "#3b82f6", "#ea580c", "#94a3b8", "#a855f7"
 """Told apart with every kind of colour vision, on white and on black."""
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def forecast(study: Study) -> str:
-    """In words, for a study without any result whose trainings are naxbo's own and run here; else nothing.
+    """In words, for a study without any result whose networks and trainings are naxbo's own and run here; else nothing.
 
     Takes some seconds where the study was not planned (``--time``): a few training steps and reads of one design, with
     one thread as in a worker, but without the others beside it.
     """
     config = study.config
-    if study.trials() or config.accuracy != OWN:
+    if study.trials() or config.accuracy != OWN or config.network:
         return ""
     if planned := study.plan:
         return f"to end in {config.time}: {planned['chosen']}\n{planned['estimate']}"
