@@ -48,9 +48,10 @@ def record(path: str, first: int, count: int) -> None:
     """Record results of so many designs from a number on, and say each number once that is done."""
     store = Store(path)
     for i in range(first, first + count):
-        specs = Specs({}, {}, {"note": "x" * random.randrange(4000)}, {})
         design = store.space.design([i % 256, i // 256])
-        (evaluation,) = store.add([Proposal(design, {"cost": float(i)}, "short", "", specs)])
+        (evaluation,) = store.add(
+            [Proposal(design, {"cost": float(i)}, "short", "x" * random.randrange(4000), Specs())]
+        )
         store.start(evaluation.id)
         done = {"mean": (i % 1000) / 1000, "standard_error": 0.0, "note": "y" * random.randrange(3000)}
         store.finish(evaluation.id, "done", outcome=done)

@@ -97,17 +97,17 @@ class AccuracyReport:
         """Standard error of :attr:`mean` as an estimate of what the design gives over trainings and chips.
 
         Of several trainings, the spread of their means over the root of their number, and never less than what the
-        chips alone leave open, nor than what counting images can resolve (a step of one image, evenly rounded).
-        Of one training it is that of the chips alone, since nothing says how another training
-        would end; None where only one chip was read besides. The test images are the same for every design, so their
+        chips alone leave open. Of one training it is that of the chips alone, since nothing says how another training
+        would end; None where only one chip was read besides. Never less than what counting images can resolve (a step
+        of one image, evenly rounded). The test images are the same for every design, so their
         finite number is no part of it.
         """
         within = chip_variance(self.draws, self.trainings)
         chips = None if within is None else within / len(self.draws)
-        if self.trainings < 2:
-            return None if chips is None else math.sqrt(chips)
-        means = _variance([fmean(g) for g in _by_training(self.draws, self.trainings)]) / self.trainings
         resolved = 1.0 / (12.0 * self.test_images**2 * self.trainings)
+        if self.trainings < 2:
+            return None if chips is None else math.sqrt(max(chips, resolved))
+        means = _variance([fmean(g) for g in _by_training(self.draws, self.trainings)]) / self.trainings
         return math.sqrt(max(means, chips or 0.0, resolved))
 
     def to_dict(self) -> dict[str, Any]:

@@ -62,14 +62,14 @@ def rivals(study: Study, front: Sequence[Trial]) -> tuple[Rival, ...]:
 
 
 def _rivals(study: Study, front: Sequence[Trial], space: Space) -> tuple[Rival, ...]:
-    moves = list(_moves(space))
+    every = list(moves(space))
     designs = [
         [changed_design(space, t.design, {n: str(v) for n, v in move.items()}) for t in front]
-        for move in moves
+        for move in every
     ]
     flat = list(itertools.chain.from_iterable(designs))
     settled = study.study_problem.settle(space.indices(flat))
-    shape = len(moves), len(front)
+    shape = len(every), len(front)
     cost = study.config.main_cost
     prices = study.study_problem.costs(space.columns(settled))[cost.name].reshape(shape)
     model = fit_accuracy(study)
@@ -77,7 +77,7 @@ def _rivals(study: Study, front: Sequence[Trial], space: Space) -> tuple[Rival, 
     asis = np.array([p.accuracy for p in model.predict([t.design for t in front])])
     own = np.array([t.costs[cost.name] for t in front])
     found = []
-    for move, price, accuracy in zip(moves, prices, accuracies, strict=True):
+    for move, price, accuracy in zip(every, prices, accuracies, strict=True):
         ratio, points = price / own, 100 * (accuracy - asis)
         dearer, worse = (
             cost.sign * (price[:, None] - own),
@@ -108,7 +108,7 @@ def _words(move: Mapping[str, Value]) -> str:
     return ", ".join(parts)
 
 
-def _moves(space: Space) -> Iterator[dict[str, Value]]:
+def moves(space: Space) -> Iterator[dict[str, Value]]:
     """Every device with every combination of the choices that it alone makes active."""
     (devices,) = (v for v in space.variables if v.name == DEVICE)
     for name in devices.values:

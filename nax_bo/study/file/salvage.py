@@ -1,14 +1,13 @@
 """What can still be read of a damaged study, and what is wrong with one.
 
-Rows are read one by one. Where a page is damaged, SQLite gives up a whole scan; rows behind it are then asked for by
-number, so that those in sound pages are all found. A design or an evaluation comes over if every cell of it passes the
+Where a page is damaged, SQLite gives up a whole scan; rows are then taken from every sound page
+(:mod:`nax_bo.study.file.pages`). A design or an evaluation comes over if every cell of it passes the
 checks of :mod:`nax_bo.study.file.records`. Designs are numbered from 0 again; their former numbers are said.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,8 @@ from nax_bo.errors import NaxboError, StoreError
 from nax_bo.study.file import records
 from nax_bo.study.file.contents import SPECS_COLUMNS, TRIAL_COLUMNS, Contents
 from nax_bo.study.file.database import FORMAT, open_to_read
+from nax_bo.study.file.pages import rows_of
 from nax_bo.study.file.trial import EVALUATION_COLUMNS
-
-_GAP = 2000
-"""Numbers in a row that may be missing behind a damaged page before a table is taken to end."""
 
 
 def check(path: Path) -> list[str]:
@@ -74,7 +71,7 @@ def read_contents(path: Path) -> Contents:
         raise StoreError(f"there is no study at {path}", "Check the path.")
     found, facts = Contents(), {}
     with closing(open_to_read(path)) as db:
-        for name, text in _rows(db, "meta", "key, value", found):
+        for name, text in _rows(path, db, "meta", "key, value", found):
             try:
                 facts[str(name)] = records.parse(f"{name!r}", text)
             except NaxboError as ex:
@@ -85,32 +82,25 @@ def read_contents(path: Path) -> Contents:
                 "Restore it from a copy.",
             )
         found.take_facts(facts)
-        for row in _rows(db, "trials", TRIAL_COLUMNS, found):
+        for row in _rows(path, db, "trials", TRIAL_COLUMNS, found):
             found.take_trial(row)
-        for row in _rows(db, "specs", SPECS_COLUMNS, found):
+        for row in _rows(path, db, "specs", SPECS_COLUMNS, found):
             found.take_specs(row)
-        for row in _rows(db, "evaluations", EVALUATION_COLUMNS, found):
+        for row in _rows(path, db, "evaluations", EVALUATION_COLUMNS, found):
             found.take_evaluation(row)
     return found
 
 
-def _rows(db: sqlite3.Connection, table: str, columns: str, found: Contents) -> Iterator[tuple[Any, ...]]:
-    """All rows of a table that SQLite can read, damaged pages or not."""
-    last = -1
+def _rows(
+    path: Path, db: sqlite3.Connection, table: str, columns: str, found: Contents
+) -> list[tuple[Any, ...]]:
+    """All rows of a table: as SQLite reads them, and where it gives up, those of every sound page besides."""
+    rows: dict[Any, tuple[Any, ...]] = {}
     try:
-        for row_id, *row in db.execute(f"SELECT rowid, {columns} FROM {table} NOT INDEXED ORDER BY rowid"):
-            last = row_id
-            yield tuple(row)
-        return
+        for row in db.execute(f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY rowid"):
+            rows[row[0]] = tuple(row)
     except (sqlite3.Error, UnicodeDecodeError) as ex:
         found.problems.append(f"the table of {table} is damaged: {ex}")
-    gap = 0
-    while gap < _GAP:
-        last, gap = last + 1, gap + 1
-        try:
-            row = db.execute(f"SELECT {columns} FROM {table} NOT INDEXED WHERE rowid = ?", (last,)).fetchone()
-        except (sqlite3.Error, UnicodeDecodeError):
-            continue
-        if row is not None:
-            gap = 0
-            yield tuple(row)
+        for row in rows_of(path.read_bytes(), table):
+            rows.setdefault(row[0], row)
+    return list(rows.values())
