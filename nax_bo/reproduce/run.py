@@ -288,14 +288,23 @@ class Reproduction:
             yield study
 
     def _limited(self, config: StudyConfig, baselines: Mapping[str, Baseline]) -> StudyConfig:
-        """What a search is asked for: no loss of accuracy; or, where accuracy is claimed, the cost that is claimed."""
-        if not any(c.metric == "accuracy" for c in self.claims):
+        """What a search is asked for: no loss of accuracy; or, where accuracy is claimed, the cost that is claimed.
+
+        The latter against the paper's baseline and the best homogeneous one, whichever asks for more.
+        """
+        if not self._accuracy_claimed:
             floor = fmean(baselines["paper"].measured.accuracies) - TOLERANCE
             return replace(config, min={**config.min, "accuracy": round(floor, 4)})
-        against = baselines.get("homogeneous", baselines["paper"])
-        gains = [c.value for c in self.claims if c.metric == self.main]
-        limit = against.costs[self.main] / min(gains, default=1.0)
-        return replace(config, max={**config.max, self.main: limit})
+        gain = min((c.value for c in self.claims if c.metric == self.main), default=1.0)
+        costs = [baselines[kind].costs[self.main] for kind in ("paper", "homogeneous") if kind in baselines]
+        if OUTCOMES[self.main].sign > 0:
+            return replace(config, max={**config.max, self.main: min(costs) / gain})
+        return replace(config, min={**config.min, self.main: max(costs) * gain})
+
+    @property
+    def _accuracy_claimed(self) -> bool:
+        """Whether a claim is of accuracy, or of its loss to variation, and not of costs alone."""
+        return any(c.metric == "accuracy" or c.lost for c in self.claims)
 
     def _search(self, study: Study, name: str, seed: int, first: Sequence[Design], pool: Executor) -> None:
         """Designs until their trainings have seen the scale's images, then the best in full."""
@@ -349,11 +358,14 @@ class Reproduction:
     def _ranked(self, study: Study, baselines: Mapping[str, Baseline]) -> list[Design]:
         trials = [t for t in study.trials() if t.at(FULL.name)]
         accuracy = {t.number: study.accuracy(t.at(FULL.name)) for t in trials}  # type: ignore[arg-type]
-        if any(c.metric == "accuracy" for c in self.claims):
-            within = [
-                t for t in trials if t.costs[self.main] <= study.config.max.get(self.main, float("inf"))
+        if self._accuracy_claimed:
+            within = [t for t in trials if study.config.within_limits(study.values(t))]
+            return [
+                t.design
+                for t in sorted(
+                    within or trials, key=lambda t: accuracy[t.number] - self._excess(t), reverse=True
+                )
             ]
-            return [t.design for t in sorted(within or trials, key=lambda t: -accuracy[t.number])]
         floor = study.config.min.get("accuracy", 0.0)
         able = [t for t in trials if accuracy[t.number] >= floor]
         if not able:
@@ -361,6 +373,12 @@ class Reproduction:
         return [
             t.design for t in sorted(able, key=lambda t: self._worth(t, baselines["paper"]), reverse=True)
         ]
+
+    def _excess(self, trial: Trial) -> float:
+        """Accuracy that a design loses to variation beyond what is claimed, a fraction."""
+        outcome = trial.at(FULL.name).outcome  # type: ignore[union-attr]
+        allowed = [c.value / 100 for c in self.claims if c.lost]
+        return max(0.0, outcome["clean"] - outcome["mean"] - allowed[0]) if allowed else 0.0
 
     def _worth(self, trial: Trial, paper: Baseline) -> tuple[float, float]:
         """How much of what is claimed a design keeps at least, up to all of it; then the main gain."""
