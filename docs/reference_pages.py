@@ -64,9 +64,12 @@ def _commands(command: Any, name: str) -> Iterable[tuple[str, Any]]:
 
 def settings() -> str:
     """Settings of a study, conditions of a chip, and what a chip is made of."""
+    from nax_bo.accuracy.fidelity import FULL
+    from nax_bo.accuracy.recipes import PRESETS
     from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
     from nax_bo.study.config import FREE_TO_CHANGE, StudyConfig, config_toml
 
+    presets = ", ".join(f"`{name}`" for name in PRESETS)
     free = ", ".join(f"`{name}`" for name in FREE_TO_CHANGE)
     return "\n".join(
         [
@@ -81,16 +84,19 @@ def settings() -> str:
             "## Arrays", "",
             "Of all layers, or of one: `layer3.adc_bits=6`. `crossbar` sets rows and columns at once, "
             "`column_sharing` is `mux`, `node` is `technology_nm`.", "", *_attributes(ArraySpec),
+            "## Recipes", "",
+            f"`--recipe NAME,key=value,...`. Names: `auto`, {presets}. The defaults are those of a full training "
+            "on small images.", "", *_attributes(FULL.recipe),
         ]
     )  # fmt: skip
 
 
-def _attributes(cls: type[Any]) -> list[str]:
-    """A dataclass's fields with default and what the docstring's ``Attributes`` says of them."""
-    told = _told(inspect.getdoc(cls) or "")
+def _attributes(given: Any) -> list[str]:
+    """Fields of a dataclass, or of a value of it, with default and what the docstring's ``Attributes`` says of them."""
+    made = given() if isinstance(given, type) else given
+    told = _told(inspect.getdoc(type(made)) or "")
     rows = []
-    made = cls()
-    for field in fields(cls):
+    for field in fields(made):
         default = getattr(made, field.name)
         shown = (
             "one entry"
@@ -132,9 +138,13 @@ def outcomes() -> str:
     ]
     head = ("name", "short", "what", "unit", "source", "better", "scale")
     return "\n".join(
-        ["# Outcomes", "", "For `--objective`, `--max`, `--min`, `--sort`. *Measured* ones take a training and are "
-         "learned by the search; *priced* ones follow from formulas and are known for every candidate. The scale is "
-         "the one in which an outcome is modelled and in which hypervolume counts it.", "", *_table(head, rows)]
+        [
+            "# Outcomes", "",
+            "For `--objective`, `--max`, `--min`, `--sort`. *Measured* ones take a training and are learned; *priced* "
+            "ones follow from formulas and are known for every candidate. The scale is the one in which an outcome is "
+            "modelled; hypervolume counts costs in it, and accuracies as they are.", "",
+            *_table(head, rows),
+        ]
     )  # fmt: skip
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, print_json, table
+from nax_bo.report.units import significant
+from nax_cli.output import JsonFlag, labelled, print_json, table
 
 if TYPE_CHECKING:
     from nax_bo.hardware.chip.devices import Device
 
+
+_ROOM = 33
+"""For names of facts."""
 
 EXAMPLES = "Examples: naxbo devices; naxbo devices rram; naxbo devices --json."
 
@@ -35,12 +40,12 @@ def devices(
         facts = {k: v for k, v in _plain(chosen).items() if k not in ("assumed", "ranges", "noise_data")}
         for key, value in _flat(facts):
             field = key.partition(".")[0]
-            print(f"{key:32} {value}{'   (assumed)' if field in chosen.assumed else ''}")
-        print(
-            f"{'noise data':32} {'yes' if chosen.characterised else 'none: not offered to a search by default'}"
-        )
+            print(labelled(key, f"{value}{'   (assumed)' if field in chosen.assumed else ''}", _ROOM))
+        noise = "yes" if chosen.characterised else "none: not offered to a search by default"
+        print(labelled("noise data", noise, _ROOM))
         for known in chosen.ranges:
-            print(f"{'range of ' + known.field:32} {known.low:g} to {known.high:g}: {known.source}")
+            span = f"{known.low:g} to {known.high:g}: {known.source}"
+            print(labelled(f"range of {known.field}", span, _ROOM))
         return
     if as_json:
         print_json({n: _plain(d) for n, d in DEVICES.items()})
@@ -49,10 +54,10 @@ def devices(
         {
             "name": n,
             "kind": d.kind,
-            "r_on_ohm": d.r_on_ohm,
-            "on/off": d.on_off_ratio,
+            "on (kohm)": significant(d.r_on_ohm / 1e3),
+            "off/on": significant(d.on_off_ratio) if math.isfinite(d.on_off_ratio) else "inf",
             "bits": d.bits_per_cell,
-            "read_ns": d.read_pulse_ns or "-",
+            "read (ns)": d.read_pulse_ns or "-",
             "noise": "yes" if d.characterised else "no data",
             "source": d.source[:60],
         }

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from nax_cli.output import JsonFlag, print_json
+from nax_cli.output import JsonFlag, labelled, print_json
 
 PACKAGES = (
     "naxbo",
@@ -43,7 +43,7 @@ def doctor(as_json: JsonFlag = False) -> None:
         print_json({"ok": all(c["ok"] for c in checks), "checks": checks})
     else:
         for check in checks:
-            print(f"{'ok ' if check['ok'] else 'BAD'}  {check['name']:12} {check['found']}")
+            print(labelled(f"{'ok ' if check['ok'] else 'BAD'}  {check['name']}", check["found"], 18))
     if not all(c["ok"] for c in checks):
         raise typer.Exit(1)
 

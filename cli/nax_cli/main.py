@@ -31,8 +31,11 @@ from nax_cli import (
     trials,
     whatif,
 )
+from nax_cli.help import grouped
 
-EXIT_CODES = """
+EPILOG = """
+Begin with: naxbo doctor; naxbo what-if --network resnet20 --vs adc_bits=6; naxbo optimize; naxbo pareto; naxbo report.
+
 Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study file; 5 surrogate; 6 evaluation;
 7 machine or workers; 75 stopped by --minutes; 130 interrupted (a study keeps everything that had finished).
 """
@@ -40,13 +43,13 @@ Exit codes: 0 done; 1 unexpected failure; 2 wrong input; 3 data set; 4 study fil
 app = typer.Typer(
     name="naxbo",
     help="Find neural networks and analog compute-in-memory chips that are best together.",
-    epilog=EXIT_CODES,
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # brackets in help texts are defaults, not markup; and help starts faster
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("optimize", epilog=optimize.EXAMPLES)(optimize.optimize)
+app.command("optimize", epilog=optimize.EXAMPLES, cls=grouped(optimize.GROUPS))(optimize.optimize)
 app.command("what-if", epilog=whatif.EXAMPLES)(whatif.what_if)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("pareto", epilog=pareto.EXAMPLES)(pareto.pareto)

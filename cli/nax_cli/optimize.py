@@ -9,6 +9,19 @@ import typer
 
 from nax_cli.output import JsonFlag, StudyOption, TrustFlag, front_table, print_json, say, why_empty
 
+GROUPS = {
+    "The study": ("--budget", "--time", "--until-gain", "--study", "--config", "--start", "--from", "--retry-failed"),
+    "What is searched": ("--data", "--system", "--fix", "--choose", "--network", "--weights"),
+    "What is wanted": ("--objective", "--max", "--min", "--within", "--cost-model"),
+    "How accuracy is measured and learned": (
+        "--recipe", "--accuracy", "--ladder", "--calibrate-every", "--surrogate", "--strategy", "--learn", "--seed",
+        "--reproducible",
+    ),
+    "Where trainings run": ("--workers", "--device", "--executor", "--timeout", "--memory"),
+    "What is left behind": ("--report", "--no-report", "--keep-weights", "--weights-limit"),
+}  # fmt: skip
+"""Options by what they are about."""
+
 EXAMPLES = (
     "Examples: naxbo optimize; naxbo optimize --data folder:/data/mine --budget 100; naxbo optimize "
     "--max area_mm2=2 --min accuracy=0.9; naxbo optimize --fix device=rram --objective accuracy "
@@ -254,7 +267,7 @@ def optimize(
 ) -> None:
     """Find the Pareto front of noise-aware accuracy against EDAP.
 
-    Or of any other objectives (``--objective``) and under any limits (``--max``, ``--min``).
+    Or of other objectives (--objective), and under limits (--max, --min). No option is needed.
 
     Creates the study, or goes on with it: the same command resumes after any interruption and loses no finished
     training. Ends with the front on stdout and a report.

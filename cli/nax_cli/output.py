@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,11 +44,15 @@ def print_json(answer: Any) -> None:
 
 
 def table(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, width: int | None = None
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str] | None = None,
+    width: int | None = None,
+    keys: int = 1,
 ) -> str:
     """Rows as aligned text; numbers to four significant digits, right-aligned.
 
-    What is wider than ``width`` goes on below, the first column repeated; by default, than the terminal it is shown on.
+    What is wider than ``width`` goes on below, the first ``keys`` columns repeated; by default, than the terminal that
+    it is shown on.
     """
     if not rows:
         return "(nothing)"
@@ -61,7 +66,7 @@ def table(
         return "  ".join(parts).rstrip()
 
     rules = ["-" * w for w in widths]
-    folds = _folds(widths, width or _terminal_width())
+    folds = _folds(widths, width or _terminal_width(), keys)
     return "\n\n".join("\n".join(line(v, shown) for v in (names, rules, *cells)) for shown in folds)
 
 
@@ -70,16 +75,27 @@ def _terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _folds(widths: Sequence[int], most: int | None) -> list[list[int]]:
-    """Columns that stand side by side, the first in each part; as many as fit, and at least one besides."""
-    folds, used = [[0]], widths[0]
-    for i, width in enumerate(widths[1:], start=1):
-        if most is not None and used + 2 + width > most and len(folds[-1]) > 1:
-            folds.append([0])
-            used = widths[0]
+def _folds(widths: Sequence[int], most: int | None, keys: int) -> list[list[int]]:
+    """Columns that stand side by side, the keys in each part; as many as fit, and at least one besides."""
+    first = list(range(keys))
+    start = sum(widths[:keys]) + 2 * (keys - 1)
+    folds, used = [[*first]], start
+    for i, width in enumerate(widths[keys:], start=keys):
+        if most is not None and used + 2 + width > most and len(folds[-1]) > keys:
+            folds.append([*first])
+            used = start
         folds[-1].append(i)
         used += 2 + width
     return folds
+
+
+def labelled(label: str, text: str, room: int = 13) -> str:
+    """A label and a text beside it; where a terminal shows it, in lines that fit."""
+    lead, width = f"{label:{room}}", _terminal_width()
+    if width is None:
+        return lead + text
+    lines = textwrap.wrap(text, max(20, width - room), break_on_hyphens=False)
+    return lead + f"\n{' ' * room}".join(lines)
 
 
 def _is_number(value: Any) -> bool:
@@ -96,20 +112,23 @@ def _cell(value: Any) -> str:
 
 
 def in_units(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with outcomes headed in words and shown in one unit per column, chosen by size; JSON keeps fixed units."""
+    """Rows with outcomes headed in words and shown in one unit per column, chosen by size; JSON keeps fixed units.
+
+    Accuracies and shares are percentages.
+    """
     units = {
         name: unit_for(OUTCOMES[name].unit, [row.get(name) for row in rows])
         for name in dict.fromkeys(name for row in rows for name in row if name in OUTCOMES)
     }
-    return [
-        {
-            (units[k].heading(OUTCOMES[k].label).translate(PLAIN) if k in units else k): (
-                units[k].show(v) if k in units else v
-            )
-            for k, v in row.items()
-        }
-        for row in rows
-    ]
+
+    def cell(name: str, value: Any) -> tuple[str, Any]:
+        if name.endswith("_share") or (name in OUTCOMES and OUTCOMES[name].source == "measured"):
+            return f"{name.replace('_', ' ')} (%)", None if value is None else f"{100 * value:.1f}"
+        if name in units:
+            return units[name].heading(OUTCOMES[name].label).translate(PLAIN), units[name].show(value)
+        return name, value
+
+    return [dict(cell(name, value) for name, value in row.items()) for row in rows]
 
 
 def why_empty(study: Study) -> str:

@@ -18,7 +18,10 @@ File = Annotated[Path, typer.Argument(help="The study's file.")]
 
 @app.command("check", epilog="Example: naxbo study check study.naxbo")
 def check(file: File, as_json: JsonFlag = False) -> None:
-    """Read everything that a study holds, and say what is wrong. Ends with code 4 if anything is."""
+    """Read all of a study, and say what is wrong.
+
+    Ends with code 4 if anything is.
+    """
     from nax_bo.study.file.salvage import check as find
 
     problems = find(file)
@@ -41,7 +44,10 @@ def salvage(
     new: Annotated[Path, typer.Argument(help="File of the new study; must not exist.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a new study with all that can be read of a damaged one, which is left as it is."""
+    """Save what can be read of a damaged study.
+
+    Into a new one; the damaged one is left as it is.
+    """
     from nax_bo.study.file.salvage import salvage as save
 
     found = save(file, new)
@@ -61,7 +67,10 @@ def export(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The text; must not exist.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a whole study as text: JSON lines, one per fact and design, that any tool reads."""
+    """Write a whole study as text.
+
+    JSON lines, one per fact and design, that any tool reads.
+    """
     from nax_bo.study.file.transcript import export_study
 
     found = export_study(file, out)
@@ -77,7 +86,10 @@ def import_(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The new study; must not exist.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a study of such a text. If its end is missing, what stands before comes over, with a warning."""
+    """Make a study of the text that export wrote.
+
+    If its end is missing, what stands before comes over, with a warning.
+    """
     from nax_bo.study.file.transcript import import_study
 
     found = import_study(log, out)
@@ -97,10 +109,10 @@ def to_optuna(
     storage: Annotated[Path, typer.Argument(help="File of the new Optuna storage; must not exist.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Write all designs into an Optuna storage, which optuna-dashboard opens.
+    """Write all designs into an Optuna storage.
 
-    Takes the extra optuna. Choices are parameters, objectives are values; trials say in "fidelity" how far their
-    designs were trained: compare full with full.
+    Which optuna-dashboard opens. Takes the extra optuna. Choices are parameters, objectives are values; trials say in
+    "fidelity" how far their designs were trained: compare full with full.
     """
     from nax_bo.study import Study
     from nax_bo.study.answers.optuna_export import export_optuna

@@ -50,6 +50,7 @@ def trials(
     Its tables come back: naxbo optimize --start FILE.csv, or nax_bo.space.read_designs in Python.
     """
     from nax_bo.errors import InputError
+    from nax_bo.report.collect import describe
     from nax_bo.study import Study
     from nax_bo.study.file.table import write_parquet
     from nax_cli.settings import numbers, pairs
@@ -59,7 +60,7 @@ def trials(
     with Study(study) as opened:
         rows = opened.rows()
         names = [v.name for v in opened.store.space.variables]
-        shown = ("number", "state", "fidelity", "accuracy", *opened.config.cost_columns, *names)
+        shown = ("number", "state", "fidelity", "accuracy", *opened.config.cost_columns)
     rows = _ordered(
         _filtered(rows, numbers("--max", max_), numbers("--min", min_), pairs("--where", where)), sort
     )
@@ -71,7 +72,9 @@ def trials(
         write_parquet(rows, parquet)
         say(f"{len(rows)} designs written to {parquet}")
     else:
-        print(table(in_units([{name: row.get(name) for name in shown} for row in rows[:_SHOWN]])))
+        lines = in_units([{name: row.get(name) for name in shown} for row in rows[:_SHOWN]])
+        chosen = [describe({n: row[n] for n in names if row[n] is not None}) for row in rows[:_SHOWN]]
+        print(table([{**line, "choices": text} for line, text in zip(lines, chosen, strict=True)]))
         if len(rows) > _SHOWN:
             say(f"\nthe first {_SHOWN} of {len(rows)} designs; all of them, and all columns: --csv or --json")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST
-from nax_bo.report.units import PLAIN, range_text, shown_in, unit_for
+from nax_bo.report.units import PLAIN, range_text, shown_in, significant, unit_for
 from nax_cli.output import in_units, table
 
 _SUMMARY = OUTCOMES[SUMMARY_COST].label
@@ -54,7 +54,7 @@ def _change(value: float, base: float) -> str:
 
 def breakdown(rows: Sequence[dict[str, Any]]) -> str:
     """Layer or component rows with readable headings."""
-    return table(in_units(rows))
+    return table(in_units(rows), keys=2)
 
 
 def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str:
@@ -66,13 +66,18 @@ def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str
         [
             {a: row[a] for a in addresses} | line | {"waits for": row["bound_by"], "": _remark(row, best)}
             for row, line in zip(rows, lines, strict=True)
-        ]
+        ],
+        keys=len(addresses),
     )
 
 
 def _remark(row: dict[str, Any], best: float | None) -> str:
     cheapest = f"least {_SUMMARY}" if row[SUMMARY_COST] == best else ""
     return row["error"] or row["adjusted"] or (cheapest if row["feasible"] else "does not fit")
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def influence_rows(alone: Sequence[dict[str, Any]], shares: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -88,8 +93,8 @@ def influence_rows(alone: Sequence[dict[str, Any]], shares: Sequence[dict[str, A
     return [
         {
             "setting": s,
-            f"{OUTCOMES[shown].label} swing": swing[s],
-            **{f"{OUTCOMES[o].label} share": total[s, o] for o in MAIN_COSTS},
+            f"{OUTCOMES[shown].label} swing": significant(swing[s], 2),
+            **{f"{OUTCOMES[o].label} share (%)": _percent(total[s, o]) for o in MAIN_COSTS},
         }
         for s in order
     ]

@@ -75,7 +75,7 @@ class StudyProblem:
         Raises:
             InputError: No such model, or the space varies what it does not read.
         """
-        designs = self.space.designs(self.space.sobol(min(_CHIPS_SAMPLE, self.space.size), 0))
+        designs = self.space.designs(self.space.sample(min(_CHIPS_SAMPLE, self.space.size), 0))
         return fitted(cost_model(self.config.cost_model), [self.system.decode(d)[1] for d in designs])
 
     @cached_property

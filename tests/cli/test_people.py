@@ -7,9 +7,10 @@ import sys
 
 import pytest
 import typer.main
-from nax_cli import progress
+from nax_cli import output, progress
 from nax_cli.main import app
-from nax_cli.output import table
+from nax_cli.optimize import GROUPS
+from nax_cli.output import labelled, table
 
 from nax_bo.study import Study, StudyConfig
 from nax_bo.study.running.loop import Progress
@@ -111,3 +112,38 @@ def test_a_pace_that_makes_no_sense_is_refused(naxbo, tmp_path, seconds):
     answer = naxbo("report", "-s", tmp_path / "s.naxbo", "--watch", seconds)
     assert answer.code == 2
     assert "--watch" in answer.err
+
+
+def test_help_lists_every_option_of_a_search_once_under_what_it_is_about(naxbo):
+    shown = naxbo("optimize", "--help").out.partition("Examples:")[0]
+    lines = [line.split() for line in shown.splitlines() if line.startswith("  -")]
+    listed = [next(word.rstrip(",") for word in line if word.startswith("--")) for line in lines]
+    own = {next(o for o in p.opts if o.startswith("--")) for p in COMMANDS["naxbo optimize"].params}
+    assert sorted(listed) == sorted({*own, "--help"})
+    headings = [line.rstrip(":") for line in shown.splitlines() if re.fullmatch(r"[A-Z][\w ]+:", line)]
+    assert headings == [*GROUPS, "Other options"]
+
+
+def test_keys_of_a_folded_table_stand_in_every_part():
+    rows = [
+        {"adc_bits": b, "mux": m, **{f"cost {i}": b * m * i for i in range(12)}}
+        for b in (4, 5)
+        for m in (4, 8)
+    ]
+    for part in table(rows, width=60, keys=2).split("\n\n"):
+        assert [line.split()[:2] for line in part.splitlines()[2:]] == [
+            ["4", "4"],
+            ["4", "8"],
+            ["5", "4"],
+            ["5", "8"],
+        ]
+
+
+def test_a_label_keeps_its_text_beside_it_on_a_terminal(monkeypatch):
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    assert labelled("numbers", text) == f"{'numbers':13}{text}"
+    monkeypatch.setattr(output, "_terminal_width", lambda: 40)
+    first, *others = labelled("numbers", text).splitlines()
+    assert first.startswith("numbers")
+    assert all(line.startswith(" " * 13) and len(line) <= 40 for line in others)
+    assert " ".join([first.removeprefix("numbers"), *others]).split() == text.split()
