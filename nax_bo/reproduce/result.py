@@ -97,7 +97,7 @@ class Result:
             return value >= claim.value
         if claim.metric in OUTCOMES:
             return value >= claim.value and found.difference[kind].mean >= -TOLERANCE
-        return value <= claim.value if "lost" in claim.metric else value >= claim.value
+        return value <= claim.value if claim.lost else value >= claim.value
 
     def _why(self, claim: Claim, values: Mapping[str, float], found: Contender) -> str:
         if not values:
@@ -163,6 +163,6 @@ def _obtained(claim: Claim, found: Contender, kind: str) -> float | None:
         return 100 * found.difference[kind].mean
     if claim.metric in OUTCOMES:
         return found.gains[kind].get(claim.metric)
-    if "lost" in claim.metric:
+    if claim.lost:
         return 100 * found.lost
     return 100 * found.accuracy if claim.metric.startswith("accuracy of the design") else None

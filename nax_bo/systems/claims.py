@@ -24,6 +24,11 @@ class Claim:
     value: float
     source: str
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is the accuracy lost to variation that is claimed: the less, the better."""
+        return "lost" in self.metric
+
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
