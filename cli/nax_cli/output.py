@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nax_bo.outcomes import OUTCOMES
-from nax_bo.report.units import PLAIN, percent_places, range_text, shown_in, unit_for
+from nax_bo.report.units import PLAIN, percent_places, points, range_text, shown_in, unit_for
 
 if TYPE_CHECKING:
     from nax_bo.study import Study
@@ -192,11 +192,12 @@ def spread_cells(row: Mapping[str, Any], tail: bool) -> dict[str, Any]:
     ``tail`` for what 95 % of chips exceed besides.
     """
     cells = {
-        "+- trainings": _points(row["between_trainings"]),
-        "+- chips": _points(row["between_chips"]) if row["chips_differ"] else "no noise",
+        "+- trainings": points(row["between_trainings"]),
+        "+- chips": points(row["between_chips"]) if row["chips_differ"] else "no noise",
     }
     if tail:
-        cells["95 % exceed"] = _points(row["p05"]) if row["chips_differ"] else "-"
+        known = row["chips_differ"] and row["p05"] is not None
+        cells["95 % exceed"] = f"{100 * row['p05']:.1f}" if known else "-"
     return cells
 
 
@@ -207,22 +208,24 @@ def spread_text(outcome: Mapping[str, Any]) -> str:
         f"{trainings} training{'s' if trainings > 1 else ''}, {chips} chip{'s' if chips > 1 else ''} read"
     ]
     if outcome["between_trainings"] is not None:
-        parts.append(f"± {_points(outcome['between_trainings'])} between trainings")
+        parts.append(f"± {points(outcome['between_trainings'])} between trainings")
     if not outcome["chips_differ"]:
         parts.append("this device has no noise in the model: chips do not differ")
     elif outcome["between_chips"] is not None:
-        parts.append(f"± {_points(outcome['between_chips'])} between chips")
+        parts.append(f"± {points(outcome['between_chips'])} between chips")
         low = outcome["p05"]
         parts.append(
             "too few chips to say what 95 % exceed"
             if low is None
-            else f"95 % of chips exceed {100 * low:.2f} %"
+            else f"95 % of chips exceed {100 * low:.1f} %"
         )
     return ", ".join(parts)
 
 
-def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
+def accuracy_text(mean: float, error: float | None, test_images: int) -> str:
+    """``94.2 % ± 0.5``: an accuracy with as many digits as its standard error leaves."""
+    places = percent_places([error], test_images)
+    return f"{100 * mean:.{places}f} %" + (f" ± {points(error)}" if error else "")
 
 
 def strict(value: Any) -> Any:

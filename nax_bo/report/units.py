@@ -95,6 +95,11 @@ def band_digits(low: float | None, high: float | None) -> int:
     return 2 if low is not None and high is not None and high > 1.1 * low else 3
 
 
+def points(share: float | None) -> str:
+    """A spread of accuracies in percentage points: spreads of a few measurements are worth two digits."""
+    return "-" if share is None else significant(100 * share, 2)
+
+
 def percent_places(errors: Iterable[float | None], test_images: int) -> int:
     """Decimals of a column of percentages whose standard errors (fractions) are given.
 

@@ -354,4 +354,4 @@ def test_a_design_as_it_is_in_what_if(real, capsys, held, front) -> None:
     out, err = capsys.readouterr()
     (row,) = parsed(out)
     check_costs(row, held[front[0]])
-    assert close(re.search(r"([\d.]+) % \(full training\)", err)[1], 100 * accuracy(held[front[0]]))
+    assert close(re.search(r"([\d.]+) % ± [\d.]+ \(full training\)", err)[1], 100 * accuracy(held[front[0]]))
