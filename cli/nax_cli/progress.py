@@ -18,6 +18,9 @@ LINES_APART = 10
 
 SECONDS_APART = 60.0
 
+BAR, WIDE = 12, 72
+"""Cells of the bar, and columns from which on a terminal has room for it."""
+
 LOG_WIDTH = 79
 """Of a line in a log, which says no more than a terminal would."""
 
@@ -34,7 +37,10 @@ class ProgressLine:
         if p.news:
             sys.stderr.write(f"\r\033[K{wrapped(p.news, _width())}\n" if self._terminal else f"{p.news}\n")
         if self._terminal:
-            sys.stderr.write("\r\033[K" + fitted(parts(p), _width() - 1))
+            width = _width()
+            lead = bar(p.designs / max(1, p.budget)) if width >= WIDE else ""
+            rest = fitted(parts(p), width - 1 - len(lead))
+            sys.stderr.write("\r\033[K" + (f"\033[32m{lead}\033[0m" if lead and coloured() else lead) + rest)
         elif p.designs // LINES_APART > self._printed or monotonic() - self._at >= SECONDS_APART:
             self._printed, self._at = p.designs // LINES_APART, monotonic()
             sys.stderr.write(fitted(parts(p), LOG_WIDTH) + "\n")
@@ -44,6 +50,17 @@ class ProgressLine:
         """Leave the line."""
         if self._terminal:
             sys.stderr.write("\n")
+
+
+def bar(share: float) -> str:
+    """How much of the budget is spent, as a bar."""
+    full = min(BAR, round(BAR * share))
+    return f"[{'#' * full}{'.' * (BAR - full)}] "
+
+
+def coloured() -> bool:
+    """Whether a terminal wants colour (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def parts(p: Progress) -> list[str]:

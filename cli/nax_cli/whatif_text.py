@@ -61,7 +61,7 @@ def sweep_table(rows: Sequence[dict[str, Any]], addresses: Sequence[str]) -> str
     """One line per combination: settings and costs, the cheapest marked; the reason where it is impossible."""
     possible = [row[SUMMARY_COST] for row in rows if not row["error"] and row["feasible"]]
     best = min(possible, default=None)
-    lines = in_units([{name: row[name] for name in (*MAIN_COSTS, "tops_w", "tops_mm2")} for row in rows])
+    lines = in_units([{name: row[name] for name in (*MAIN_COSTS, "tops_w")} for row in rows])
     return table(
         [
             {a: row[a] for a in addresses} | line | {"waits for": row["bound_by"], "": _remark(row, best)}

@@ -22,7 +22,10 @@ from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.gallery import drawable, write_files
-from nax_bo.report.units import Unit, range_text, shown_in
+from nax_bo.report.units import Unit, range_text, shown_in, significant
+
+EFFICIENCY = "tops_w"
+"""Bounded on the page besides the costs that tables show."""
 
 MOST_VECTOR = 1500
 """Designs up to which charts are drawn as vectors, which screen readers can walk; beyond, as pixels."""
@@ -133,7 +136,7 @@ def _designs(data: ReportData) -> list[dict[str, Any]]:
             "kind": designs.kind(p),
             "accuracy": 100 * p.accuracy,
             "error": p.row["standard_error"],
-            **{name: p.row[name] / units[name].size for name in data.costs},
+            **{name: p.row[name] / (units[name].size if name in units else 1.0) for name in _shown(data)},
             "cost": data.cost.sign * p.row[data.cost.name] / units[data.cost.name].size,
             # of very many designs, the page words those itself that cannot be taken apart either
             **({"texts": _texts(data, p, units, places)} if p.layers or p.fidelity == "full" else {}),
@@ -141,6 +144,12 @@ def _designs(data: ReportData) -> list[dict[str, Any]]:
         }
         for p in data.points
     ]
+
+
+def _shown(data: ReportData) -> list[str]:
+    """Costs by name, the main one first, and TOPS/W where it is known."""
+    known = all(p.row.get(EFFICIENCY, 0) > 0 for p in data.points)
+    return list(dict.fromkeys([data.cost.name, *data.costs, *([EFFICIENCY] if known else [])]))
 
 
 def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -> dict[str, str]:
@@ -159,6 +168,8 @@ def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -
         texts[cost.label] = f"{shown_in(unit, p.row, cost)} {unit.name}"
         if known != "-":
             texts[f"{cost.label} by source"] = f"{known} {unit.name}"
+    if EFFICIENCY in _shown(data) and EFFICIENCY not in data.costs:
+        texts[OUTCOMES[EFFICIENCY].label] = significant(p.row[EFFICIENCY])
     texts["undominated under"] = ", ".join(p.holds_under) or "no cost model"
     return texts
 
@@ -219,7 +230,7 @@ def headings(data: ReportData) -> list[str]:
 
 
 def _limits(data: ReportData) -> list[dict[str, Any]]:
-    """Sliders: least accuracy, most of each cost, over the range of the trained designs."""
+    """Sliders: least accuracy and efficiency, most of each cost, over the range of the trained designs."""
     if not data.points:
         return []
     units = designs.units(data)
@@ -229,10 +240,11 @@ def _limits(data: ReportData) -> list[dict[str, Any]]:
         {"name": "accuracy", "label": "accuracy at least", "unit": "%", "least": True}
         | {"low": math.floor(worst), "high": math.ceil(best * 10) / 10, "log": False}
     ]
-    for name in dict.fromkeys((data.cost.name, *(n for n in data.costs if n in MAIN_COSTS))):
-        values = [p.row[name] / units[name].size for p in data.points]
+    for name in (n for n in _shown(data) if n in (data.cost.name, *MAIN_COSTS, EFFICIENCY)):
+        unit = units.get(name, Unit("", 1.0))
+        values = [p.row[name] / unit.size for p in data.points]
         least = OUTCOMES[name].best == "max"
         label = f"{OUTCOMES[name].label} at {'least' if least else 'most'}"
-        row = {"name": name, "label": label, "unit": units[name].name}
+        row = {"name": name, "label": label, "unit": unit.name}
         rows.append(row | {"least": least, "low": min(values), "high": max(values), "log": True})
     return rows

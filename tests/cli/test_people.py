@@ -1,5 +1,6 @@
 """What people meet at the terminal: help with examples, completion, words that fit, a page that follows a study."""
 
+import io
 import os
 import re
 import subprocess
@@ -69,6 +70,28 @@ def test_progress_says_most_in_a_line_of_80():
     assert len(line) <= 79
     for part in ("151/200 designs", "left", "best 95.4 %", "2 running"):
         assert part in line
+
+
+@pytest.mark.parametrize(("width", "quiet"), [(40, False), (80, False), (160, True)])
+def test_progress_on_a_terminal_is_one_line_that_fits(monkeypatch, width, quiet):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(progress, "_width", lambda: width)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1") if quiet else monkeypatch.delenv("NO_COLOR", raising=False)
+    line = progress.ProgressLine()
+    for designs in (50, 100):
+        p = Progress(designs=designs, budget=200, full=5, running=2, failed=0, hypervolume=0.4, front=4, best=0.9,
+                     eta_s=300.0, news="")  # fmt: skip
+        line.show(p)
+    written = sys.stderr.getvalue()
+    assert ("\x1b[32m" in written) == (width >= 72 and not quiet)
+    shown = re.sub(r"\x1b\[\d*[mK]", "", written).split("\r")[1:]
+    assert all(len(text) < width for text in shown)
+    assert ("[######......]" in shown[-1]) == (width >= 72)
 
 
 def test_progress_says_where_nothing_is_within_the_limits():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,3 +125,12 @@ def test_it_builds_without_a_warning(tmp_path):
         assert (tmp_path / "html" / f"{page}.html").exists()
     text = (tmp_path / "html" / "reference" / "settings.html").read_text()
     assert "keep_weights" in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_links_to_files_lead_somewhere(page):
+    """Of pages that the build does not see."""
+    path = ROOT / page
+    targets = re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (path.parent / target).exists()] == []
