@@ -19,7 +19,7 @@ from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.job import data_set
 
 PROCEDURES: Mapping[str, Procedure] = {"nax": NaxGates(weight_steps=16)}
-"""By the name of the system. NAX's steps of the gates program two chips each, 40 times the time of a step of the weights:
+"""By the name of the system. A step of NAX's gates programs two chips and takes 40 times as long as one of its weights:
 one to four would take most of an hour at the small scale."""
 
 
