@@ -18,8 +18,9 @@ from nax_bo.search.strategies.procedure import Found, Procedure
 from nax_bo.study.problem import StudyProblem
 from nax_bo.study.running.job import data_set
 
-PROCEDURES: Mapping[str, Procedure] = {"nax": NaxGates()}
-"""By the name of the system."""
+PROCEDURES: Mapping[str, Procedure] = {"nax": NaxGates(weight_steps=16)}
+"""By the name of the system. A step of NAX's gates programs two chips and takes 40 times as long as one of its weights:
+one to four would take most of an hour at the small scale."""
 
 
 def procedure_found(path: Path, problem: StudyProblem, cost: str, images: int, seed: int) -> Found:

@@ -5,12 +5,21 @@ import pytest
 from nax_bo.errors import StoreError
 from nax_bo.reproduce import procedures
 from nax_bo.reproduce.procedures import procedure_found
-from nax_bo.search.strategies.gates import NaxGates
+from nax_bo.search.strategies.procedure import Found
 from nax_bo.study import StudyConfig
 from nax_bo.study.problem import StudyProblem
 
 COST = "edap_uj_ms_mm2"
-SMALL = NaxGates(batch=4, calibration=4, weight_steps=1, warm_up=0.0, gate_rate=0.3, cost_weight=50.0)
+
+
+class Sampler:
+    """Ends with a design drawn from the seed."""
+
+    def run(self, family, data, cost, *, images, seed=0, conditions=None):
+        assert len(data.train_images) == 200
+        rows = family.space.sample(2, seed)
+        assert cost(rows).shape == (2,)
+        return Found(family.space.designs(rows)[0], images, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +29,13 @@ def problem():
 
 
 def test_what_it_finds_is_kept_and_found_again(problem, tmp_path, monkeypatch):
-    monkeypatch.setattr(procedures, "PROCEDURES", {"nax": SMALL})
+    monkeypatch.setattr(procedures, "PROCEDURES", {"nax": Sampler()})
     path = tmp_path / "own.json"
-    found = procedure_found(path, problem, COST, SMALL.images_of_a_turn, seed=1)
-    assert found.images_seen == SMALL.images_of_a_turn
+    found = procedure_found(path, problem, COST, 5000, seed=1)
+    assert found.images_seen == 5000
     assert found.design.space == problem.space
-    monkeypatch.setattr(procedures, "PROCEDURES", {})  # searching again would be a KeyError
-    again = procedure_found(path, problem, COST, SMALL.images_of_a_turn, seed=1)
+    monkeypatch.setattr(procedures, "PROCEDURES", {})  # running again would be a KeyError
+    again = procedure_found(path, problem, COST, 5000, seed=1)
     assert again == found
 
 
