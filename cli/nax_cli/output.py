@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nax_bo.outcomes import OUTCOMES
-from nax_bo.report.units import PLAIN, percent_places, points, range_text, shown_in, unit_for
+from nax_bo.units import PLAIN, cost_cells, percent_places, points, unit_for
 
 if TYPE_CHECKING:
     from nax_bo.study import Study
@@ -145,24 +145,16 @@ def why_empty(study: Study) -> str:
     )
 
 
-def cost_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
-    """Costs of rows by heading, one unit per column, each with its range between sources where any row has one."""
-    cells: list[dict[str, str]] = [{} for _ in rows]
-    for outcome in (OUTCOMES[name] for name in costs):
-        unit = unit_for(outcome.unit, [row[outcome.name] for row in rows])
-        spans = [range_text(unit, row, outcome) for row in rows]
-        for line, row, span in zip(cells, rows, spans, strict=True):
-            line[unit.heading(outcome.label).translate(PLAIN)] = shown_in(unit, row, outcome)
-            if any(text != "-" for text in spans):
-                line[f"{outcome.label} range"] = span
-    return cells
+def plain_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
+    """:func:`nax_bo.units.cost_cells` with headings in ASCII."""
+    return [{k.translate(PLAIN): v for k, v in line.items()} for line in cost_cells(rows, costs)]
 
 
 def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequence[str]) -> str:
     """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, ``costs`` in one unit per column."""
     places = percent_places([row["standard_error"] for row in rows], test_images)
     lines = []
-    for row, priced in zip(rows, cost_cells(rows, costs), strict=True):
+    for row, priced in zip(rows, plain_cells(rows, costs), strict=True):
         line = {
             "design": row["number"],
             "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nax_bo.outcomes import MAIN_COSTS, cost_ends, priced
-from nax_cli.output import accuracy_text, cost_cells, print_json, say, table
+from nax_cli.output import accuracy_text, plain_cells, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.study.answers.variants import Variant
@@ -82,7 +82,7 @@ def _row(variant: Variant) -> dict[str, Any]:
 
 
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    costs = cost_cells(rows, MAIN_COSTS)
+    costs = plain_cells(rows, MAIN_COSTS)
     lines = []
     for row, cost in zip(rows, costs, strict=True):
         low, high = row["accuracy_low"], row["accuracy_high"]

@@ -22,7 +22,7 @@ from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.gallery import drawable, write_files
-from nax_bo.report.units import Unit, points, range_text, shown_in, significant
+from nax_bo.units import Unit, points, range_text, shown_in, significant
 
 EFFICIENCY = "tops_w"
 """Bounded on the page besides the costs that tables show."""

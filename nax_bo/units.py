@@ -6,12 +6,12 @@ Files and ``--json`` keep the fixed units of :mod:`nax_bo.outcomes`; this is for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from nax_bo.outcomes import Outcome
+from nax_bo.outcomes import OUTCOMES, Outcome
 
 PLAIN = str.maketrans({"µ": "u", "·": " ", "²": "2", "±": "+-"})
 """For terminals: ASCII."""
@@ -75,6 +75,19 @@ def unit_for(fixed: str, values: Iterable[float | None]) -> Unit:
     middle = median(sizes) if sizes else 1.0
     name, size, _ = next((step for step in reversed(ladder) if middle >= step[2]), ladder[0])
     return Unit(name, size)
+
+
+def cost_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
+    """Costs of rows by heading, one unit per column, each with its range between sources where any row has one."""
+    cells: list[dict[str, str]] = [{} for _ in rows]
+    for outcome in (OUTCOMES[name] for name in costs):
+        unit = unit_for(outcome.unit, [row[outcome.name] for row in rows])
+        spans = [range_text(unit, row, outcome) for row in rows]
+        for line, row, span in zip(cells, rows, spans, strict=True):
+            line[unit.heading(outcome.label)] = shown_in(unit, row, outcome)
+            if any(text != "-" for text in spans):
+                line[f"{outcome.label} range"] = span
+    return cells
 
 
 def significant(value: float, digits: int = 3) -> str:
