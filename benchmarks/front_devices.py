@@ -20,9 +20,9 @@ import numpy as np
 
 from nax_bo.outcomes import OUTCOMES
 from nax_bo.report.devices import moves
-from nax_bo.report.units import unit_for
 from nax_bo.study import Study
 from nax_bo.study.answers.single import changed_design, evaluate_setting, prepare
+from nax_bo.units import unit_for
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nax_bo.report.units import significant
+from nax_bo.units import significant
 from nax_cli.output import JsonFlag, labelled, print_json, table
 
 if TYPE_CHECKING:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nax_cli.output import JsonFlag, TrustFlag, in_units, print_json, say, spread_text, table
+from nax_cli.output import (
+    JsonFlag,
+    TrustFlag,
+    accuracy_text,
+    in_units,
+    print_json,
+    say,
+    spread_text,
+    table,
+)
 
 EXAMPLES = (
     "Examples: naxbo evaluate --set depth=3 --set device=rram; naxbo evaluate --study study.naxbo "
@@ -139,7 +149,7 @@ def evaluate(
     print()
     print(table([{"cost": k, "value": v} for k, v in in_units([answer["costs"]])[0].items()]))
     print(
-        f"\naccuracy {100 * accuracy['mean']:.2f} %, {100 * accuracy['clean']:.2f} % on an ideal chip; "
+        f"\naccuracy {_text(accuracy)}, {100 * accuracy['clean']:.1f} % on an ideal chip; "
         f"{accuracy['seconds']:.1f} s\n{spread_text(accuracy)}"
     )
 
@@ -161,10 +171,10 @@ def _measure(
         print_json(answer)
         return
     now, before = answer["accuracy"], answer["kept_accuracy"]
-    print(f"accuracy {100 * now['mean']:.2f} %, {100 * now['clean']:.2f} % on an ideal chip")
+    print(f"accuracy {_text(now)}, {100 * now['clean']:.1f} % on an ideal chip")
     print(spread_text(now))
     change = 100 * (now["mean"] - before["mean"])
-    print(f"as kept {100 * before['mean']:.2f} %, a change of {change:+.2f} points")
+    print(f"as kept {_text(before)}, a change of {change:+.2f} points")
     if answer["same"] and change:
         say("warning: nothing was changed, and yet the accuracy is another (another machine or torch?)")
     if answer["calibrated_anew"]:
@@ -173,3 +183,7 @@ def _measure(
         )
     if not answer["same_data"]:
         say("measured on other images than those that the kept accuracy is of")
+
+
+def _text(accuracy: Mapping[str, Any]) -> str:
+    return accuracy_text(accuracy["mean"], accuracy["standard_error"], accuracy["test_images"])

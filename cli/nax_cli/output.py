@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nax_bo.outcomes import OUTCOMES
-from nax_bo.report.units import PLAIN, percent_places, range_text, shown_in, unit_for
+from nax_bo.units import PLAIN, cost_cells, percent_places, points, unit_for
 
 if TYPE_CHECKING:
     from nax_bo.study import Study
@@ -145,24 +145,16 @@ def why_empty(study: Study) -> str:
     )
 
 
-def cost_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
-    """Costs of rows by heading, one unit per column, each with its range between sources where any row has one."""
-    cells: list[dict[str, str]] = [{} for _ in rows]
-    for outcome in (OUTCOMES[name] for name in costs):
-        unit = unit_for(outcome.unit, [row[outcome.name] for row in rows])
-        spans = [range_text(unit, row, outcome) for row in rows]
-        for line, row, span in zip(cells, rows, spans, strict=True):
-            line[unit.heading(outcome.label).translate(PLAIN)] = shown_in(unit, row, outcome)
-            if any(text != "-" for text in spans):
-                line[f"{outcome.label} range"] = span
-    return cells
+def plain_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
+    """:func:`nax_bo.units.cost_cells` with headings in ASCII."""
+    return [{k.translate(PLAIN): v for k, v in line.items()} for line in cost_cells(rows, costs)]
 
 
 def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequence[str]) -> str:
     """Designs of a front (``nax_bo.report.front.front_rows``) as text: percent, ``costs`` in one unit per column."""
     places = percent_places([row["standard_error"] for row in rows], test_images)
     lines = []
-    for row, priced in zip(rows, cost_cells(rows, costs), strict=True):
+    for row, priced in zip(rows, plain_cells(rows, costs), strict=True):
         line = {
             "design": row["number"],
             "accuracy (%)": f"{100 * row['accuracy']:.{places}f}" + "=" * row["ties"],
@@ -192,11 +184,12 @@ def spread_cells(row: Mapping[str, Any], tail: bool) -> dict[str, Any]:
     ``tail`` for what 95 % of chips exceed besides.
     """
     cells = {
-        "+- trainings": _points(row["between_trainings"]),
-        "+- chips": _points(row["between_chips"]) if row["chips_differ"] else "no noise",
+        "+- trainings": points(row["between_trainings"]),
+        "+- chips": points(row["between_chips"]) if row["chips_differ"] else "no noise",
     }
     if tail:
-        cells["95 % exceed"] = _points(row["p05"]) if row["chips_differ"] else "-"
+        known = row["chips_differ"] and row["p05"] is not None
+        cells["95 % exceed"] = f"{100 * row['p05']:.1f}" if known else "-"
     return cells
 
 
@@ -207,22 +200,24 @@ def spread_text(outcome: Mapping[str, Any]) -> str:
         f"{trainings} training{'s' if trainings > 1 else ''}, {chips} chip{'s' if chips > 1 else ''} read"
     ]
     if outcome["between_trainings"] is not None:
-        parts.append(f"± {_points(outcome['between_trainings'])} between trainings")
+        parts.append(f"± {points(outcome['between_trainings'])} between trainings")
     if not outcome["chips_differ"]:
         parts.append("this device has no noise in the model: chips do not differ")
     elif outcome["between_chips"] is not None:
-        parts.append(f"± {_points(outcome['between_chips'])} between chips")
+        parts.append(f"± {points(outcome['between_chips'])} between chips")
         low = outcome["p05"]
         parts.append(
             "too few chips to say what 95 % exceed"
             if low is None
-            else f"95 % of chips exceed {100 * low:.2f} %"
+            else f"95 % of chips exceed {100 * low:.1f} %"
         )
     return ", ".join(parts)
 
 
-def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
+def accuracy_text(mean: float, error: float | None, test_images: int) -> str:
+    """``94.2 % ± 0.5``: an accuracy with as many digits as its standard error leaves."""
+    places = percent_places([error], test_images)
+    return f"{100 * mean:.{places}f} %" + (f" ± {points(error)}" if error else "")
 
 
 def strict(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nax_bo.outcomes import MAIN_COSTS, cost_ends, priced
-from nax_cli.output import cost_cells, print_json, say, table
+from nax_cli.output import accuracy_text, plain_cells, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.study.answers.variants import Variant
@@ -26,7 +26,7 @@ def answer(
     wanted = _grid(changes[0], sweeps) if sweeps else [c for c in changes if c]
     with one_thread(), Study(path, trust=trust) as study:
         variants = vary(study, number, [[], *wanted])
-        measured = study.row(study.trial(number))
+        measured, images = study.row(study.trial(number)), study.data["test_images"]
     rows = [_row(v) for v in variants]
     if as_json:
         designs = [
@@ -37,8 +37,8 @@ def answer(
         return
     print(table(_shown(rows)))
     if measured["accuracy"] is not None:
-        accuracy, fidelity = 100 * measured["accuracy"], measured["fidelity"]
-        say(f"\nmeasured accuracy of design {number}: {accuracy:.2f} % ({fidelity} training)")
+        text = accuracy_text(measured["accuracy"], measured["standard_error"], images)
+        say(f"\nmeasured accuracy of design {number}: {text} ({measured['fidelity']} training)")
     for v in variants:
         if v.note:
             say(f"{v.name}: no accuracy predicted, {v.note}")
@@ -82,7 +82,7 @@ def _row(variant: Variant) -> dict[str, Any]:
 
 
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    costs = cost_cells(rows, MAIN_COSTS)
+    costs = plain_cells(rows, MAIN_COSTS)
     lines = []
     for row, cost in zip(rows, costs, strict=True):
         low, high = row["accuracy_low"], row["accuracy_high"]

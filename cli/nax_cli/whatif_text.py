@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST
-from nax_bo.report.units import PLAIN, range_text, shown_in, significant, unit_for
+from nax_bo.units import PLAIN, range_text, shown_in, significant, unit_for
 from nax_cli.output import in_units, table
 
 _SUMMARY = OUTCOMES[SUMMARY_COST].label

@@ -58,7 +58,10 @@ def _panel(lines: dict[str, tuple[Array, Array]], x: alt.X) -> Chart:
     ]
     looks = dict(zip(lines, _LOOKS * len(lines), strict=False))
     colour = alt.Color(
-        "strategy:N", sort=ranked, scale=alt.Scale(domain=ranked, range=[looks[n][0] for n in ranked])
+        "strategy:N",
+        sort=ranked,
+        scale=alt.Scale(domain=ranked, range=[looks[n][0] for n in ranked]),
+        legend=alt.Legend(symbolOpacity=1),  # not that of the band
     )
     dash = alt.StrokeDash(
         "strategy:N", sort=ranked, scale=alt.Scale(domain=ranked, range=[looks[n][1] for n in ranked])

@@ -111,7 +111,7 @@
     place.replaceChildren();
     const chosen = state.picked.map(n => byNumber.get(n));
     if (!chosen.length) {
-      place.append(element("p", "Click a design, in the chart or in the table, then another one: both are compared here.", { class: "caption" }));
+      place.append(element("p", "Click a design, in the chart or in the table, then another one: both are compared here.", { class: "caption screen" }));
     } else {
       place.append(element("h3", chosen.length === 2 ? `Design ${chosen[0].number} and design ${chosen[1].number}` : `Design ${chosen[0].number}`));
       if (chosen.length === 2) place.append(element("p", difference(...chosen), { class: "caption" }));

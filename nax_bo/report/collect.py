@@ -27,11 +27,11 @@ from nax_bo.report.front import (
     ties,
 )
 from nax_bo.report.history import hypervolume_history
-from nax_bo.report.units import percent_places, range_text, shown_in, unit_for
 from nax_bo.search.optimizer import one_thread
 from nax_bo.study import Study, Trial
 from nax_bo.study.answers.prediction import cross_validate
 from nax_bo.study.running.stopping import AHEAD, in_words
+from nax_bo.units import percent_places, range_text, shown_in, unit_for
 
 BUILT_IN = ("gp", "gbt")
 """Surrogates whose predictions every report checks, besides the study's own."""

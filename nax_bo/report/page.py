@@ -22,7 +22,7 @@ from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.gallery import drawable, write_files
-from nax_bo.report.units import Unit, range_text, shown_in, significant
+from nax_bo.units import Unit, points, range_text, shown_in, significant
 
 EFFICIENCY = "tops_w"
 """Bounded on the page besides the costs that tables show."""
@@ -175,7 +175,7 @@ def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -
 
 
 def _points(share: float | None) -> str:
-    return "one measurement only" if share is None else f"± {100 * share:.2f} points"
+    return "one measurement only" if share is None else f"± {points(share)} points"
 
 
 def _layers(data: ReportData) -> dict[str, list[dict[str, Any]]]:
@@ -191,7 +191,7 @@ def _table(data: ReportData) -> list[dict[str, Any]]:
         shown = designs.accuracy_text(p, places).partition(" %")[0]
         cells: list[tuple[str, float, str]] = [(shown + tied, p.accuracy, _interval(row, places))]
         for share in ("between_trainings", "between_chips"):
-            text = "-" if row[share] is None else f"{100 * row[share]:.2f}"
+            text = points(row[share])
             if share == "between_chips" and not row["chips_differ"]:
                 text = "no noise in the model"
             cells.append((text, row[share] or 0.0, ""))

@@ -11,7 +11,7 @@ from nax_bo.errors import InputError
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, SUMMARY_COST
 from nax_bo.report.charts.theme import BLUE, SERIES, Chart, Rows, data
 from nax_bo.report.files import save
-from nax_bo.report.units import Unit, unit_for
+from nax_bo.units import Unit, unit_for
 from nax_bo.whatif import Comparison, Sensitivity, SweepResult
 
 _MOST_LINES = len(SERIES)

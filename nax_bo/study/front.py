@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nax_bo.notebook import table_html
-from nax_bo.outcomes import OUTCOMES
 from nax_bo.study.file.trial import Trial
+from nax_bo.units import cost_cells, points
 
 
 class Front(list[Trial]):
@@ -28,19 +28,20 @@ class Front(list[Trial]):
 
     def table(self, caption: str = "") -> str:
         """As an HTML table: accuracy and its standard error in percent, costs, choices."""
+        priced = cost_cells(self.rows, self.costs)
         return table_html(
-            [self._line(row) for row in self.rows], caption or f"{len(self)} designs on the front"
+            [self._line(row, costs) for row, costs in zip(self.rows, priced, strict=True)],
+            caption or f"{len(self)} designs on the front",
         )
 
     def _repr_html_(self) -> str:
         return self.table()
 
-    def _line(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        error = row["standard_error"]
+    def _line(self, row: Mapping[str, Any], costs: Mapping[str, str]) -> dict[str, Any]:
         return {
             "design": row["number"],
             "accuracy (%)": f"{100 * row['accuracy']:.1f}",
-            "± (%)": None if error is None else 100 * error,
-            **{OUTCOMES[name].heading: row[name] for name in self.costs},
+            "± (%)": points(row["standard_error"]),
+            **costs,
             "choices": ", ".join(f"{k}={v}" for k, v in row["design"].items()),
         }

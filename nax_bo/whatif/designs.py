@@ -15,7 +15,8 @@ from nax_bo.hardware.protocol import CostEvaluator, cost_model, evaluate_designs
 from nax_bo.hardware.report import CostBatch, CostReport
 from nax_bo.network.spec import NetworkSpec
 from nax_bo.notebook import table_html
-from nax_bo.outcomes import MAIN_COSTS, OUTCOMES, PRICED, SUMMARY_COST, cost_ends, priced
+from nax_bo.outcomes import MAIN_COSTS, PRICED, SUMMARY_COST, cost_ends, priced
+from nax_bo.units import cost_cells
 from nax_bo.whatif.settings import Setting, Sweep, apply_settings, implied
 
 Row = dict[str, Any]
@@ -60,12 +61,8 @@ class Comparison:
         ]
 
     def _repr_html_(self) -> str:
-        wanted = {
-            "edap_low_uj_ms_mm2": "from",
-            "edap_high_uj_ms_mm2": "to",
-            "edap_ratio": "EDAP, times the first",
-        }
-        return table_html([headed(r, ("design",), wanted) for r in self.rows()], "what if")
+        wanted = {"edap_ratio": "EDAP, times the first"}
+        return table_html(headed(self.rows(), ("design",), wanted), "what if")
 
     def _lifetimes(self) -> list[float | None]:
         """Inferences after which cells that are rewritten reach their device's endurance; None: never, or not known."""
@@ -155,7 +152,7 @@ class SweepResult:
         return out
 
     def _repr_html_(self) -> str:
-        return table_html([headed(r, self.addresses, {"error": "impossible"}) for r in self.rows()], "sweep")
+        return table_html(headed(self.rows(), self.addresses, {"error": "impossible"}), "sweep")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON form."""
@@ -243,11 +240,9 @@ def metrics(batch: CostBatch, index: int) -> Row:
     }
 
 
-def headed(row: Row, first: Sequence[str], last: Mapping[str, str]) -> Row:
-    """A row as people read it: some columns, the main costs with their units, some columns under other names."""
-    costs = {OUTCOMES[name].heading: row[name] for name in MAIN_COSTS}
-    return {
-        **{name: row[name] for name in first},
-        **costs,
-        **{title: row[name] for name, title in last.items()},
-    }
+def headed(rows: Sequence[Row], first: Sequence[str], last: Mapping[str, str]) -> list[Row]:
+    """Rows as people read them: some columns, the main costs with units and ranges, some columns under other names."""
+    return [
+        {n: row[n] for n in first} | costs | {title: row[n] for n, title in last.items()}
+        for row, costs in zip(rows, cost_cells(rows, MAIN_COSTS), strict=True)
+    ]

@@ -9,7 +9,7 @@ from nax_bo.errors import InputError
 from nax_bo.hardware.protocol import cost_model
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
 from nax_bo.report.front import Limits, cheapest_within, front_rows, pickable, survivors, ties
-from nax_bo.report.units import percent_places, significant, unit_for
+from nax_bo.units import percent_places, significant, unit_for
 
 
 @pytest.fixture(scope="module")

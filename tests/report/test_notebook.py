@@ -32,6 +32,7 @@ def test_a_study_shows_its_front(grown):
             100 * trial.at("full").outcome["mean"], abs=0.051
         )
         assert float(found["area (mm²)"]) == pytest.approx(trial.costs["area_mm2"], rel=0.01)
+        assert all("e-" not in text for text in found.values())
 
 
 def test_a_front_is_a_list_that_shows_itself(grown):
@@ -47,7 +48,9 @@ def test_what_ifs_show_themselves():
     head, *rows = cells(comparison._repr_html_())
     assert [row[0] for row in rows] == ["base", "adc_bits=5", "adc_bits=4"]
     energies = [float(row[head.index("energy (µJ)")]) for row in rows]
-    assert energies == pytest.approx([r.energy_pj * 1e-6 for r in comparison.reports], rel=0.01)
+    assert energies == pytest.approx([r.energy_pj * 1e-6 for r in comparison.reports], rel=0.05)
+    low, high = map(float, rows[0][head.index("energy range")].split(" to "))
+    assert (low, high) == pytest.approx([1e-6 * e for e in comparison.reports[0].ends("energy_pj")], rel=0.05)
     swept = sweep(NETWORK, CHIP, [parse_sweep("adc_bits=3:5"), parse_sweep("mux=8,4096")])
     html = swept._repr_html_()
     assert len(cells(html)) == 7

@@ -12,7 +12,7 @@ import pytest
 from nax_bo.outcomes import MAIN_COSTS
 from nax_bo.report.charts import designs
 from nax_bo.report.page import page, write_report
-from nax_bo.report.units import unit_for
+from nax_bo.units import unit_for
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from nax_cli.whatif_study import answer
 from nax_bo.accuracy.intervals import accuracy_intervals
 from nax_bo.hardware import ChipSpec, cost_model
 from nax_bo.network import NetworkSpec
-from nax_bo.report.units import PLAIN
+from nax_bo.units import PLAIN
 
 SIZES = {
     "pJ": 1.0, "nJ": 1e3, "µJ": 1e6, "ns": 1.0, "µs": 1e3, "ms": 1e6, "µm²": 1.0, "mm²": 1e6,
@@ -354,4 +354,4 @@ def test_a_design_as_it_is_in_what_if(real, capsys, held, front) -> None:
     out, err = capsys.readouterr()
     (row,) = parsed(out)
     check_costs(row, held[front[0]])
-    assert close(re.search(r"([\d.]+) % \(full training\)", err)[1], 100 * accuracy(held[front[0]]))
+    assert close(re.search(r"([\d.]+) % ± [\d.]+ \(full training\)", err)[1], 100 * accuracy(held[front[0]]))

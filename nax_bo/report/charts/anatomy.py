@@ -9,7 +9,7 @@ import altair as alt
 
 from nax_bo.report.charts.theme import BLUE, ORANGE, Chart, Rows, data
 from nax_bo.report.data import LayerRow, Point, ReportData
-from nax_bo.report.units import significant, unit_for
+from nax_bo.units import significant, unit_for
 
 COSTS = (("energy", "energy_uj", "µJ"), ("latency", "latency_ms", "ms"), ("area", "area_mm2", "mm²"))
 

@@ -16,7 +16,7 @@ from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.charts.theme import BLUE, GREY, ORANGE, VIOLET, Chart, Rows, data
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.front import PROFILES
-from nax_bo.report.units import Unit, ends_of, percent_places, range_text, shown_in, unit_for
+from nax_bo.units import Unit, ends_of, percent_places, range_text, shown_in, unit_for
 
 KINDS = ("short training only", "full training", "front")
 _COLOURS = (GREY, BLUE, ORANGE)

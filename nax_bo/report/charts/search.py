@@ -91,6 +91,7 @@ def drivers(report: ReportData, width: int | str = 760) -> Chart:
         color=alt.Color(
             "what:N",
             scale=alt.Scale(domain=["accuracy (predicted)", report.cost.label], range=[ORANGE, BLUE]),
+            legend=alt.Legend(symbolOpacity=1),
         ),
         tooltip=[
             "setting:N",

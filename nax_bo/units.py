@@ -6,12 +6,12 @@ Files and ``--json`` keep the fixed units of :mod:`nax_bo.outcomes`; this is for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from nax_bo.outcomes import Outcome
+from nax_bo.outcomes import OUTCOMES, Outcome
 
 PLAIN = str.maketrans({"µ": "u", "·": " ", "²": "2", "±": "+-"})
 """For terminals: ASCII."""
@@ -77,6 +77,19 @@ def unit_for(fixed: str, values: Iterable[float | None]) -> Unit:
     return Unit(name, size)
 
 
+def cost_cells(rows: Sequence[Mapping[str, Any]], costs: Sequence[str]) -> list[dict[str, str]]:
+    """Costs of rows by heading, one unit per column, each with its range between sources where any row has one."""
+    cells: list[dict[str, str]] = [{} for _ in rows]
+    for outcome in (OUTCOMES[name] for name in costs):
+        unit = unit_for(outcome.unit, [row[outcome.name] for row in rows])
+        spans = [range_text(unit, row, outcome) for row in rows]
+        for line, row, span in zip(cells, rows, spans, strict=True):
+            line[unit.heading(outcome.label)] = shown_in(unit, row, outcome)
+            if any(text != "-" for text in spans):
+                line[f"{outcome.label} range"] = span
+    return cells
+
+
 def significant(value: float, digits: int = 3) -> str:
     """``value`` rounded to significant digits, without an exponent: ``0.0123``, ``1230``."""
     if not math.isfinite(value):
@@ -93,6 +106,11 @@ def significant(value: float, digits: int = 3) -> str:
 def band_digits(low: float | None, high: float | None) -> int:
     """Significant digits of a value that is known between ``low`` and ``high``."""
     return 2 if low is not None and high is not None and high > 1.1 * low else 3
+
+
+def points(share: float | None) -> str:
+    """A spread of accuracies in percentage points: spreads of a few measurements are worth two digits."""
+    return "-" if share is None else significant(100 * share, 2)
 
 
 def percent_places(errors: Iterable[float | None], test_images: int) -> int:
