@@ -22,6 +22,7 @@ from nax_bo.hardware.protocol import OneByOne
 from nax_bo.hardware.reads import COST_FREE
 from nax_bo.outcomes import OUTCOMES, outcome
 from nax_bo.reproduce.factors import Factor, walk
+from nax_bo.reproduce.limits import claimed_limits
 from nax_bo.reproduce.pairs import Interval, paired_difference
 from nax_bo.reproduce.procedures import PROCEDURES, procedure_found
 from nax_bo.reproduce.result import BASELINES, TOLERANCE, Contender, Result
@@ -281,7 +282,7 @@ class Reproduction:
         self, config: StudyConfig, name: str, strategy: str, seed: int, baselines: Mapping[str, Baseline]
     ) -> Iterator[Study]:
         config = replace(
-            self._limited(config, baselines),
+            self._asked(name, config, baselines),
             strategy=strategy,
             seed=seed,
             budget=self.scale.designs,
@@ -290,24 +291,17 @@ class Reproduction:
         with Study(self.folder / f"{name.replace(' ', '-')}-{seed}.naxbo", config) as study:
             yield study
 
-    def _limited(self, config: StudyConfig, baselines: Mapping[str, Baseline]) -> StudyConfig:
-        """What a search is asked for: no loss of accuracy; or, where accuracy is claimed, the cost that is claimed.
+    def _asked(self, name: str, config: StudyConfig, baselines: Mapping[str, Baseline]) -> StudyConfig:
+        """What a search is asked for: accuracy at the costs that are claimed.
 
-        The latter against the paper's baseline and the best homogeneous one, whichever asks for more.
+        A system's own search proposes as it was published, which knows no limits on costs: what it finds counts if it
+        holds the baseline's accuracy.
         """
-        if not self._accuracy_claimed:
+        if name == OWN:
             floor = fmean(baselines["paper"].measured.accuracies) - TOLERANCE
             return replace(config, min={**config.min, "accuracy": round(floor, 4)})
-        gain = min((c.value for c in self.claims if c.metric == self.main), default=1.0)
-        costs = [baselines[kind].costs[self.main] for kind in ("paper", "homogeneous") if kind in baselines]
-        if OUTCOMES[self.main].sign > 0:
-            return replace(config, max={**config.max, self.main: min(costs) / gain})
-        return replace(config, min={**config.min, self.main: max(costs) * gain})
-
-    @property
-    def _accuracy_claimed(self) -> bool:
-        """Whether a claim is of accuracy, or of its loss to variation, and not of costs alone."""
-        return any(c.metric == "accuracy" or c.lost for c in self.claims)
+        named = {kind: baselines[kind].costs for kind in ("paper", "homogeneous") if kind in baselines}
+        return claimed_limits(replace(self.problem, config=config), named)
 
     def _search(self, study: Study, name: str, seed: int, first: Sequence[Design], pool: Executor) -> None:
         """Designs until their trainings have seen the scale's images, then the best in full."""
@@ -345,38 +339,38 @@ class Reproduction:
         baselines: Mapping[str, Baseline],
         pool: Executor,
     ) -> Contender:
-        """The best design that holds its accuracy in paired trainings; else the first that was tried."""
+        """The best design that holds its accuracy in paired trainings; else the most accurate of those tried."""
         self.say(f"{self.system}: {name}, seed {seed}: trainings of the winner")
-        ranked = self._ranked(study, baselines)[:_TRIED]
+        ranked = self._ranked(study, baselines)
         spent = len(study.trials()), self._images(study.trials())
-        first: tuple[Design, Measured] | None = None
+        tried: list[tuple[Design, Measured]] = []
         for design in ranked:
             (found,) = self._measure([design], pool, ground=ground)
-            first = first or (design, found)
+            tried.append((design, found))
             if self._holds(found, baselines):
                 return self._contender(ground, name, seed, design, found, baselines, spent)
-        if first is None:
+        if not tried:
             raise InputError(f"{name} trained no design in full", "Remove its study, and run again.")
-        return self._contender(ground, name, seed, *first, baselines, spent)
+        return self._contender(
+            ground, name, seed, *max(tried, key=lambda t: fmean(t[1].accuracies)), baselines, spent
+        )
 
     def _ranked(self, study: Study, baselines: Mapping[str, Baseline]) -> list[Design]:
+        """Designs within the limits that may be the winner, in the order in which they are tried.
+
+        Where accuracy is claimed, or its loss, the most accurate. Else those with the largest gains that hold the
+        baseline's accuracy by more than their standard error, and at last the most accurate.
+        """
         trials = [t for t in study.trials() if t.at(FULL.name)]
+        trials = [t for t in trials if study.config.within_limits(study.values(t))] or trials
         accuracy = {t.number: study.accuracy(t.at(FULL.name)) for t in trials}  # type: ignore[arg-type]
-        if self._accuracy_claimed:
-            within = [t for t in trials if study.config.within_limits(study.values(t))]
-            return [
-                t.design
-                for t in sorted(
-                    within or trials, key=lambda t: accuracy[t.number] - self._excess(t), reverse=True
-                )
-            ]
-        floor = study.config.min.get("accuracy", 0.0)
-        able = [t for t in trials if accuracy[t.number] >= floor]
-        if not able:
-            return [t.design for t in sorted(trials, key=lambda t: -accuracy[t.number])]
-        return [
-            t.design for t in sorted(able, key=lambda t: self._worth(t, baselines["paper"]), reverse=True)
-        ]
+        best = sorted(trials, key=lambda t: accuracy[t.number] - self._excess(t), reverse=True)
+        if any(c.metric == "accuracy" or c.lost for c in self.claims):
+            return [t.design for t in best[:_TRIED]]
+        floor = fmean(baselines["paper"].measured.accuracies) - TOLERANCE
+        able = [t for t in trials if accuracy[t.number] - (study.row(t)["standard_error"] or 0.0) >= floor]
+        dearest = sorted(able, key=lambda t: self._worth(t, baselines["paper"]), reverse=True)
+        return list(dict.fromkeys(t.design for t in (*dearest[: _TRIED - 1], *best[:1])))
 
     def _excess(self, trial: Trial) -> float:
         """Accuracy that a design loses to variation beyond what is claimed, a fraction."""
