@@ -70,13 +70,12 @@ class Reader:
                 self.press(line)
         return self.driver.find_element("id", "compare").text, self.texts("#compare-table tr")
 
-    def heat_map(self) -> dict[str, dict[str, float]]:
-        """Values of the layers' picture by row and column, each text put where it stands."""
-        time.sleep(0.5)
-        texts = self.driver.execute_script(
-            "return [...document.querySelectorAll('#layers-0 svg text')].map(t => { const r = "
-            "t.getBoundingClientRect(); return [t.textContent, r.x + r.width / 2, r.y + r.height / 2]; })"
-        )
+    def heat_map(self, number: str) -> dict[str, dict[str, float]]:
+        """Values of the layers' picture of a design by row and column, each text put where it stands."""
+        deadline = time.monotonic() + 30
+        while not any(text.startswith(f"{number}:") for text, *_ in (texts := self.picture())):
+            assert time.monotonic() < deadline, texts
+            time.sleep(0.05)
         names = [t for t in texts if not re.fullmatch(r"[\d.]+", t[0])]
         costs = [t for t in names if ":" in t[0]]
         layers = [t for t in names if ":" not in t[0]]
@@ -86,6 +85,13 @@ class Reader:
                 cost = min(costs, key=lambda t: abs(t[2] - y))[0]
                 table.setdefault(cost, {})[min(layers, key=lambda t: abs(t[1] - x))[0]] = float(text)
         return table
+
+    def picture(self) -> list[tuple[str, float, float]]:
+        """Texts of the layers' picture and their middles."""
+        return self.driver.execute_script(
+            "return [...document.querySelectorAll('#layers-0 svg text')].map(t => { const r = "
+            "t.getBoundingClientRect(); return [t.textContent, r.x + r.width / 2, r.y + r.height / 2]; })"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +146,7 @@ def test_which_layer_burns_the_energy(reader, real) -> None:
     for row in (reader.rows()[0], reader.rows()[-1]):
         number = row[0]
         reader.compare(number)
-        (energies,) = (v for k, v in reader.heat_map().items() if k.startswith(f"{number}: energy"))
+        (energies,) = (v for k, v in reader.heat_map(number).items() if k.startswith(f"{number}: energy"))
         layers = real.cost_report(real.trial(int(number))).layers
         assert set(energies) == {layer.name for layer in layers}
         assert max(energies, key=energies.get) == max(layers, key=lambda x: x.energy_pj).name
