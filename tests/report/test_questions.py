@@ -72,10 +72,11 @@ class Reader:
 
     def heat_map(self, number: str) -> dict[str, dict[str, float]]:
         """Values of the layers' picture of a design by row and column, each text put where it stands."""
-        deadline = time.monotonic() + 30
-        while not any(text.startswith(f"{number}:") for text, *_ in (texts := self.picture())):
+        deadline, texts = time.monotonic() + 30, self.picture()
+        while not any(text.startswith(f"{number}:") for text, *_ in texts):
             assert time.monotonic() < deadline, texts
             time.sleep(0.05)
+            texts = self.picture()
         names = [t for t in texts if not re.fullmatch(r"[\d.]+", t[0])]
         costs = [t for t in names if ":" in t[0]]
         layers = [t for t in names if ":" not in t[0]]
