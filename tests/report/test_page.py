@@ -162,6 +162,14 @@ def path(data, tmp_path_factory):
     return write_report(data, tmp_path_factory.mktemp("written"))
 
 
+def _soon(holds) -> bool:
+    """Whether something holds within some seconds: pictures are drawn when the browser finds time."""
+    deadline = time.monotonic() + 20
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (400, False), (1400, True)])
 def test_a_reader_finds_compares_and_sees_layers(path, content, browse, width, dark) -> None:
@@ -185,7 +193,7 @@ def test_a_reader_finds_compares_and_sees_layers(path, content, browse, width, d
 
         # a brush over half of the chart, through both linked charts
         driver.find_element("id", "reset").click()
-        time.sleep(0.5)
+        assert _soon(lambda: found.text.startswith(f"{total} of {total} designs remain"))
         plot = driver.find_element("css selector", "#front-0 svg")
         driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
         wide = plot.size["width"]
@@ -193,15 +201,17 @@ def test_a_reader_finds_compares_and_sees_layers(path, content, browse, width, d
         actions.click_and_hold().move_by_offset(round(0.4 * wide), 100).move_by_offset(
             5, 100
         ).release().perform()
-        time.sleep(0.5)
-        left = int(found.text.split(" of ")[0])
-        assert 0 < left < total
+
+        def left() -> int:
+            return int(found.text.split(" of ")[0])
+
+        assert _soon(lambda: 0 < left() < total)
         faint = "return [...document.querySelectorAll('#parallel-0 path[stroke-opacity=\"0.02\"]')].length"
-        assert driver.execute_script(faint) >= total - left
+        assert _soon(lambda: driver.execute_script(faint) >= total - left())
 
         # two designs side by side, and their layers
         driver.find_element("id", "reset").click()
-        time.sleep(0.5)
+        assert _soon(lambda: found.text.startswith(f"{total} of {total} designs remain"))
         rows = driver.find_elements("css selector", "#front-table tbody tr")
         pair = [int(row.get_attribute("data-number")) for row in rows[:2]]
         for row in rows[:2]:
