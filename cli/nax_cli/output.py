@@ -168,6 +168,8 @@ def front_table(rows: Sequence[Mapping[str, Any]], test_images: int, costs: Sequ
         if row.get("stays") is not None:
             line["stays (%)"] = f"{100 * row['stays']:.0f}"
         lines.append(line | {"undominated under": undominated(row["holds_under"])})
+    empty = [name for name in SPREADS if all(line[name] == "-" for line in lines)]
+    lines = [{k: v for k, v in line.items() if k not in empty} for line in lines]
     return table(lines)
 
 
@@ -176,6 +178,10 @@ def undominated(models: Sequence[str]) -> str:
     from nax_bo.report.front import PROFILES
 
     return "all" if set(models) == set(PROFILES) else ", ".join(models) or "none"
+
+
+SPREADS = ("+- trainings", "+- chips")
+"""Columns that are left out where nothing fills them."""
 
 
 def spread_cells(row: Mapping[str, Any], tail: bool) -> dict[str, Any]:

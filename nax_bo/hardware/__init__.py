@@ -2,7 +2,7 @@
 
 from nax_bo.hardware.chip import ArraySpec, ChipSpec, Conditions
 from nax_bo.hardware.protocol import CostEvaluator, CostModel, cost_model, cost_model_names, evaluate_designs
-from nax_bo.hardware.report import ComponentCost, CostBatch, CostReport, LayerCost
+from nax_bo.hardware.report import ComponentCost, CostBatch, CostReport, LayerCost, Spread
 from nax_bo.hardware.workload import Workload
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "CostModel",
     "CostReport",
     "LayerCost",
+    "Spread",
     "Workload",
     "cost_model",
     "cost_model_names",

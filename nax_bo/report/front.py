@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from nax_bo.accuracy.fidelity import FULL
 from nax_bo.accuracy.intervals import accuracy_intervals
 from nax_bo.errors import InputError, NaxboError
@@ -38,8 +40,8 @@ def front_rows(study: Study, trials: Sequence[Trial] | None = None) -> list[Row]
 
     ``accuracy_low``, ``accuracy_high``: 95 % interval of the accuracy over trainings and chips
     (:func:`accuracy_bounds`), None where it is unknown. ``ties``: not told apart from the most accurate one
-    (:func:`ties`). ``holds_under``: cost models under which no fully trained design of the study beats it in accuracy
-    and EDAP.
+    (:func:`ties`). ``holds_under``: cost models under which no fully trained design of the study beats it in the
+    study's objectives.
 
     Args:
         study: The study.
@@ -70,22 +72,26 @@ def accuracy_bounds(study: Study) -> dict[int, tuple[float, float]]:
 def survivors(study: Study) -> dict[str, set[int]]:
     """For each of :data:`PROFILES` that can price the study's designs, the undominated fully trained ones.
 
-    In accuracy and the study's main cost, among all designs that were trained in full.
+    In the study's objectives, among all designs that were trained in full; where none is a cost, in the main one too.
     """
     full = [t for t in study.trials() if t.at(FULL.name)]
     if not full:
         return {}
-    cost = study.config.main_cost
-    errors = [1.0 - study.accuracy(e) for t in full if (e := t.at(FULL.name))]
+    wanted = [OUTCOMES[n] for n in dict.fromkeys((*study.config.objectives, study.config.main_cost.name))]
+    values = [study.values(t) for t in full]
     decoded = [study.network_and_chip(t) for t in full]
     kept = {}
     for name in PROFILES:
         model = cost_model(name)
         try:
-            prices = cost.sign * cost.read(evaluate_designs(model, *map(list, zip(*decoded, strict=True))))
+            batch = evaluate_designs(model, *map(list, zip(*decoded, strict=True)))
         except NaxboError:  # the profile knows no price for something that the designs hold
             continue
-        keep = nondominated(list(zip(errors, prices, strict=True)))
+        columns = [
+            o.sign * (o.read(batch) if o.source == "priced" else np.array([row[o.name] for row in values]))
+            for o in wanted
+        ]
+        keep = nondominated(np.column_stack(columns))
         kept[name] = {t.number for t, stays in zip(full, keep, strict=True) if stays}
     return kept
 

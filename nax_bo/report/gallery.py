@@ -41,9 +41,9 @@ FIGURES: tuple[Figure, ...] = (
     _figure(
         "front",
         "The front",
-        "Every trained design; only full trainings count for the front. Horizontal bars: range of EDAP between "
-        "sources of component data. Vertical bars: standard error of the accuracy. Drag to brush, Ctrl+wheel to "
-        "zoom, Shift+drag to move, double-click to reset, click two designs to compare them.",
+        "Every trained design; only full trainings count for the front. Horizontal bars: between which values sources "
+        "put the cost. Vertical bars: standard error of the accuracy. Drag to brush, Ctrl+wheel to zoom, Shift+drag to "
+        "move, double-click to reset, click two designs to compare them.",
         lambda d: bool(d.points),
         designs.front,
     ),

@@ -69,6 +69,7 @@ def page(data: ReportData, refresh_s: float | None = None) -> str:
         for f in drawable(data)
     ]
     code = _asset("chooser.js")
+    headings, rows = _table(data)
     content = {
         "designs": _designs(data),
         "layers": _layers(data),
@@ -93,8 +94,8 @@ def page(data: ReportData, refresh_s: float | None = None) -> str:
         data=data,
         refresh_s=refresh_s,
         figures=figures,
-        rows=_table(data),
-        headings=headings(data),
+        rows=rows,
+        headings=headings,
         limits=_limits(data),
         style=Markup(_asset("page.css")),
         content=Markup(json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")),
@@ -182,28 +183,39 @@ def _layers(data: ReportData) -> dict[str, list[dict[str, Any]]]:
     return {str(p.number): anatomy.layer_rows([p]) for p in data.points if p.layers}
 
 
-def _table(data: ReportData) -> list[dict[str, Any]]:
-    """The front, one row per design: by column the text, the value to sort by, and a note below the text."""
+Cell = tuple[str, float, str]
+"""Text, value to sort by, note below the text."""
+
+
+def _table(data: ReportData) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns of the front's table after the number, without those that nothing fills, and one row per design."""
     units, places = designs.units(data), designs.accuracy_places(data)
-    rows = []
-    for p in data.front:
-        row, tied = p.row, " =" if p.ties else ""
-        shown = designs.accuracy_text(p, places).partition(" %")[0]
-        cells: list[tuple[str, float, str]] = [(shown + tied, p.accuracy, _interval(row, places))]
-        for share in ("between_trainings", "between_chips"):
-            text = points(row[share])
-            if share == "between_chips" and not row["chips_differ"]:
-                text = "no noise in the model"
-            cells.append((text, row[share] or 0.0, ""))
-        if _tail_known(data):
-            cells.append(("-" if row["p05"] is None else f"{100 * row['p05']:.1f}", row["p05"] or 0.0, ""))
-        for cost in _costs(data):
-            known = range_text(units[cost.name], row, cost)
-            text = shown_in(units[cost.name], row, cost)
-            cells.append((text, row[cost.name], "" if known == "-" else known))
-        cells.append((", ".join(p.holds_under) or "none", len(p.holds_under), ""))
-        rows.append({"number": p.number, "cells": cells, "choices": p.label})
-    return rows
+    cells = [_cells(data, p, units, places) for p in data.front]
+    headings = [h for h in (cells[0] if cells else ()) if any(row[h][0] != "-" for row in cells)]
+    return headings, [
+        {"number": p.number, "cells": [row[h] for h in headings], "choices": p.label}
+        for p, row in zip(data.front, cells, strict=True)
+    ]
+
+
+def _cells(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -> dict[str, Cell]:
+    """A design of the front by column."""
+    row = p.row
+    shown = designs.accuracy_text(p, places).partition(" %")[0] + (" =" if p.ties else "")
+    chips = points(row["between_chips"]) if row["chips_differ"] else "no noise in the model"
+    tail = "-" if row["p05"] is None else f"{100 * row['p05']:.1f}"
+    cells: dict[str, Cell] = {
+        "accuracy (%)": (shown, p.accuracy, _interval(row, places)),
+        "± trainings": (points(row["between_trainings"]), row["between_trainings"] or 0.0, ""),
+        "± chips": (chips, row["between_chips"] or 0.0, ""),
+        "95 % of chips exceed (%)": (tail, row["p05"] or 0.0, ""),
+    }
+    for cost in _costs(data):
+        unit, known = units[cost.name], range_text(units[cost.name], row, cost)
+        text = shown_in(unit, row, cost)
+        cells[unit.heading(cost.label)] = (text, row[cost.name], "" if known == "-" else known)
+    cells["undominated under"] = (", ".join(p.holds_under) or "none", len(p.holds_under), "")
+    return cells
 
 
 def _costs(data: ReportData) -> list[Outcome]:
@@ -214,19 +226,6 @@ def _costs(data: ReportData) -> list[Outcome]:
 def _interval(row: Mapping[str, Any], places: int) -> str:
     low, high = row.get("accuracy_low"), row.get("accuracy_high")
     return "" if low is None or high is None else f"{100 * low:.{places}f} to {100 * high:.{places}f}"
-
-
-def _tail_known(data: ReportData) -> bool:
-    """Whether any design of the front was read on enough chips to say what 95 % of them exceed."""
-    return any(p.row["p05"] is not None for p in data.front)
-
-
-def headings(data: ReportData) -> list[str]:
-    """Columns of the front's table after the design's number."""
-    units = designs.units(data)
-    tail = ["95 % of chips exceed (%)"] if _tail_known(data) else []
-    costs = [units[cost.name].heading(cost.label) for cost in _costs(data)]
-    return ["accuracy (%)", "± trainings", "± chips", *tail, *costs, "undominated under"]
 
 
 def _limits(data: ReportData) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from nax_bo.errors import InputError
 from nax_bo.hardware.protocol import cost_model
 from nax_bo.outcomes import MAIN_COSTS, OUTCOMES
+from nax_bo.report.charts import designs
+from nax_bo.report.collect import collect
 from nax_bo.report.front import Limits, cheapest_within, front_rows, pickable, survivors, ties
 from nax_bo.units import percent_places, significant, unit_for
 
@@ -136,3 +138,17 @@ def test_energies_read_as_people_say_them() -> None:
 )
 def test_decimals_follow_the_standard_error(errors, images, places) -> None:
     assert percent_places(errors, images) == places
+
+
+def test_a_front_of_three_objectives_survives_its_own_cost_model_and_is_no_line(simulated_study) -> None:
+    study = simulated_study(
+        20, calibrate_every=2, objectives=["accuracy", "energy_uj", "area_mm2"], within=100.0
+    )
+    front = {t.number for t in study.front()}
+    assert front <= survivors(study)["published"]
+    chart = designs.front(collect(study, quick=True)).to_dict()
+    (line,) = (x for x in chart["layer"] if x["mark"]["type"] == "line")
+    places = [study.values(t) for t in sorted(study.front(), key=lambda t: t.costs["energy_uj"])]
+    rises = [v["accuracy"] for v in places] == sorted(v["accuracy"] for v in places)
+    assert not rises
+    assert chart["datasets"][line["data"]["name"]] == []

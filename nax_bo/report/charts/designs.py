@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -121,7 +122,9 @@ def front(report: ReportData, width: int | str = 760, height: int = 420) -> Char
         .encode(x=x, y=alt.Y("error_low:Q"), y2="error_high:Q", opacity=passes)
     )
     bend: Any = "step-after" if report.cost.best == "min" else "step-before"
-    step = alt.Chart(data(best)).mark_line(color=ORANGE, interpolate=bend, strokeWidth=1.2, opacity=0.6)
+    # with more objectives than these two, the front is no line
+    along = best if all(report.cost.sign * (b["error"] - a["error"]) <= 0 for a, b in pairwise(best)) else []
+    step = alt.Chart(data(along)).mark_line(color=ORANGE, interpolate=bend, strokeWidth=1.2, opacity=0.6)
     dots = (
         alt.Chart(data(rows, "designs"))
         .mark_point(filled=True, cursor="pointer")
