@@ -113,6 +113,11 @@ def points(share: float | None) -> str:
     return "-" if share is None else significant(100 * share, 2)
 
 
+def accuracy_text(mean: float, error: float | None, places: int) -> str:
+    """``94.2 % ± 0.53``: an accuracy to so many decimals (:func:`percent_places`), and its standard error."""
+    return f"{100 * mean:.{places}f} %" + (f" ± {points(error)}" if error else "")
+
+
 def percent_places(errors: Iterable[float | None], test_images: int) -> int:
     """Decimals of a column of percentages whose standard errors (fractions) are given.
 

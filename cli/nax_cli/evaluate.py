@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from nax_bo.units import accuracy_text, percent_places
 from nax_cli.output import (
     JsonFlag,
     TrustFlag,
-    accuracy_text,
     in_units,
     print_json,
     say,
@@ -186,4 +186,5 @@ def _measure(
 
 
 def _text(accuracy: Mapping[str, Any]) -> str:
-    return accuracy_text(accuracy["mean"], accuracy["standard_error"], accuracy["test_images"])
+    error = accuracy["standard_error"]
+    return accuracy_text(accuracy["mean"], error, percent_places([error], accuracy["test_images"]))

@@ -220,12 +220,6 @@ def spread_text(outcome: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def accuracy_text(mean: float, error: float | None, test_images: int) -> str:
-    """``94.2 % ± 0.5``: an accuracy with as many digits as its standard error leaves."""
-    places = percent_places([error], test_images)
-    return f"{100 * mean:.{places}f} %" + (f" ± {points(error)}" if error else "")
-
-
 def strict(value: Any) -> Any:
     """``value`` with plain types only, and null for numbers that JSON cannot write."""
     if isinstance(value, Mapping):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nax_bo.outcomes import MAIN_COSTS, cost_ends, priced
-from nax_cli.output import accuracy_text, plain_cells, print_json, say, table
+from nax_bo.units import accuracy_text, percent_places
+from nax_cli.output import plain_cells, print_json, say, table
 
 if TYPE_CHECKING:
     from nax_bo.study.answers.variants import Variant
@@ -37,7 +38,8 @@ def answer(
         return
     print(table(_shown(rows)))
     if measured["accuracy"] is not None:
-        text = accuracy_text(measured["accuracy"], measured["standard_error"], images)
+        error = measured["standard_error"]
+        text = accuracy_text(measured["accuracy"], error, percent_places([error], images))
         say(f"\nmeasured accuracy of design {number}: {text} ({measured['fidelity']} training)")
     for v in variants:
         if v.note:

@@ -22,7 +22,7 @@ from nax_bo.report.charts import anatomy, designs
 from nax_bo.report.charts.theme import spec, theme
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.gallery import drawable, write_files
-from nax_bo.units import Unit, points, range_text, shown_in, significant
+from nax_bo.units import Unit, accuracy_text, points, range_text, shown_in, significant
 
 EFFICIENCY = "tops_w"
 """Bounded on the page besides the costs that tables show."""
@@ -154,7 +154,9 @@ def _shown(data: ReportData) -> list[str]:
 
 
 def _texts(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -> dict[str, str]:
-    texts = {"accuracy": designs.accuracy_text(p, places) + (" =" if p.ties else "")}
+    texts = {
+        "accuracy": accuracy_text(p.accuracy, p.row["standard_error"], places) + (" =" if p.ties else "")
+    }
     if interval := _interval(p.row, places):
         texts["95 % interval"] = f"{interval} %"
     texts["between trainings"] = _points(p.row["between_trainings"])
@@ -201,7 +203,9 @@ def _table(data: ReportData) -> tuple[list[str], list[dict[str, Any]]]:
 def _cells(data: ReportData, p: Point, units: Mapping[str, Unit], places: int) -> dict[str, Cell]:
     """A design of the front by column."""
     row = p.row
-    shown = designs.accuracy_text(p, places).partition(" %")[0] + (" =" if p.ties else "")
+    shown = accuracy_text(p.accuracy, p.row["standard_error"], places).partition(" %")[0] + (
+        " =" if p.ties else ""
+    )
     chips = points(row["between_chips"]) if row["chips_differ"] else "no noise in the model"
     tail = "-" if row["p05"] is None else f"{100 * row['p05']:.1f}"
     cells: dict[str, Cell] = {

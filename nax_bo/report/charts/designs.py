@@ -17,7 +17,7 @@ from nax_bo.outcomes import OUTCOMES, Outcome
 from nax_bo.report.charts.theme import BLUE, GREY, ORANGE, VIOLET, Chart, Rows, data
 from nax_bo.report.data import Point, ReportData
 from nax_bo.report.front import PROFILES
-from nax_bo.units import Unit, ends_of, percent_places, range_text, shown_in, unit_for
+from nax_bo.units import Unit, accuracy_text, ends_of, percent_places, range_text, shown_in, unit_for
 
 KINDS = ("short training only", "full training", "front")
 _COLOURS = (GREY, BLUE, ORANGE)
@@ -51,12 +51,6 @@ def accuracy_places(report: ReportData) -> int:
     return percent_places([p.row["standard_error"] for p in report.points], report.test_images)
 
 
-def accuracy_text(point: Point, places: int) -> str:
-    """``96.4 % ± 0.4``."""
-    error = point.row["standard_error"]
-    return f"{100 * point.accuracy:.{places}f} %" + (f" ± {100 * error:.{max(1, places)}f}" if error else "")
-
-
 def cost_text(unit: Unit, point: Point, cost: Outcome) -> str:
     """``36 nJ (33 to 120)``: the cost, and between which values sources put it where they do not agree."""
     known = range_text(unit, point.row, cost)
@@ -80,7 +74,7 @@ def front_rows(report: ReportData) -> Rows:
                 "cost": p.row[report.cost.name] / unit.size,
                 "cost_low": None if low is None else low / unit.size,
                 "cost_high": None if high is None else high / unit.size,
-                "accuracy": accuracy_text(p, places),
+                "accuracy": accuracy_text(p.accuracy, p.row["standard_error"], places),
                 **{OUTCOMES[n].label: cost_text(shown[n], p, OUTCOMES[n]) for n in report.costs},
                 "choices": p.label,
             }
@@ -253,7 +247,10 @@ def parallel_rows(report: ReportData) -> tuple[Rows, list[str], Rows]:
     places = accuracy_places(report)
     columns: dict[str, list[tuple[float, str]]] = {
         "accuracy": [
-            (-math.log10(error_percent(p.accuracy, report.test_images)), accuracy_text(p, places))
+            (
+                -math.log10(error_percent(p.accuracy, report.test_images)),
+                accuracy_text(p.accuracy, p.row["standard_error"], places),
+            )
             for p in points
         ]
     }
@@ -276,8 +273,8 @@ def parallel_rows(report: ReportData) -> tuple[Rows, list[str], Rows]:
         for p, (value, text) in zip(points, column, strict=True):
             place = (value - low) / (high - low) if high > low else 0.5
             rows.append({"number": p.number, "kind": kind(p), "axis": axis, "value": place, "text": text})
-        ends += [{"axis": axis, "value": -0.06, "text": min(column)[1].partition(" ±")[0]}]
-        ends += [{"axis": axis, "value": 1.06, "text": max(column)[1].partition(" ±")[0]}]
+        ends += [{"axis": axis, "value": -0.06, "text": min(column)[1]}]
+        ends += [{"axis": axis, "value": 1.06, "text": max(column)[1]}]
     return rows, list(columns), ends
 
 
