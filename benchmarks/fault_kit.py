@@ -98,7 +98,8 @@ def kills(folder: Path, wanted: int, draw: random.Random) -> Counter[str]:
     path, first = folder / "killed.naxbo", 0
     while found["kills"] < wanted:
         if not path.exists() or len(said) > 3000:
-            path.unlink(missing_ok=True)
+            for old in (path, path.with_name(path.name + "-journal")):
+                old.unlink(missing_ok=True)
             empty(path)
             said, first = set(), 0
         process = writer(path, first, 10_000)

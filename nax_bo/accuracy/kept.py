@@ -17,8 +17,6 @@ Not kept: the fits of the ``fast`` and ``adaptive`` modes (full trainings are re
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -26,16 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from nax_bo.accuracy.data import DataSet
 from nax_bo.accuracy.report import AccuracyReport
 from nax_bo.accuracy.training import idealise
 from nax_bo.crossbar import CrossbarNetwork, accuracy, convert
-from nax_bo.crossbar.arithmetic.adc import Converter
-from nax_bo.crossbar.arithmetic.quantise import InputRange
+from nax_bo.crossbar.saved import Calibration, calibration_from, calibration_of, plain_calibration
+from nax_bo.crossbar.saved import pack as pack_tensors
+from nax_bo.crossbar.saved import unpack as unpack_tensors
 from nax_bo.crossbar.sites import Site
 from nax_bo.errors import InputError, NaxboError
 from nax_bo.hardware.chip import ChipSpec, Conditions
@@ -64,7 +61,7 @@ class TrainedNetwork:
     weights: Mapping[str, Tensor]
     chip_statistics: Mapping[str, Tensor]
     float_accuracy: float
-    calibration: Mapping[str, tuple[tuple[InputRange, Converter | None], ...]]
+    calibration: Mapping[str, Calibration]
 
     @classmethod
     def of(cls, model: CrossbarNetwork, seed: int, data: DataSet) -> TrainedNetwork:
@@ -75,22 +72,17 @@ class TrainedNetwork:
             seed: Of the training.
             data: What it was trained on.
         """
-        ranges = {
-            name: tuple((_range(site, name), site.converter) for site in layer.sites)
-            for name, layer in model.layers.items()
-        }
+        ranges = {name: calibration_of(layer.sites) for name, layer in model.layers.items()}
+        if missing := [name for name, found in ranges.items() if not found]:
+            raise InputError(
+                f"layer {missing[0]!r} has not been calibrated", "Call network.calibrate(images) first."
+            )
         on_chip = _copied(model.model)
         idealise(model, data.train_images, "float")
         right = accuracy(model, data.test_images, data.test_labels)
         plain = _copied(model.model)
         moved = {k: v for k, v in on_chip.items() if not torch.equal(v, plain[k])}
         return cls(seed, plain, moved, right, ranges)
-
-
-def _range(site: Site, name: str) -> InputRange:
-    if site.input_range is None:
-        raise InputError(f"layer {name!r} has not been calibrated", "Call network.calibrate(images) first.")
-    return site.input_range
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:
@@ -210,7 +202,7 @@ def pack(kept: KeptDesign) -> bytes:
             {
                 "seed": n.seed,
                 "float_accuracy": n.float_accuracy,
-                "calibration": {name: _plain(r) for name, r in n.calibration.items()},
+                "calibration": {name: plain_calibration(r) for name, r in n.calibration.items()},
             }
             for n in kept.trained.networks
         ],
@@ -221,9 +213,7 @@ def pack(kept: KeptDesign) -> bytes:
     for turn, network in enumerate(kept.trained.networks):
         tensors |= {f"{turn}.{name}": value for name, value in network.weights.items()}
         tensors |= {f"{turn}@chip.{name}": value for name, value in network.chip_statistics.items()}
-    # one entry: safetensors shuffles several
-    content: bytes = save(tensors, metadata={"naxbo": json.dumps(about, sort_keys=True, allow_nan=False)})
-    return content
+    return pack_tensors(tensors, about)
 
 
 def read_kept(path: Path) -> KeptDesign:
@@ -245,20 +235,9 @@ def unpack(content: bytes, name: str) -> KeptDesign:
     Raises:
         InputError: It is damaged, or something else.
     """
+    tensors, about = unpack_tensors(content, name, _HINT)
     try:
-        tensors = load(content)
-        (size,) = struct.unpack(
-            "<Q", content[:8]
-        )  # of the header: https://github.com/huggingface/safetensors#format
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-    except (SafetensorError, ValueError, struct.error) as ex:
-        raise InputError(f"{name} cannot be read as weights: {ex}", _HINT) from ex
-    if "naxbo" not in metadata:
-        raise InputError(
-            f"{name} holds weights, but naxbo did not write them: nothing says of what network", _HINT
-        )
-    try:
-        return _from_plain(json.loads(metadata["naxbo"]), tensors)
+        return _from_plain(about, tensors)
     except NaxboError as ex:
         raise InputError(f"{name}: {ex.message}", ex.hint or _HINT) from ex
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, RecursionError) as ex:
@@ -277,7 +256,7 @@ def _from_plain(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Kept
             _under(tensors, f"{turn}."),
             _under(tensors, f"{turn}@chip."),
             float(training["float_accuracy"]),
-            {name: _ranges(sites) for name, sites in training["calibration"].items()},
+            {name: calibration_from(sites) for name, sites in training["calibration"].items()},
         )
         for turn, training in enumerate(about["trainings"])
     )
@@ -345,29 +324,3 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _shape(values: Sequence[Any]) -> tuple[int, int, int]:
     channels, height, width = map(int, values)
     return channels, height, width
-
-
-def _plain(sites: Sequence[tuple[InputRange, Converter | None]]) -> list[dict[str, Any]]:
-    return [{"inputs": asdict(i), "converter": None if c is None else asdict(c)} for i, c in sites]
-
-
-def _ranges(sites: Sequence[Mapping[str, Any]]) -> tuple[tuple[InputRange, Converter | None], ...]:
-    return tuple(
-        (
-            _input_range(**site["inputs"]),
-            None if site["converter"] is None else _converter(**site["converter"]),
-        )
-        for site in sites
-    )
-
-
-def _input_range(scale: float, low: int, high: int) -> InputRange:
-    if not (0 < scale < float("inf") and low <= 0 < high):
-        raise ValueError(f"no range of inputs: {scale}, {low} to {high}")
-    return InputRange(float(scale), int(low), int(high))
-
-
-def _converter(step: float, low: int, high: int, largest_sum: float) -> Converter:
-    if not (0 < step < float("inf") and low < 0 <= high and 0 < largest_sum < float("inf")):
-        raise ValueError(f"no converter: step {step}, {low} to {high}")
-    return Converter(float(step), int(low), int(high), float(largest_sum))

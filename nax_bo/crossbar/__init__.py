@@ -14,6 +14,9 @@
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)   # train() path: quantised, noise fresh at each step
     network.calibrate(images)                       # after training, before the modes above
 
+    save(network, "chip.safetensors")               # ranges, weights, seeds of the chips
+    restore(convert(model, chip), "chip.safetensors")           # gives the same outputs
+
     print(network.report().table())                 # what is on crossbars, what is not and why, what is clipped
     print(network.explain("conv1").table())         # what was sliced and clipped; error budget by source
 
@@ -38,6 +41,7 @@ from nax_bo.crossbar.explain import Explanation
 from nax_bo.crossbar.layers import MODES, CrossbarConv2d, CrossbarLinear, Mode
 from nax_bo.crossbar.monte_carlo import accuracy, monte_carlo
 from nax_bo.crossbar.network import CrossbarNetwork
+from nax_bo.crossbar.saved import restore, save
 
 __all__ = [
     "MODES",
@@ -51,4 +55,6 @@ __all__ = [
     "convert",
     "monte_carlo",
     "noise_aware",
+    "restore",
+    "save",
 ]

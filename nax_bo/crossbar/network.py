@@ -27,6 +27,12 @@ class CrossbarNetwork(nn.Module):
 
     In training mode (``network.train()``) layers run the noise-aware path, in evaluation mode they are read in
     :attr:`mode`.
+
+    Attributes:
+        model: The converted model.
+        chip: What it runs on.
+        layers: Layers on crossbars by name, in the order in which they are computed.
+        draws, chip_seeds: How many chips were programmed, and from which seeds.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class CrossbarNetwork(nn.Module):
         self._state = state
         self._report = report or ConversionReport(tuple(layers))
         self.draws = 0
+        self.chip_seeds: tuple[int, ...] = ()
         self._read_generators: list[Generator] = []
         self._images: Tensor | None = None
         self._outside: dict[str, str] = {}
@@ -243,8 +250,35 @@ class CrossbarNetwork(nn.Module):
         # reads take one number each, on the host: none waits for a device
         on_host = device.type == "cpu"
         self._read_generators = generators if on_host else [Generator("cpu").manual_seed(s) for s in seeds]
-        self.draws = len(generators)
+        self.draws, self.chip_seeds = len(generators), tuple(seeds)
         self.draw = 0
+
+    @property
+    def calibration_images(self) -> Tensor | None:
+        """The images of the last :meth:`calibrate`; None before it."""
+        return self._images
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """Those of the last :meth:`program`; None before it."""
+        return self._conditions
+
+    def resume(
+        self, images: Tensor | None, seeds: Sequence[int], conditions: Conditions | None, draw: int
+    ) -> None:
+        """Take up a calibration whose ranges the layers hold already, and program the chips anew.
+
+        Args:
+            images: Those of the calibration; None: not calibrated.
+            seeds: Of the chips; none: not programmed.
+            conditions: Under which they are programmed.
+            draw: Which chip is read.
+        """
+        self._images = None if images is None else images.to(self._device)
+        self._fitted_to = None
+        if seeds:
+            self.program(list(seeds), conditions)
+            self.draw = draw
 
     def explain(self, layer_name: str, conditions: Conditions | None = None, seed: int = 0) -> Explanation:
         """What one layer's weights and inputs become on the chip, and where its output error comes from.
