@@ -43,7 +43,7 @@ def claimed_limits(problem: StudyProblem, baselines: Mapping[str, Mapping[str, f
             within = kept & (sign * prices[claim.metric] <= sign * bound)
             if within.sum() >= _LEAST:
                 kept, side = within, "max" if sign > 0 else "min"
-                limits = {**getattr(config, side), claim.metric: float(f"{bound:.4g}")}
+                limits = {**getattr(config, side), claim.metric: bound}
                 config = replace(config, max=limits) if side == "max" else replace(config, min=limits)
                 break
     return config
